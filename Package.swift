@@ -1,0 +1,40 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+/// One list of strict settings for every target. `RAFT_WERROR=1` turns warnings into errors: CI sets it, nobody who
+/// depends on this package ever meets it.
+let settings: [SwiftSetting] =
+    [
+        .swiftLanguageMode(.v6),
+        .enableUpcomingFeature("ExistentialAny"),
+        .enableUpcomingFeature("InternalImportsByDefault"),
+        .enableUpcomingFeature("MemberImportVisibility"),
+        .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
+        .enableUpcomingFeature("InferIsolatedConformances"),
+    ] + (Context.environment["RAFT_WERROR"] == nil ? [] : [.treatAllWarnings(as: .error)])
+
+let package = Package(
+    name: "swift-raft",
+    platforms: [.macOS(.v26)],
+    products: [
+        .library(name: "Raft", targets: ["Raft"])
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-log", from: "1.6.0"),
+        .package(url: "https://github.com/apple/swift-collections", from: "1.1.0"),
+    ],
+    targets: [
+        // MARK: The library
+        .target(name: "CChecksum"),
+        .target(
+            name: "Raft",
+            dependencies: [
+                "CChecksum",
+                .product(name: "DequeModule", package: "swift-collections"),
+                .product(name: "Logging", package: "swift-log"),
+            ],
+            swiftSettings: settings),
+        // MARK: Tests
+        .testTarget(name: "RaftTests", dependencies: ["Raft"], swiftSettings: settings),
+    ]
+)

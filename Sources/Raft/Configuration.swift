@@ -1,0 +1,70 @@
+/// The settings of one node: timing and limits. Every queue, window and buffer has its limit here.
+public struct Configuration: Sendable {
+    /// This node's id. Never changes for a data directory.
+    public var id: NodeID
+    /// The cluster's name; peers of another name are refused. As in the certificates.
+    public var cluster: String
+
+    /// How long a follower hears no leader before it campaigns: each time drawn at random from this range (§5.2).
+    public var electionTimeout: ClosedRange<Duration> = .milliseconds(1000)...(.milliseconds(2000))
+    /// How often a leader says that it leads.
+    public var heartbeatInterval: Duration = .milliseconds(100)
+
+    /// The largest command, in bytes. A larger one is refused before it is accepted.
+    public var maximumCommandBytes = 1_572_864 + 65_536
+    /// The most entries' bytes that one append carries, unless a single entry is larger.
+    public var maximumAppendBytes = 1 << 20
+    /// The most appends on their way to one peer without an answer.
+    public var maximumInflightAppends = 64
+    /// The most entries' bytes on their way to one peer without an answer.
+    public var maximumInflightBytes = 4 << 20
+    /// The most proposals and reads waiting to be looked at; above it `.overloaded`.
+    public var maximumWaitingCalls = 65_536
+    /// The most bytes of entries that are not committed yet; above it `.overloaded`.
+    public var maximumUncommittedBytes = 64 << 20
+    /// How many bytes of applied entries are kept in memory for peers that are a little behind.
+    public var maximumTailBytes = 32 << 20
+    /// The most entries' bytes applied in one call of the state machine.
+    public var maximumApplyBytes = 4 << 20
+    /// The first pause before a failed stream is started again; doubles up to ``maximumBackoff``, with jitter.
+    public var minimumBackoff: Duration = .milliseconds(20)
+    public var maximumBackoff: Duration = .seconds(2)
+
+    public init(id: NodeID, cluster: String = "raft") {
+        self.id = id
+        self.cluster = cluster
+    }
+
+    /// - Throws: ``RaftError/Code/invalidConfiguration`` for settings that cannot work together.
+    public func validate() throws(RaftError) {
+        func refuse(_ message: String) -> RaftError { RaftError(.invalidConfiguration, message) }
+        guard id.rawValue > 0 else { throw refuse("node id 0; ids begin at 1") }
+        guard !cluster.isEmpty, cluster.utf8.count <= 255 else {
+            throw refuse("cluster name \"\(cluster)\" is empty or longer than 255 bytes")
+        }
+        guard heartbeatInterval > .zero else { throw refuse("heartbeat \(heartbeatInterval) is not above zero") }
+        guard electionTimeout.lowerBound > heartbeatInterval * 2 else {
+            throw refuse(
+                "election timeout \(electionTimeout.lowerBound) is not above 2 × heartbeat \(heartbeatInterval); raise electionTimeout or lower heartbeatInterval"
+            )
+        }
+        guard electionTimeout.upperBound > electionTimeout.lowerBound else {
+            throw refuse(
+                "election timeout \(electionTimeout.lowerBound) to \(electionTimeout.upperBound) leaves nothing to draw from; nodes would campaign together for ever"
+            )
+        }
+        for (name, value) in [
+            ("maximumCommandBytes", maximumCommandBytes), ("maximumAppendBytes", maximumAppendBytes),
+            ("maximumInflightAppends", maximumInflightAppends), ("maximumInflightBytes", maximumInflightBytes),
+            ("maximumWaitingCalls", maximumWaitingCalls), ("maximumUncommittedBytes", maximumUncommittedBytes),
+            ("maximumApplyBytes", maximumApplyBytes),
+        ] where value <= 0 {
+            throw refuse("\(name) is \(value); it must be above zero")
+        }
+        guard maximumCommandBytes <= 1 << 30 else { throw refuse("maximumCommandBytes is above 1 GiB") }
+        guard maximumTailBytes >= 0 else { throw refuse("maximumTailBytes is \(maximumTailBytes)") }
+        guard minimumBackoff > .zero, maximumBackoff >= minimumBackoff else {
+            throw refuse("backoff \(minimumBackoff) to \(maximumBackoff) is not a range above zero")
+        }
+    }
+}

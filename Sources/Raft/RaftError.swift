@@ -1,0 +1,77 @@
+/// Everything that can go wrong in a call, and what it means for the command.
+///
+/// Look at ``outcome`` first: it says whether the command certainly had no effect, or may have one.
+public struct RaftError: Error, Sendable, CustomStringConvertible {
+    public struct Code: Hashable, Sendable, CustomStringConvertible {
+        private let name: String
+        private init(_ name: String) { self.name = name }
+        public var description: String { name }
+
+        /// This node does not lead; ``RaftError/leader`` says who does, if that is known. Nothing happened.
+        public static let notLeader = Code("notLeader")
+        /// A limit of ``Configuration`` is reached. Nothing happened; try again later.
+        public static let overloaded = Code("overloaded")
+        /// The command was handed to the cluster, and this node lost sight of it. It may be applied, now or later.
+        public static let outcomeUnknown = Code("outcomeUnknown")
+        /// The deadline passed. See ``RaftError/outcome``.
+        public static let deadlineExceeded = Code("deadlineExceeded")
+        /// The caller's task was cancelled. See ``RaftError/outcome``.
+        public static let cancelled = Code("cancelled")
+        /// The node has stopped, or is stopping. See ``RaftError/outcome``.
+        public static let stopped = Code("stopped")
+        /// The command is larger than ``Configuration/maximumCommandBytes``. Nothing happened.
+        public static let tooLarge = Code("tooLarge")
+        /// The node already belongs to a cluster. Nothing happened.
+        public static let alreadyInitialized = Code("alreadyInitialized")
+        /// A configuration that cannot work. Nothing happened.
+        public static let invalidConfiguration = Code("invalidConfiguration")
+        /// A leadership transfer was refused or did not come about. The leader goes on.
+        public static let transferFailed = Code("transferFailed")
+        /// What is on disk is not what was written.
+        public static let corrupt = Code("corrupt")
+        /// A data directory that is not this node's, or is in use.
+        public static let wrongDirectory = Code("wrongDirectory")
+        /// The disk failed.
+        public static let storage = Code("storage")
+        /// The transport cannot listen, or a certificate or key cannot be used.
+        public static let transport = Code("transport")
+        /// The state machine threw.
+        public static let stateMachine = Code("stateMachine")
+        /// A rule of the node itself was broken: a bug. The node stops.
+        public static let invariantViolated = Code("invariantViolated")
+    }
+
+    /// What became of the command.
+    public enum Outcome: Hashable, Sendable {
+        /// It certainly had, and will have, no effect.
+        case nothingHappened
+        /// It may have been applied, or may be later. Look before doing it again.
+        case unknown
+    }
+
+    public let code: Code
+    /// What, with which values, and what to do about it.
+    public let message: String
+    public let outcome: Outcome
+    /// With ``Code/notLeader``: who leads, as far as this node knows.
+    public let leader: LeaderHint?
+
+    public init(_ code: Code, _ message: String, outcome: Outcome = .nothingHappened, leader: LeaderHint? = nil) {
+        self.code = code
+        self.message = message
+        self.outcome = outcome
+        self.leader = leader
+    }
+
+    public var description: String { message }
+}
+
+/// Who leads, and where it listens.
+public struct LeaderHint: Hashable, Sendable {
+    public let id: NodeID
+    public let address: String?
+    public init(id: NodeID, address: String?) {
+        self.id = id
+        self.address = address
+    }
+}

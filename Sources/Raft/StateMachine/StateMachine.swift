@@ -1,0 +1,85 @@
+/// A command of a state machine, as bytes in the log.
+///
+/// Encoding must not depend on the process (no hash order, no addresses), and whatever was ever encoded must stay
+/// decodable: it is in somebody's log.
+public protocol ReplicatedCommand: Sendable {
+    /// Writes the command behind what `bytes` holds.
+    func encode(into bytes: inout [UInt8])
+    /// - Throws: when the bytes are not a command. On a committed entry that stops the node.
+    init(decoding bytes: ArraySlice<UInt8>) throws
+}
+
+/// What is replicated: a deterministic machine that is given the same commands in the same order on every node.
+///
+/// `apply` may use nothing but the command and the state: no clock, no randomness, no hash order, no I/O whose result
+/// goes into the state. The node calls it from one place at a time, so it needs no lock.
+public protocol StateMachine {
+    associatedtype Command: ReplicatedCommand
+    /// What the proposer gets back.
+    associatedtype Output: Sendable
+
+    /// Where `apply` runs.
+    static var execution: StateMachineExecution { get }
+
+    /// The last entry whose effect the machine still holds when it is handed to a node, or nil when it is new. A
+    /// machine with files of its own reads it from them; the node applies from the next entry on.
+    var lastApplied: LogID? { get }
+
+    /// Applies one committed command.
+    ///
+    /// - Throws: only when the machine cannot go on (its disk failed). The node then stops, with this as the reason.
+    ///   What a command may not do is an `Output`, not an error: it must be the same on every node.
+    mutating func apply(_ command: Command, at id: LogID) throws -> Output
+
+    /// Applies a run of committed entries and appends one output for each command, in order. The default calls
+    /// ``apply(_:at:)`` for each; a machine with transactions makes one of the whole run.
+    mutating func apply(_ batch: CommandBatch<Command>, into outputs: inout [Output]) throws
+
+    /// Writes down what must be on disk before a clean end. Called once, after the last `apply`.
+    mutating func close() throws
+}
+
+public enum StateMachineExecution: Sendable {
+    /// On the node's own loop: for machines that are in memory, and whose `apply` takes microseconds.
+    case inline
+    /// On a loop of its own, beside the node's: for everything that may block.
+    case worker
+}
+
+extension StateMachine {
+    public static var execution: StateMachineExecution { .worker }
+    public var lastApplied: LogID? { nil }
+    public mutating func close() throws {}
+
+    public mutating func apply(_ batch: CommandBatch<Command>, into outputs: inout [Output]) throws {
+        try batch.forEach { command, id in outputs.append(try apply(command, at: id)) }
+    }
+}
+
+/// A run of committed entries, as a state machine sees it: its commands, and how far it goes.
+public struct CommandBatch<Command: ReplicatedCommand>: Sendable {
+    private let entries: [EntryBatch]
+    /// The last entry of the run, a command or not. A machine with files of its own keeps it with the state.
+    public let through: LogID
+
+    /// - Parameter entries: not empty, in order and without a gap.
+    public init(_ entries: [EntryBatch]) {
+        precondition(!entries.isEmpty, "a run of committed entries has at least one")
+        self.entries = entries
+        through = entries[entries.count - 1].last
+    }
+
+    /// How many commands there are at most (some entries are none).
+    public var maximumCount: Int { entries.reduce(0) { $0 + $1.count } }
+
+    /// - Throws: what `body` throws, or what ``ReplicatedCommand/init(decoding:)`` throws.
+    public func forEach(_ body: (Command, LogID) throws -> Void) throws {
+        for batch in entries {
+            for position in 0..<batch.count {
+                let entry = batch[position]
+                guard entry.kind == .command else { continue }
+                try body(try Command(decoding: entry.payload), entry.id)
+            }
+        }
+    }
+}

@@ -1,0 +1,187 @@
+/// One life of one replication stream. Never repeats within a process, and begins at a random number, so that an
+/// answer to an earlier life can be told apart (REGRESSIONS D10, R19).
+public struct StreamID: Hashable, Sendable, RawRepresentable, CustomStringConvertible {
+    public let rawValue: UInt64
+    public init(rawValue: UInt64) { self.rawValue = rawValue }
+    public var description: String { String(rawValue, radix: 16) }
+}
+
+/// RequestVote (Figure 2), and the question before it (dissertation §9.6).
+public struct VoteRequest: Hashable, Sendable {
+    public enum Phase: UInt8, Sendable {
+        /// "Would you vote for me?" Changes nothing at either end.
+        case preVote = 0
+        case vote = 1
+    }
+    public var phase: Phase
+    /// The term stood for. In a pre-vote the prospective one, which nobody adopts.
+    public var term: Term
+    public var candidate: NodeID
+    /// The last entry of the candidate's log.
+    public var lastLog: LogID
+    /// Which round of this candidate asks; the reply repeats it.
+    public var round: UInt64
+    /// The leader asked for this election (§3.10 of the dissertation): do not refuse because a leader was heard.
+    public var isTransfer: Bool
+    public init(
+        phase: Phase, term: Term, candidate: NodeID, lastLog: LogID, round: UInt64, isTransfer: Bool = false
+    ) {
+        self.phase = phase
+        self.term = term
+        self.candidate = candidate
+        self.lastLog = lastLog
+        self.round = round
+        self.isTransfer = isTransfer
+    }
+}
+
+public struct VoteReply: Hashable, Sendable {
+    public var phase: VoteRequest.Phase
+    public var round: UInt64
+    /// The voter's term; in a *granted* pre-vote the prospective term of the question.
+    public var term: Term
+    public var isGranted: Bool
+    public init(phase: VoteRequest.Phase, round: UInt64, term: Term, isGranted: Bool) {
+        self.phase = phase
+        self.round = round
+        self.term = term
+        self.isGranted = isGranted
+    }
+}
+
+/// AppendEntries (Figure 2), without the heartbeat: see ``HeartbeatRequest``.
+public struct AppendRequest: Hashable, Sendable {
+    public var term: Term
+    public var leader: NodeID
+    public var stream: StreamID
+    /// The entry right before the first one sent.
+    public var previous: LogID
+    public var leaderCommit: LogIndex
+    /// In order, without a gap. Empty in a probe.
+    public var entries: [EntryBatch]
+    public init(
+        term: Term, leader: NodeID, stream: StreamID, previous: LogID, leaderCommit: LogIndex, entries: [EntryBatch]
+    ) {
+        self.term = term
+        self.leader = leader
+        self.stream = stream
+        self.previous = previous
+        self.leaderCommit = leaderCommit
+        self.entries = entries
+    }
+    public static func == (a: AppendRequest, b: AppendRequest) -> Bool {
+        a.term == b.term && a.leader == b.leader && a.stream == b.stream && a.previous == b.previous
+            && a.leaderCommit == b.leaderCommit
+            && a.entries.lazy.flatMap(\.bytes).elementsEqual(b.entries.lazy.flatMap(\.bytes))
+    }
+    public func hash(into hasher: inout Hasher) {
+        hasher.combine(term)
+        hasher.combine(stream)
+        hasher.combine(previous)
+    }
+    /// The last entry that the follower's log agrees with us about once it has accepted this.
+    public var last: LogID { entries.last?.last ?? previous }
+    public var byteCount: Int { entries.reduce(0) { $0 + $1.byteCount } }
+}
+
+public struct AppendReply: Hashable, Sendable {
+    public enum Outcome: Hashable, Sendable {
+        /// Everything through this index is in the follower's log, equal to the leader's, and durable.
+        case accepted(through: LogIndex)
+        /// The follower holds no entry `previous` (whose index this repeats); `hint` is the last entry of its log that
+        /// can still agree with the leader's: at or below that index, of a term at or below that term.
+        case conflict(previous: LogIndex, hint: LogID)
+        /// The request's term is over; see `term`.
+        case rejected
+    }
+    public var term: Term
+    public var stream: StreamID
+    public var outcome: Outcome
+    public init(term: Term, stream: StreamID, outcome: Outcome) {
+        self.term = term
+        self.stream = stream
+        self.outcome = outcome
+    }
+}
+
+/// "I lead": keeps followers from campaigning, carries the read round and the commit index; never an entry.
+public struct HeartbeatRequest: Hashable, Sendable {
+    public var term: Term
+    public var leader: NodeID
+    public var stream: StreamID
+    /// The newest round in which reads wait for a quorum (dissertation §6.4).
+    public var round: UInt64
+    /// min(the receiver's matchIndex, the leader's commitIndex): safe to commit through.
+    public var commit: LogIndex
+    /// The leader's commitIndex, uncapped. Never used to advance the receiver's.
+    public var leaderCommit: LogIndex
+    public init(
+        term: Term, leader: NodeID, stream: StreamID, round: UInt64, commit: LogIndex, leaderCommit: LogIndex
+    ) {
+        self.term = term
+        self.leader = leader
+        self.stream = stream
+        self.round = round
+        self.commit = commit
+        self.leaderCommit = leaderCommit
+    }
+}
+
+/// Claims no position in the log; waits for the disk only when the heartbeat brought a new term.
+public struct HeartbeatReply: Hashable, Sendable {
+    public var term: Term
+    public var stream: StreamID
+    public var round: UInt64
+    /// The request's term is over; see `term`.
+    public var isRejected: Bool
+    public init(term: Term, stream: StreamID, round: UInt64, isRejected: Bool) {
+        self.term = term
+        self.stream = stream
+        self.round = round
+        self.isRejected = isRejected
+    }
+}
+
+/// "Campaign now, without a pre-vote" (dissertation §3.10). Obeyed only by a voter of that term that follows this
+/// leader and holds this entry. Has no reply: the vote requests that follow are the answer.
+public struct TimeoutNowRequest: Hashable, Sendable {
+    public var term: Term
+    public var leader: NodeID
+    public var lastLog: LogID
+    public init(term: Term, leader: NodeID, lastLog: LogID) {
+        self.term = term
+        self.leader = leader
+        self.lastLog = lastLog
+    }
+}
+
+public enum PeerRequest: Hashable, Sendable {
+    case vote(VoteRequest)
+    case append(AppendRequest)
+    case heartbeat(HeartbeatRequest)
+    case timeoutNow(TimeoutNowRequest)
+
+    public var term: Term {
+        switch self {
+        case .vote(let request): request.term
+        case .append(let request): request.term
+        case .heartbeat(let request): request.term
+        case .timeoutNow(let request): request.term
+        }
+    }
+    /// Who says that it sends this. The transport has checked it against the certificate.
+    public var sender: NodeID {
+        switch self {
+        case .vote(let request): request.candidate
+        case .append(let request): request.leader
+        case .heartbeat(let request): request.leader
+        case .timeoutNow(let request): request.leader
+        }
+    }
+}
+
+public enum PeerReply: Hashable, Sendable {
+    case vote(VoteReply)
+    case append(AppendReply)
+    case heartbeat(HeartbeatReply)
+}

@@ -1,0 +1,88 @@
+/// How nodes reach each other. `TLSTransport` of RaftTransport in production, ``LocalTransport`` within one process,
+/// the simulator's network in tests; a program may bring its own.
+///
+/// What it must do: deliver a request or a reply whole or not at all, unchanged, and only between a sender and a
+/// receiver whose identities it has checked (``PeerRequest/sender`` is who it says it is). What it need not do: Raft
+/// bears loss, delay, duplicates and reordering, so nothing needs to be sent again. A transport calls back on any
+/// thread, and never from within a call into it.
+public protocol Transport: AnyObject, Sendable {
+    /// Begins to accept requests for this node. Called once.
+    ///
+    /// - Throws: when it cannot listen; the node then does not start.
+    func start(_ receiver: any PeerReceiver) throws
+
+    /// Opens a link to a member, on which this node calls it. Returns at once; `observer` hears what becomes of it.
+    /// Only addresses out of a configuration are ever passed here, never one that a stranger announced.
+    func connect(to peer: NodeID, at address: String, observer: any PeerLinkObserver) -> any PeerLink
+
+    /// Closes the listener and every link. Nothing is called back once it has returned, or soon after.
+    func stop()
+}
+
+/// One direction of calls to one peer.
+public protocol PeerLink: AnyObject, Sendable {
+    /// Sends a request; its reply, if one comes, is given to the observer. After the link has closed it does nothing.
+    func send(_ request: PeerRequest)
+    /// Ends the link. The observer hears nothing more.
+    func close()
+}
+
+public protocol PeerLinkObserver: AnyObject, Sendable {
+    /// The peer has been reached, and is who it should be. Called at most once, and before any reply.
+    func linkOpened()
+    func linkReceived(_ reply: PeerReply)
+    /// The link cannot be opened or has broken. Called at most once; nothing follows.
+    func linkClosed(_ reason: LinkFailure)
+}
+
+/// Why a link ended, for the log and `NodeStatus`.
+public struct LinkFailure: Error, Hashable, Sendable, CustomStringConvertible {
+    public var reason: String
+    public init(_ reason: String) { self.reason = reason }
+    public var description: String { reason }
+}
+
+/// The node, as its transport sees it.
+public protocol PeerReceiver: AnyObject, Sendable {
+    /// What this node says of itself when a connection begins. May be read from any thread; it can change.
+    var hello: Hello { get }
+    /// Whether a peer that presented `hello`, and whose certificate was found to be that peer's, may be served, and
+    /// may be called. Asked once for each connection, from any thread.
+    func admit(_ hello: Hello) -> Admission
+    /// Takes one request. `reply` is used once, or never.
+    func receive(_ request: PeerRequest, reply: any ReplyPath)
+}
+
+/// The way back to the sender of one request.
+public protocol ReplyPath: AnyObject, Sendable {
+    /// Sends the reply, from any thread. Does nothing when the connection is gone.
+    func send(_ reply: PeerReply)
+}
+
+/// Who a node is. Exchanged as the first thing on every connection between peers.
+public struct Hello: Hashable, Sendable {
+    /// The cluster's name, the same as in its certificates.
+    public var cluster: String
+    public var node: NodeID
+    public var incarnation: Incarnation
+    /// The checksum of the cluster's first entry, or nil on a node that has none yet: two clusters of one name that
+    /// were bootstrapped apart must not mix.
+    public var bootstrap: UInt64?
+    /// The id of the newest configuration that the node's log holds.
+    public var configuration: LogID
+    public init(
+        cluster: String, node: NodeID, incarnation: Incarnation, bootstrap: UInt64?, configuration: LogID
+    ) {
+        self.cluster = cluster
+        self.node = node
+        self.incarnation = incarnation
+        self.bootstrap = bootstrap
+        self.configuration = configuration
+    }
+}
+
+public enum Admission: Hashable, Sendable {
+    case accepted
+    /// With the reason, for the log here and for the refused peer, which has already shown a valid certificate.
+    case refused(String)
+}
