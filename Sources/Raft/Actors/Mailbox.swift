@@ -27,21 +27,25 @@ public final class Mailbox<Message: Sendable>: Sendable {
     /// Names who is woken. Called once, before the first message. The mailbox does not keep it alive.
     public func setOwner(_ unit: any Activated) { owner.withLock { $0.unit = unit } }
 
+    /// What became of a message.
+    public enum Offer: Sendable { case accepted, full, closed }
+
     /// Adds a message that must not be lost (a reply of the disk, the end of a stream), whatever the limit says.
     @discardableResult
-    public func post(_ message: Message) -> Bool { add(message, limit: .max) }
+    public func post(_ message: Message) -> Bool { add(message, limit: .max) == .accepted }
 
-    /// Adds a message if there is room for it, and says whether it did.
-    public func offer(_ message: Message) -> Bool { add(message, limit: maximumCount) }
+    /// Adds a message if there is room for it.
+    public func offer(_ message: Message) -> Offer { add(message, limit: maximumCount) }
 
-    private func add(_ message: Message, limit: Int) -> Bool {
-        let (accepted, wake) = contents.withLock { contents -> (Bool, Bool) in
-            guard !contents.isClosed, contents.messages.count < limit else { return (false, false) }
+    private func add(_ message: Message, limit: Int) -> Offer {
+        let (offer, wake) = contents.withLock { contents -> (Offer, Bool) in
+            if contents.isClosed { return (.closed, false) }
+            if contents.messages.count >= limit { return (.full, false) }
             contents.messages.append(message)
-            return (true, contents.messages.count == 1)
+            return (.accepted, contents.messages.count == 1)
         }
         if wake, let unit = owner.withLock({ $0.unit }) { loop.post(unit) }
-        return accepted
+        return offer
     }
 
     /// Swaps everything that waits into `empty`, which must be empty: its storage becomes the new mailbox's.

@@ -1,9 +1,9 @@
 #if canImport(Glibc)
-internal import Glibc
+    internal import Glibc
 #elseif canImport(Musl)
-internal import Musl
+    internal import Musl
 #else
-internal import Darwin
+    internal import Darwin
 #endif
 
 /// A loop that is one bare thread: for nodes in process, for disk work, and for state machines that may block.
@@ -51,11 +51,13 @@ public final class ThreadLoop: Loop, @unchecked Sendable {
         let box = Unmanaged.passRetained(self)
         pthread_mutex_lock(mutex)
         var created = pthread_t()
-        let failure = pthread_create(&created, nil, { argument in
-            let loop = Unmanaged<ThreadLoop>.fromOpaque(argument!).takeRetainedValue()
-            loop.run()
-            return nil
-        }, box.toOpaque())
+        let failure = pthread_create(
+            &created, nil,
+            { argument in
+                let loop = Unmanaged<ThreadLoop>.fromOpaque(argument!).takeRetainedValue()
+                loop.run()
+                return nil
+            }, box.toOpaque())
         precondition(failure == 0, "cannot start thread \(name): error \(failure)")
         thread = created
         pthread_mutex_unlock(mutex)

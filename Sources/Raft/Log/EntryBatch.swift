@@ -71,11 +71,24 @@ public struct EntryBatch: Sendable {
     private let offsets: [UInt32]
     /// Which of the records in `storage` belong to this batch.
     private let records: Range<Int>
+    /// Whether some record of `storage` is a configuration: lets almost every batch go unsearched.
+    private let mayHoldConfiguration: Bool
 
-    private init(storage: [UInt8], offsets: [UInt32], records: Range<Int>) {
+    private init(storage: [UInt8], offsets: [UInt32], records: Range<Int>, mayHoldConfiguration: Bool) {
         self.storage = storage
         self.offsets = offsets
         self.records = records
+        self.mayHoldConfiguration = mayHoldConfiguration
+    }
+
+    private func slice(_ records: Range<Int>) -> EntryBatch {
+        EntryBatch(storage: storage, offsets: offsets, records: records, mayHoldConfiguration: mayHoldConfiguration)
+    }
+
+    /// The configuration entries among these, in order.
+    public var configurations: [Entry] {
+        guard mayHoldConfiguration else { return [] }
+        return (0..<count).map { self[$0] }.filter { $0.kind == .configuration }
     }
 
     /// How many entries; never 0.
@@ -105,20 +118,23 @@ public struct EntryBatch: Sendable {
         }
     }
 
+    /// What the entry at this position of the batch is for.
+    public func kind(at position: Int) -> EntryKind {
+        EntryKind(rawValue: storage[Int(offsets[records.lowerBound + position]) + 28]) ?? .blank
+    }
+
     /// The entries from `index` on, or nil when none is left. Clamps below.
     public func suffix(from index: LogIndex) -> EntryBatch? {
         let drop = index.distance(above: firstIndex)
         guard drop < count else { return nil }
-        return EntryBatch(
-            storage: storage, offsets: offsets, records: (records.lowerBound + drop)..<records.upperBound)
+        return slice((records.lowerBound + drop)..<records.upperBound)
     }
 
     /// The entries through `index`, or nil when none is left. Clamps above.
     public func prefix(through index: LogIndex) -> EntryBatch? {
         guard index >= firstIndex else { return nil }
         let keep = min(count, index.distance(above: firstIndex) + 1)
-        return EntryBatch(
-            storage: storage, offsets: offsets, records: records.lowerBound..<(records.lowerBound + keep))
+        return slice(records.lowerBound..<(records.lowerBound + keep))
     }
 
     /// The longest prefix of at most `maximumBytes`, but always at least one entry.
@@ -132,7 +148,7 @@ public struct EntryBatch: Sendable {
             let middle = (low + high + 1) / 2
             if Int(offsets[middle]) - start <= maximumBytes { low = middle } else { high = middle - 1 }
         }
-        return EntryBatch(storage: storage, offsets: offsets, records: records.lowerBound..<low)
+        return slice(records.lowerBound..<low)
     }
 
     /// Checks and takes over bytes from the network or the disk.
@@ -144,6 +160,7 @@ public struct EntryBatch: Sendable {
         var offsets: [UInt32] = []
         var offset = 0
         var previous: LogID?
+        var mayHoldConfiguration = false
         var failure: MalformedRecords?
         guard bytes.count <= Int(UInt32.max) else {
             throw MalformedRecords(offset: 0, reason: "\(bytes.count) bytes are more than a batch can hold")
@@ -153,6 +170,7 @@ public struct EntryBatch: Sendable {
                 switch EntryBatch.check(all, at: offset, group: group, after: previous) {
                 case .success(let record):
                     offsets.append(UInt32(offset))
+                    if all[offset + 28] == EntryKind.configuration.rawValue { mayHoldConfiguration = true }
                     offset = record.end
                     previous = record.id
                 case .failure(let error):
@@ -164,7 +182,9 @@ public struct EntryBatch: Sendable {
         if let failure { throw failure }
         guard !offsets.isEmpty else { throw MalformedRecords(offset: 0, reason: "no record") }
         offsets.append(UInt32(offset))
-        self.init(storage: bytes, offsets: offsets, records: 0..<(offsets.count - 1))
+        self.init(
+            storage: bytes, offsets: offsets, records: 0..<(offsets.count - 1),
+            mayHoldConfiguration: mayHoldConfiguration)
     }
 
     private static func check(
@@ -210,6 +230,7 @@ public struct EntryBatch: Sendable {
         public let term: Term
         public let group: UInt32
         private var nextIndex: LogIndex
+        private var mayHoldConfiguration = false
 
         public init(first: LogIndex, term: Term, group: UInt32 = 0, reservingBytes bytes: Int = 0, count: Int = 0) {
             nextIndex = first
@@ -231,6 +252,7 @@ public struct EntryBatch: Sendable {
                 EntryRecord.append(
                     to: &storage, group: group, kind: kind, id: LogID(term: term, index: index), payload: $0)
             }
+            if kind == .configuration { mayHoldConfiguration = true }
             nextIndex = index.next
             return index
         }
@@ -239,7 +261,9 @@ public struct EntryBatch: Sendable {
         public consuming func finish() -> EntryBatch? {
             guard !offsets.isEmpty else { return nil }
             offsets.append(UInt32(storage.count))
-            return EntryBatch(storage: storage, offsets: offsets, records: 0..<(offsets.count - 1))
+            return EntryBatch(
+                storage: storage, offsets: offsets, records: 0..<(offsets.count - 1),
+                mayHoldConfiguration: mayHoldConfiguration)
         }
     }
 }

@@ -117,7 +117,9 @@ extension ClusterConfiguration {
             sets.append(set)
         }
         let memberCount = try take(UInt32.self)
-        guard rest.count >= Int(memberCount) * 10 else { throw corrupt("\(memberCount) members in \(rest.count) bytes") }
+        guard rest.count >= Int(memberCount) * 10 else {
+            throw corrupt("\(memberCount) members in \(rest.count) bytes")
+        }
         var members: [Member] = []
         for _ in 0..<memberCount {
             let id = NodeID(try take(UInt64.self))

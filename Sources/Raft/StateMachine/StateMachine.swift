@@ -13,7 +13,7 @@ public protocol ReplicatedCommand: Sendable {
 ///
 /// `apply` may use nothing but the command and the state: no clock, no randomness, no hash order, no I/O whose result
 /// goes into the state. The node calls it from one place at a time, so it needs no lock.
-public protocol StateMachine {
+public protocol StateMachine: SendableMetatype {
     associatedtype Command: ReplicatedCommand
     /// What the proposer gets back.
     associatedtype Output: Sendable
@@ -21,8 +21,15 @@ public protocol StateMachine {
     /// Where `apply` runs.
     static var execution: StateMachineExecution { get }
 
-    /// The last entry whose effect the machine still holds when it is handed to a node, or nil when it is new. A
-    /// machine with files of its own reads it from them; the node applies from the next entry on.
+    /// Gets ready. Called once, before anything else, where `apply` will run.
+    ///
+    /// - Parameter logEnd: the last entry of the node's log. A machine with files of its own that holds more than that
+    ///   must throw its state away and begin anew: the log was cut, or is another one.
+    /// - Throws: when the machine cannot be used; the node then does not start.
+    mutating func open(logEnd: LogID) throws
+
+    /// The last entry whose effect the machine holds once it is open, or nil when it is new. A machine with files of
+    /// its own reads it from them; the node applies from the next entry on.
     var lastApplied: LogID? { get }
 
     /// Applies one committed command.
@@ -48,6 +55,7 @@ public enum StateMachineExecution: Sendable {
 
 extension StateMachine {
     public static var execution: StateMachineExecution { .worker }
+    public mutating func open(logEnd: LogID) throws {}
     public var lastApplied: LogID? { nil }
     public mutating func close() throws {}
 

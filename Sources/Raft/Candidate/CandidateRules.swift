@@ -1,0 +1,144 @@
+/// A voter that campaigns (§5.2): first it asks whether it would win (pre-vote, dissertation §9.6), and only then
+/// raises its term and asks for votes.
+///
+/// Every round starts with no votes, under a number of its own: an answer to an earlier round, phase or term never
+/// counts (REGRESSIONS D1, D2; R37).
+struct CandidateRules: RoleRules {
+    private(set) var phase = Phase.preVote
+    private(set) var round: UInt64 = 0
+    /// Who has granted in this round, sorted.
+    private(set) var granted: [NodeID] = []
+    private var isTransfer: Bool
+    private var hasAsked = false
+
+    enum Phase: Equatable {
+        case preVote
+        /// The own vote is on its way to the disk; nobody is asked before it is there.
+        case storingOwnVote(WriteID)
+        case vote
+    }
+
+    init(isTransfer: Bool = false) { self.isTransfer = isTransfer }
+
+    mutating func begin(_ baton: inout Baton, _ effects: inout Effects) -> Verdict {
+        guard !baton.isStopping else { return .become(.stopped(nil)) }
+        baton.leader = nil
+        if isTransfer { return startVote(&baton, &effects) }
+        return startPreVote(&baton, &effects)
+    }
+
+    mutating func handle(_ message: Message, _ baton: inout Baton, _ effects: inout Effects) -> Verdict {
+        if let verdict = TermGate.check(
+            message, isPassive: false, hearsLeader: baton.hasHeardLeaderRecently, &baton, &effects)
+        {
+            return verdict
+        }
+        switch message {
+        case .reply(.vote(let reply), let from):
+            return tally(reply, from, &baton, &effects)
+        case .durable(let id):
+            if baton.finishWrites(through: id) { baton.orderApply(&effects) { _ in [] } }
+            return ownVoteDurable(&baton, &effects)
+        case .request(.append, _), .request(.heartbeat, _):
+            return .handOver(baton.passiveRole)  // Somebody leads this term.
+        case .request(.vote(let request), let path):
+            return Voting.answer(request, path, &baton, &effects) ? .become(baton.passiveRole) : .stay
+        case .request(.timeoutNow, _):
+            return .stay
+        case .initialize(_, let ticket):
+            Housekeeping.refuseInitialize(ticket, baton, &effects)
+            return .stay
+        case .tick:
+            guard baton.electionTimer.isDue(baton.now) else { return .stay }
+            return startPreVote(&baton, &effects)
+        case .overslept(let duration):
+            effects.warn("held up for \(duration); this round is void")
+            return startPreVote(&baton, &effects)
+        default:
+            return Housekeeping.handle(message, &baton, &effects) ?? .stay
+        }
+    }
+
+    /// A new round: no votes, a new number, a new timeout, and no transfer flag (it belongs to one vote round).
+    private mutating func startPreVote(_ baton: inout Baton, _ effects: inout Effects) -> Verdict {
+        phase = .preVote
+        isTransfer = false
+        round = baton.random.next()
+        granted = [baton.me]
+        hasAsked = false
+        baton.resetElectionTimer()
+        if isElected(baton) { return startVote(&baton, &effects) }
+        ask(&baton, &effects)
+        return .stay
+    }
+
+    private mutating func startVote(_ baton: inout Baton, _ effects: inout Effects) -> Verdict {
+        let term = baton.currentTerm.next
+        round = baton.random.next()
+        granted = []
+        hasAsked = false
+        baton.electionTimer.stop()  // Starts when the own vote is durable.
+        phase = .storingOwnVote(baton.persist(HardState(currentTerm: term, votedFor: baton.me), &effects))
+        return .stay
+    }
+
+    private mutating func ownVoteDurable(_ baton: inout Baton, _ effects: inout Effects) -> Verdict {
+        switch phase {
+        case .storingOwnVote where baton.durableHardState == baton.hardState:
+            phase = .vote
+            granted = [baton.me]
+            baton.resetElectionTimer()
+            if isElected(baton) { return win(baton, &effects) }
+            ask(&baton, &effects)
+        case .preVote:
+            ask(&baton, &effects)
+        default:
+            break
+        }
+        return .stay
+    }
+
+    /// Asks every other voter, once a round, and not before the current term is durable: a prospective term gives it
+    /// away.
+    private mutating func ask(_ baton: inout Baton, _ effects: inout Effects) {
+        guard !hasAsked, baton.isTermDurable, let configuration = baton.membership.current else { return }
+        hasAsked = true
+        let request = VoteRequest(
+            phase: phase == .preVote ? .preVote : .vote,
+            term: phase == .preVote ? baton.currentTerm.next : baton.currentTerm,
+            candidate: baton.me, lastLog: baton.log.last, round: round, isTransfer: isTransfer)
+        effects.add(.requestVotes(configuration.voters.filter { $0 != baton.me }, request))
+    }
+
+    private mutating func tally(
+        _ reply: VoteReply, _ from: NodeID, _ baton: inout Baton, _ effects: inout Effects
+    ) -> Verdict {
+        guard reply.isGranted, reply.round == round, !granted.contains(from) else { return .stay }
+        switch (reply.phase, phase) {
+        case (.preVote, .preVote) where reply.term == baton.currentTerm.next:
+            granted.append(from)
+            granted.sort()
+            return isElected(baton) ? startVote(&baton, &effects) : .stay
+        case (.vote, .vote) where reply.term == baton.currentTerm:
+            granted.append(from)
+            granted.sort()
+            return isElected(baton) ? win(baton, &effects) : .stay
+        default:
+            return .stay
+        }
+    }
+
+    private func isElected(_ baton: borrowing Baton) -> Bool {
+        guard let configuration = baton.membership.current else { return false }
+        return Quorum(configuration).isReached { granted.contains($0) }
+    }
+
+    private func win(_ baton: borrowing Baton, _ effects: inout Effects) -> Verdict {
+        let votes = granted.map(\.description).joined(separator: ", ")
+        let count = baton.membership.current?.voters.count ?? 0
+        effects.note("term \(baton.currentTerm): leader (votes \(votes) of \(count); log ends \(baton.log.last))")
+        return .become(.leader)
+    }
+
+    func deadline(_ baton: borrowing Baton) -> Instant? { baton.electionTimer.deadline }
+}

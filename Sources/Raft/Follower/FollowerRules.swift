@@ -1,0 +1,67 @@
+/// A voter that follows (§5.2): answers its leader and candidates, and campaigns when it hears neither.
+struct FollowerRules: RoleRules {
+    mutating func begin(_ baton: inout Baton, _ effects: inout Effects) -> Verdict {
+        guard !baton.isStopping else { return .become(.stopped(nil)) }
+        // Nobody else can lead, and nobody else must be asked. It still campaigns: never in its old term (D16).
+        if baton.membership.current?.isSoleVoter(baton.me) == true { return .become(.candidate(isTransfer: false)) }
+        baton.resetElectionTimer()
+        return .stay
+    }
+
+    mutating func handle(_ message: Message, _ baton: inout Baton, _ effects: inout Effects) -> Verdict {
+        if let verdict = TermGate.check(
+            message, isPassive: true, hearsLeader: baton.hasHeardLeaderRecently, &baton, &effects)
+        {
+            return verdict
+        }
+        if let verdict = Housekeeping.handle(message, &baton, &effects) { return verdict }
+        switch message {
+        case .request(.append(let request), let path):
+            return afterConfiguration(Following.append(request, path, &baton, &effects), baton)
+        case .request(.heartbeat(let request), let path):
+            return Following.heartbeat(request, path, &baton, &effects)
+        case .request(.vote(let request), let path):
+            if Voting.answer(request, path, &baton, &effects) { baton.resetElectionTimer() }
+            return .stay
+        case .request(.timeoutNow(let request), _):
+            return timeoutNow(request, baton)
+        case .initialize(_, let ticket):
+            Housekeeping.refuseInitialize(ticket, baton, &effects)
+            return .stay
+        case .tick:
+            return tick(&baton, &effects)
+        case .overslept(let duration):
+            effects.warn("held up for \(duration); election timer started again")
+            baton.resetElectionTimer()
+            return .stay
+        default:
+            return .stay
+        }
+    }
+
+    /// A configuration that was appended, or came back by truncation, may have taken the vote away.
+    private func afterConfiguration(_ verdict: Verdict, _ baton: borrowing Baton) -> Verdict {
+        verdict == .stay && !baton.isVoter ? .become(.learner) : verdict
+    }
+
+    private func tick(_ baton: inout Baton, _ effects: inout Effects) -> Verdict {
+        guard baton.electionTimer.isDue(baton.now) else { return .stay }
+        // A disk that does not answer could not store a vote either.
+        if baton.oldestWriteAge > baton.settings.electionTimeout.lowerBound {
+            effects.warn("no campaign: a log write is out for \(baton.oldestWriteAge)")
+            baton.resetElectionTimer()
+            return .stay
+        }
+        return .become(.candidate(isTransfer: false))
+    }
+
+    /// Obeyed only from the leader of this very term, and only with the log that it speaks of (R35).
+    private func timeoutNow(_ request: TimeoutNowRequest, _ baton: borrowing Baton) -> Verdict {
+        guard request.term == baton.currentTerm, request.leader == baton.leader,
+            baton.log.term(at: request.lastLog.index) == request.lastLog.term
+        else { return .stay }
+        return .become(.candidate(isTransfer: true))
+    }
+
+    func deadline(_ baton: borrowing Baton) -> Instant? { baton.electionTimer.deadline }
+}

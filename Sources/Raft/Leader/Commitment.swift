@@ -1,0 +1,20 @@
+/// When an entry is committed.
+enum Commitment {
+    /// The highest index a quorum holds, if it was written in this term; else nil.
+    ///
+    /// An entry of an older term is committed only by one of ours above it: counting copies of the old one could
+    /// commit what a later leader may still overwrite (§5.4.2, Figure 8).
+    ///
+    /// Each voter counts for what it has on disk, and this node like any other: only once its own disk has answered.
+    static func index(
+        _ configuration: ClusterConfiguration, progress: [Progress], _ baton: borrowing Baton
+    ) -> LogIndex? {
+        let me = baton.me
+        let durable = baton.durableIndex
+        let agreed = Quorum(configuration).agreed { id -> LogIndex in
+            id == me ? durable : progress.first { $0.peer == id }?.matchIndex ?? 0
+        }
+        guard agreed > baton.commitIndex, baton.log.term(at: agreed) == baton.currentTerm else { return nil }
+        return agreed
+    }
+}

@@ -1,0 +1,86 @@
+// What the leader and its peers say to each other.
+
+extension LeaderRules {
+    func position(of peer: NodeID) -> Int? { progress.firstIndex { $0.peer == peer } }
+
+    func answer(
+        _ request: PeerRequest, _ path: any ReplyPath, _ baton: inout Baton, _ effects: inout Effects
+    ) -> Verdict {
+        switch request {
+        case .append, .heartbeat:
+            effects.alarm(
+                "term \(baton.currentTerm): node \(request.sender) says that it leads, and so does this node. Two leaders in one term cannot be: look at node \(request.sender)'s data directory and certificate"
+            )
+        case .vote(let request):
+            _ = Voting.answer(request, path, &baton, &effects)  // Its own vote of this term is its own.
+        case .timeoutNow:
+            break
+        }
+        return .stay
+    }
+
+    mutating func note(
+        _ reply: PeerReply, _ from: NodeID, _ baton: borrowing Baton, _ effects: inout Effects
+    ) {
+        guard let at = position(of: from) else { return }
+        switch reply {
+        case .append(let reply):
+            guard reply.stream == progress[at].stream else { return }
+            progress[at].heard(now: baton.now)
+            switch reply.outcome {
+            case .accepted(let through):
+                guard through <= baton.log.last.index else {
+                    effects.alarm("node \(from) acknowledged entry \(through); the log here ends at \(baton.log.last)")
+                    return
+                }
+                _ = progress[at].accepted(through: through, now: baton.now)
+            case .conflict(let previous, let hint):
+                let agreeable = baton.log.terms.lastAgreeable(with: hint)
+                progress[at].refused(previous: previous, agreeable: agreeable.index, now: baton.now)
+            case .rejected:
+                break  // Of this term: cannot be; of a later one: the term gate has dealt with it.
+            }
+        case .heartbeat(let reply):
+            guard reply.stream == progress[at].stream, reply.round <= reads.round else { return }
+            progress[at].heard(now: baton.now)
+            progress[at].confirm(round: reply.round)
+        case .vote:
+            break  // Of an election that is won.
+        }
+    }
+
+    mutating func replicate(_ at: Int, _ baton: borrowing Baton, _ effects: inout Effects) {
+        guard let stream = progress[at].stream else { return }
+        let last = baton.log.last.index
+        while true {
+            let peer = progress[at]
+            // A probe may be empty; after it only entries are worth a message.
+            guard peer.state == .probe || peer.nextIndex <= last else { return }
+            let previousIndex = peer.nextIndex.previous
+            guard let previousTerm = baton.log.term(at: previousIndex) else { return }
+            guard let window = peer.window(baton.settings) else { return }
+            var request = AppendRequest(
+                term: baton.currentTerm, leader: baton.me, stream: stream,
+                previous: LogID(term: previousTerm, index: previousIndex), leaderCommit: baton.commitIndex, entries: [])
+            if let entries = baton.log.entries(from: peer.nextIndex, through: last, maximumBytes: window) {
+                request.entries = entries
+                let bytes = request.byteCount
+                guard peer.state == .probe || peer.isWorthSending(bytes: bytes) else { return }
+                progress[at].sent(last: request.last.index, bytes: bytes, now: baton.now)
+                effects.add(.append(peer.peer, stream, AppendOrder(request: request)))
+            } else {
+                progress[at].sent(last: nil, bytes: window, now: baton.now)
+                effects.add(.append(peer.peer, stream, AppendOrder(request: request, readThrough: last)))
+            }
+            if peer.state == .probe { return }
+        }
+    }
+
+    mutating func sendHeartbeat(_ at: Int, _ baton: borrowing Baton, _ effects: inout Effects) {
+        guard let stream = progress[at].stream else { return }
+        let heartbeat = HeartbeatRequest(
+            term: baton.currentTerm, leader: baton.me, stream: stream, round: reads.round,
+            commit: min(progress[at].matchIndex, baton.commitIndex), leaderCommit: baton.commitIndex)
+        effects.add(.heartbeat(progress[at].peer, stream, heartbeat))
+    }
+}

@@ -1,0 +1,251 @@
+/// The leader (§5.3): appends what callers propose, brings every peer's log to its own, and commits what a quorum has
+/// on disk.
+///
+/// What a turn asks for is gathered and done once, in `endTurn`: one batch, one write, one append for each peer.
+struct LeaderRules: RoleRules {
+    var progress: [Progress] = []
+    private(set) var proposals = PendingProposals()
+    var reads = PendingReads()
+    var transfer: LeadershipTransfer?
+    private var gathered: [Proposal] = []
+    private var gatheredBytes = 0
+    /// The no-op that opened this term. Before it is committed nothing older can be known to be (§8).
+    private var opening: LogIndex = 0
+    private var nextHeartbeat: Instant = .zero
+
+    // MARK: Taking and leaving office
+
+    mutating func begin(_ baton: inout Baton, _ effects: inout Effects) -> Verdict {
+        baton.leader = baton.me
+        baton.electionTimer.stop()
+        let peers = baton.membership.current?.members.map(\.id).filter { $0 != baton.me } ?? []
+        progress = peers.map { Progress(peer: $0, nextIndex: baton.log.last.index.next, now: baton.now) }
+        opening = baton.log.last.index.next
+        append([.init(kind: .blank, payload: [])], &baton, &effects)
+        effects.add(.keepStreams(peers))
+        nextHeartbeat = baton.now + baton.settings.heartbeatInterval
+        return .stay
+    }
+
+    mutating func end(_ baton: inout Baton, _ effects: inout Effects) {
+        effects.add(.keepStreams([]))
+        // What is not in the log never was anywhere.
+        let early = gathered.map(\.ticket) + reads.takeAll()
+        gathered = []
+        gatheredBytes = 0
+        if !early.isEmpty { effects.add(.fail(early, baton.notLeader())) }
+        let late = proposals.takeAll()
+        if !late.isEmpty {
+            effects.add(
+                .fail(
+                    late,
+                    RaftError(
+                        .outcomeUnknown,
+                        "node \(baton.me) lost its leadership before the command was committed; it may be applied by the next leader, or never",
+                        outcome: .unknown, leader: baton.leader == baton.me ? nil : baton.leaderHint)))
+        }
+        if let ticket = transfer?.ticket {
+            if transfer?.isSent == true {
+                effects.add(.succeed(ticket))
+            } else {
+                effects.add(
+                    .fail([ticket], RaftError(.transferFailed, "leadership was lost before it could be passed on")))
+            }
+        }
+        transfer = nil
+        if baton.leader == baton.me { baton.leader = nil }
+    }
+
+    // MARK: The table
+
+    mutating func handle(_ message: Message, _ baton: inout Baton, _ effects: inout Effects) -> Verdict {
+        switch message {
+        case .request, .reply:
+            if let verdict = checkTerm(message, &baton, &effects) { return verdict }
+        default: break
+        }
+        switch message {
+        case .propose(let proposal):
+            propose(proposal, baton, &effects)
+        case .read(let ticket):
+            guard reads.count < baton.settings.maximumWaitingCalls else {
+                let error = RaftError(
+                    .overloaded, "\(reads.count) reads wait already; the limit is maximumWaitingCalls")
+                effects.add(.fail([ticket], error))
+                return .stay
+            }
+            reads.add(ticket)
+        case .request(let request, let path):
+            return answer(request, path, &baton, &effects)
+        case .reply(let reply, let from):
+            note(reply, from, baton, &effects)
+        case .durable(let id):
+            _ = baton.finishWrites(through: id)
+        case .applied(let index):
+            baton.noteApplied(through: index)
+        case .streamStarted(let peer, let id):
+            if let at = position(of: peer) {
+                progress[at].streamStarted(id, nextIndex: baton.log.last.index.next, now: baton.now)
+                sendHeartbeat(at, baton, &effects)
+            }
+        case .streamEnded(let peer, let id, let reason):
+            if let at = position(of: peer), progress[at].stream == id {
+                progress[at].streamEnded()
+                effects.warn("node \(peer) lost: \(reason)")
+            }
+        case .tick:
+            return tick(&baton, &effects)
+        case .overslept(let duration):
+            guard baton.membership.current?.isSoleVoter(baton.me) != true else { return .stay }
+            effects.warn("term \(baton.currentTerm): held up for \(duration) and steps down; others may lead by now")
+            return .become(baton.passiveRole)
+        case .initialize(_, let ticket):
+            Housekeeping.refuseInitialize(ticket, baton, &effects)
+        case .transfer(let target, let ticket):
+            beginTransfer(to: target, ticket, baton, &effects)
+        case .stop(let ticket):
+            return stop(ticket, &baton, &effects)
+        case .writeFailed(let error), .applyFailed(let error):
+            return .become(.stopped(error))
+        }
+        return .stay
+    }
+
+    private func checkTerm(_ message: Message, _ baton: inout Baton, _ effects: inout Effects) -> Verdict? {
+        let hearsQuorum = hasQuorumContact(within: baton.settings.electionTimeout.lowerBound, baton)
+        return TermGate.check(message, isPassive: false, hearsLeader: hearsQuorum, &baton, &effects)
+    }
+
+    /// Everything that the messages of this turn made possible, once.
+    mutating func endTurn(_ baton: inout Baton, _ effects: inout Effects) {
+        if !gathered.isEmpty { appendGathered(&baton, &effects) }
+        guard let configuration = baton.membership.current else { return }
+        if let index = Commitment.index(configuration, progress: progress, baton) { baton.commit(through: index) }
+        baton.orderApply(&effects) { proposals.take(through: $0) }
+        serveReads(configuration, baton, &effects)
+        for at in progress.indices { replicate(at, baton, &effects) }
+        finishTransfer(baton, &effects)
+    }
+
+    func deadline(_ baton: borrowing Baton) -> Instant? {
+        transfer.map { min($0.deadline, nextHeartbeat) } ?? nextHeartbeat
+    }
+
+    // MARK: Proposals
+
+    private mutating func propose(_ proposal: Proposal, _ baton: borrowing Baton, _ effects: inout Effects) {
+        let settings = baton.settings
+        let bytes = proposal.payload.count + EntryRecord.headerSize
+        if proposal.payload.count > settings.maximumCommandBytes {
+            let error = RaftError(
+                .tooLarge,
+                "a command of \(proposal.payload.count) bytes is above the limit of \(settings.maximumCommandBytes) (maximumCommandBytes)"
+            )
+            effects.add(.fail([proposal.ticket], error))
+        } else if let transfer {
+            let error = RaftError(
+                .notLeader, "node \(baton.me) is passing its leadership to node \(transfer.target); try again there",
+                leader: LeaderHint(
+                    id: transfer.target, address: baton.membership.current?.address(of: transfer.target)))
+            effects.add(.fail([proposal.ticket], error))
+        } else if proposals.byteCount + gatheredBytes + bytes > settings.maximumUncommittedBytes,
+            proposals.byteCount + gatheredBytes > 0
+        {
+            let error = RaftError(
+                .overloaded,
+                "\(proposals.byteCount + gatheredBytes) bytes wait to be committed; the limit is \(settings.maximumUncommittedBytes) (maximumUncommittedBytes). Try again soon"
+            )
+            effects.add(.fail([proposal.ticket], error))
+        } else {
+            gathered.append(proposal)
+            gatheredBytes += bytes
+        }
+    }
+
+    private mutating func appendGathered(_ baton: inout Baton, _ effects: inout Effects) {
+        var index = baton.log.last.index
+        var builder = EntryBatch.Builder(
+            first: index.next, term: baton.currentTerm, reservingBytes: gatheredBytes, count: gathered.count)
+        for proposal in gathered {
+            index = builder.append(.command, proposal.payload)
+            proposals.add(
+                proposal.ticket, at: index, bytes: proposal.payload.count + EntryRecord.headerSize)
+        }
+        gathered.removeAll(keepingCapacity: true)
+        gatheredBytes = 0
+        if let batch = builder.finish() {
+            baton.write(keeping: baton.log.last, [batch], configurations: [], &effects)
+        }
+    }
+
+    private struct OwnEntry {
+        var kind: EntryKind
+        var payload: [UInt8]
+    }
+
+    private mutating func append(_ entries: [OwnEntry], _ baton: inout Baton, _ effects: inout Effects) {
+        var builder = EntryBatch.Builder(first: baton.log.last.index.next, term: baton.currentTerm)
+        for entry in entries { builder.append(entry.kind, entry.payload) }
+        if let batch = builder.finish() {
+            baton.write(keeping: baton.log.last, [batch], configurations: [], &effects)
+        }
+    }
+
+    // MARK: Reads
+
+    private mutating func serveReads(
+        _ configuration: ClusterConfiguration, _ baton: borrowing Baton, _ effects: inout Effects
+    ) {
+        guard !reads.isEmpty, baton.commitIndex >= opening, transfer == nil else { return }
+        for _ in 0..<2 {
+            if reads.beginRound(commitIndex: baton.commitIndex) {
+                for at in progress.indices { sendHeartbeat(at, baton, &effects) }
+            }
+            let me = baton.me
+            let newest = reads.round
+            let confirmed = Quorum(configuration).agreed { id -> UInt64 in
+                id == me ? newest : progress.first { $0.peer == id }?.confirmedRound ?? 0
+            }
+            guard let (tickets, index) = reads.confirm(round: confirmed) else { return }
+            effects.add(.serveReads(tickets, at: index))
+        }
+    }
+
+    // MARK: Time
+
+    private mutating func tick(_ baton: inout Baton, _ effects: inout Effects) -> Verdict {
+        let settings = baton.settings
+        if let transfer, baton.now >= transfer.deadline { fail(transfer, &baton, &effects) }
+        if baton.isStopping, transfer == nil { return .become(.stopped(nil)) }
+        guard baton.now >= nextHeartbeat else { return .stay }
+        nextHeartbeat = baton.now + settings.heartbeatInterval
+        if !hasQuorumContact(within: settings.electionTimeout.upperBound, baton) {
+            effects.warn("term \(baton.currentTerm): no quorum answers; steps down")
+            return .become(baton.passiveRole)
+        }
+        let age = baton.oldestWriteAge
+        if age > settings.electionTimeout.lowerBound, baton.membership.current?.isSoleVoter(baton.me) != true {
+            effects.warn("term \(baton.currentTerm): a log write is out for \(age); steps down")
+            return .become(baton.passiveRole)
+        }
+        for at in progress.indices {
+            let peer = progress[at]
+            // Lost on the way, or at a disk that is very slow: ask again where the logs agree.
+            if !peer.inflight.isEmpty, baton.now - peer.movedAt > settings.electionTimeout.lowerBound {
+                progress[at].becomeProbe(now: baton.now)
+            }
+            sendHeartbeat(at, baton, &effects)
+        }
+        return .stay
+    }
+
+    /// Whether a quorum, this node included, has answered within `limit` (check-quorum, dissertation §6.2).
+    private func hasQuorumContact(within limit: Duration, _ baton: borrowing Baton) -> Bool {
+        guard let configuration = baton.membership.current else { return false }
+        let me = baton.me
+        let now = baton.now
+        return Quorum(configuration).isReached { id in
+            id == me || progress.contains { $0.peer == id && now - $0.heardAt < limit }
+        }
+    }
+}

@@ -1,0 +1,134 @@
+internal import DequeModule
+
+/// What the leader knows of one peer's log, and what is on its way there (Figure 2: `nextIndex`, `matchIndex`).
+struct Progress: Sendable {
+    enum State: Sendable, Equatable {
+        /// Where the logs agree is not known: one append at a time, until one is accepted.
+        case probe
+        /// They agree; appends follow each other without waiting, within the window.
+        case replicate
+    }
+
+    /// One append without an answer.
+    struct Inflight: Sendable {
+        /// The last entry it brings; nil when it was read from the disk, so that its end is not known here.
+        var last: LogIndex?
+        var bytes: Int
+    }
+
+    let peer: NodeID
+    /// The stream's present life; nil while the peer cannot be reached.
+    private(set) var stream: StreamID?
+    private(set) var state = State.probe
+    private(set) var nextIndex: LogIndex
+    /// The highest entry known to be durable there. Known only within one life of the stream (D10).
+    private(set) var matchIndex: LogIndex = 0
+    private(set) var inflight: Deque<Inflight> = []
+    private(set) var inflightBytes = 0
+    /// When something was last sent while nothing was on its way, or an answer last moved things on.
+    private(set) var movedAt: Instant
+    /// When the peer last answered anything in this term.
+    private(set) var heardAt: Instant
+    /// The newest read round that it has confirmed.
+    private(set) var confirmedRound: UInt64 = 0
+
+    init(peer: NodeID, nextIndex: LogIndex, now: Instant) {
+        self.peer = peer
+        self.nextIndex = nextIndex
+        movedAt = now
+        heardAt = now
+    }
+
+    mutating func streamStarted(_ id: StreamID, nextIndex: LogIndex, now: Instant) {
+        stream = id
+        matchIndex = 0
+        self.nextIndex = nextIndex
+        state = .probe
+        clearInflight()
+        movedAt = now
+    }
+
+    mutating func streamEnded() {
+        stream = nil
+        matchIndex = 0
+        state = .probe
+        clearInflight()
+    }
+
+    mutating func heard(now: Instant) { heardAt = now }
+
+    mutating func confirm(round: UInt64) { confirmedRound = max(confirmedRound, round) }
+
+    mutating func sent(last: LogIndex?, bytes: Int, now: Instant) {
+        if inflight.isEmpty { movedAt = now }
+        inflight.append(Inflight(last: last, bytes: bytes))
+        inflightBytes += bytes
+        if state == .replicate, let last { nextIndex = last.next }
+    }
+
+    /// The peer holds everything through `index`. Returns whether that is news.
+    mutating func accepted(through index: LogIndex, now: Instant) -> Bool {
+        if state == .probe {
+            clearInflight()
+            state = .replicate
+            movedAt = now
+            matchIndex = max(matchIndex, index)
+            nextIndex = matchIndex.next
+            return true
+        }
+        while let oldest = inflight.first, oldest.last.map({ $0 <= index }) ?? true {
+            inflight.removeFirst()
+            inflightBytes -= oldest.bytes
+        }
+        guard index > matchIndex else { return false }
+        movedAt = now
+        matchIndex = index
+        nextIndex = max(nextIndex, index.next)
+        return true
+    }
+
+    /// The peer holds no entry `previous`. Ignored when it answers something that is no longer the question: then it
+    /// must not move anything back (R46, R47).
+    mutating func refused(previous: LogIndex, agreeable: LogIndex, now: Instant) {
+        guard previous > matchIndex else { return }
+        if state == .probe, previous != nextIndex.previous { return }
+        becomeProbe(now: now)
+        nextIndex = max(min(previous, agreeable.next), matchIndex.next)
+    }
+
+    /// Asks again from where the logs are known to agree.
+    mutating func becomeProbe(now: Instant) {
+        if state == .replicate || matchIndex > 0 { nextIndex = matchIndex.next }
+        state = .probe
+        clearInflight()
+        movedAt = now
+    }
+
+    private mutating func clearInflight() {
+        inflight.removeAll(keepingCapacity: true)
+        inflightBytes = 0
+    }
+
+    /// How many bytes of entries may be sent now; nil for none.
+    func window(_ settings: borrowing Configuration) -> Int? {
+        switch state {
+        case .probe:
+            return inflight.isEmpty ? min(settings.maximumAppendBytes, Self.probeBytes) : nil
+        case .replicate:
+            guard inflight.count < settings.maximumInflightAppends, inflightBytes < settings.maximumInflightBytes
+            else { return nil }
+            // What is read from the disk ends where the disk says: wait for the answer.
+            if let newest = inflight.last, newest.last == nil { return nil }
+            return min(settings.maximumAppendBytes, settings.maximumInflightBytes - inflightBytes)
+        }
+    }
+
+    /// Whether entries of this many bytes are worth a message of their own now.
+    ///
+    /// Two appends under way keep the wire busy; a third waits until it is worth it, because many small requests in
+    /// flight are many small batches at the other end (hashicorp/raft cut its default from 130 to 2).
+    func isWorthSending(bytes: Int) -> Bool { inflight.count < 2 || bytes >= Self.worthwhileBytes }
+
+    private static let probeBytes = 16 << 10
+    private static let worthwhileBytes = 64 << 10
+}

@@ -1,0 +1,59 @@
+/// A node without a vote in the configuration that it knows: it follows, and never campaigns. A pristine node is one
+/// too, until it is initialised or hears a leader.
+struct LearnerRules: RoleRules {
+    mutating func begin(_ baton: inout Baton, _ effects: inout Effects) -> Verdict {
+        baton.electionTimer.stop()
+        return baton.isStopping ? .become(.stopped(nil)) : .stay
+    }
+
+    mutating func handle(_ message: Message, _ baton: inout Baton, _ effects: inout Effects) -> Verdict {
+        if let verdict = TermGate.check(
+            message, isPassive: true, hearsLeader: baton.hasHeardLeaderRecently, &baton, &effects)
+        {
+            return verdict
+        }
+        if let verdict = Housekeeping.handle(message, &baton, &effects) { return verdict }
+        switch message {
+        case .request(.append(let request), let path):
+            let verdict = Following.append(request, path, &baton, &effects)
+            return verdict == .stay && baton.isVoter ? .become(.follower) : verdict
+        case .request(.heartbeat(let request), let path):
+            return Following.heartbeat(request, path, &baton, &effects)
+        case .request(.vote(let request), let path):
+            // Its configuration may be old: the candidate may know that it votes by now (etcd, N18).
+            _ = Voting.answer(request, path, &baton, &effects)
+            return .stay
+        case .initialize(let configuration, let ticket):
+            return initialize(configuration, ticket, &baton, &effects)
+        default:
+            return .stay  // A timeout-now is for voters; there is no timer to tick.
+        }
+    }
+
+    /// Begins a cluster: the same first entry, index 1 of term 0, on every node that is told the same.
+    private func initialize(
+        _ configuration: ClusterConfiguration, _ ticket: CompletionTicket, _ baton: inout Baton,
+        _ effects: inout Effects
+    ) -> Verdict {
+        guard baton.isPristine else {
+            Housekeeping.refuseInitialize(ticket, baton, &effects)
+            return .stay
+        }
+        guard configuration.isVoter(baton.me) else {
+            let error = RaftError(
+                .invalidConfiguration,
+                "node \(baton.me) is not among the voters \(configuration.voters); a node can only begin a cluster of its own"
+            )
+            effects.add(.fail([ticket], error))
+            return .stay
+        }
+        var builder = EntryBatch.Builder(first: 1, term: 0)
+        builder.append(.configuration, configuration.encoded)
+        guard let batch = builder.finish() else { return .stay }
+        baton.write(keeping: .zero, [batch], configurations: [(batch.last, configuration)], &effects)
+        effects.add(.succeed(ticket))
+        return .become(.follower)
+    }
+
+    func deadline(_ baton: borrowing Baton) -> Instant? { nil }
+}

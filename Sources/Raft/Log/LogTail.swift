@@ -1,0 +1,89 @@
+internal import DequeModule
+
+/// The log as the rules see it: the term of every entry, and the newest entries themselves, in memory.
+///
+/// Invariant: the batches kept are without a gap and end at `last`; nothing that is not durable is ever evicted.
+struct LogTail: Sendable {
+    private(set) var terms: TermRuns
+    private var batches: Deque<EntryBatch> = []
+    private(set) var byteCount = 0
+
+    init(terms: TermRuns) { self.terms = terms }
+
+    var last: LogID { terms.last }
+    var purged: LogID { terms.purged }
+    func term(at index: LogIndex) -> Term? { terms.term(at: index) }
+
+    /// Adds a batch whose first index is one above `last`.
+    mutating func append(_ batch: EntryBatch) {
+        let first = batch.first
+        let last = batch.last
+        var starts: [LogID] = []
+        if first.term != last.term {
+            var term = first.term
+            for position in 1..<batch.count {
+                let id = batch[position].id
+                if id.term != term {
+                    starts.append(id)
+                    term = id.term
+                }
+            }
+        }
+        terms.append(first: first, last: last, runStarts: starts)
+        batches.append(batch)
+        byteCount += batch.byteCount
+    }
+
+    mutating func truncate(through index: LogIndex) {
+        terms.truncate(through: index)
+        while let batch = batches.last, batch.lastIndex > index {
+            batches.removeLast()
+            byteCount -= batch.byteCount
+            if let rest = batch.prefix(through: index) {
+                batches.append(rest)
+                byteCount += rest.byteCount
+                break
+            }
+        }
+    }
+
+    /// Entries from `first` on, at most `maximumBytes` of them but at least one; nil when they are not in memory.
+    /// Empty when there is none.
+    func entries(from first: LogIndex, through limit: LogIndex, maximumBytes: Int) -> [EntryBatch]? {
+        let limit = min(limit, last.index)
+        guard first <= limit else { return [] }
+        guard let oldest = batches.first, oldest.firstIndex <= first else { return nil }
+        var low = 0
+        var high = batches.count - 1
+        while low < high {
+            let middle = (low + high + 1) / 2
+            if batches[middle].firstIndex <= first { low = middle } else { high = middle - 1 }
+        }
+        var result: [EntryBatch] = []
+        var bytes = 0
+        for position in low..<batches.count {
+            guard let part = batches[position].suffix(from: first)?.prefix(through: limit) else { break }
+            if bytes + part.byteCount > maximumBytes {
+                if result.isEmpty {
+                    result.append(part.prefix(maximumBytes: maximumBytes))
+                } else if case let fitting = part.prefix(maximumBytes: maximumBytes - bytes),
+                    bytes + fitting.byteCount <= maximumBytes
+                {
+                    result.append(fitting)
+                }
+                break
+            }
+            result.append(part)
+            bytes += part.byteCount
+        }
+        return result
+    }
+
+    /// Lets go of the oldest entries in memory while there are more than `maximumBytes`, but of none above `through`.
+    mutating func evict(through: LogIndex, maximumBytes: Int) {
+        while byteCount > maximumBytes, let oldest = batches.first, oldest.lastIndex <= through {
+            batches.removeFirst()
+            byteCount -= oldest.byteCount
+        }
+    }
+}

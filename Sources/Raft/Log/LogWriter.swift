@@ -1,0 +1,128 @@
+// The log writer.
+// Owns the order in which vote, term, truncations and entries reach the disk, and the replies that wait for it.
+// Takes writes and replies from the role in office; gives them to the store on the disk loop, one group at a time:
+// while one is being synced, the next gathers (group commit).
+// Never sends a reply before everything it was given before that reply is durable; never tries again after a failure.
+// Started by the Supervisor; ends with the node.
+
+actor LogWriter: Activated {
+    nonisolated let unownedExecutor: UnownedSerialExecutor
+    private let loop: any Loop
+    private let disk: any Loop
+    private let store: any LogStore
+    private let mailbox: Mailbox<Message>
+
+    private var operations: [LogOperation] = []
+    private var replies: [HeldReply] = []
+    private var newest: WriteID?
+    private var job: LogWriteJob?
+    private var failure: RaftError?
+    private var whenIdle: [@Sendable () -> Void] = []
+    private var isClosed = false
+
+    init(loop: any Loop, disk: any Loop, store: any LogStore, mailbox: Mailbox<Message>) {
+        self.loop = loop
+        self.disk = disk
+        self.store = store
+        self.mailbox = mailbox
+        unownedExecutor = loop.asUnownedSerialExecutor()
+    }
+
+    /// Adds a write behind all others. `begin()` starts it.
+    func add(_ more: [LogOperation], id: WriteID, replies held: [HeldReply]) {
+        guard failure == nil, !isClosed else { return }
+        operations.append(contentsOf: more)
+        replies.append(contentsOf: held)
+        newest = id
+    }
+
+    /// Sends a reply once everything given so far is durable: now, if nothing is on its way.
+    func releaseAfterWrites(_ held: HeldReply) {
+        guard failure == nil, !isClosed else { return }
+        if newest != nil {
+            replies.append(held)
+        } else if let job {
+            job.replies.append(held)
+        } else {
+            held.path.send(held.reply)
+        }
+    }
+
+    /// Gives what has gathered to the disk, unless it is busy: then it goes next.
+    func begin() {
+        guard job == nil, failure == nil, let id = newest else { return }
+        let next = LogWriteJob(store: store, operations: operations, id: id, replies: replies) { [self] in
+            loop.post(self)
+        }
+        operations = []
+        replies = []
+        newest = nil
+        job = next
+        disk.post(next)
+    }
+
+    nonisolated func activate() { assumeIsolated { $0.finish() } }
+
+    private func finish() {
+        guard let done = job, let result = done.result else { return }
+        job = nil
+        switch result {
+        case .success:
+            if !isClosed { for held in done.replies { held.path.send(held.reply) } }
+            mailbox.post(.durable(done.id))
+            begin()
+        case .failure(let error):
+            // What the kernel holds of a failed write nobody knows: nothing more is written, nothing more is said.
+            failure = error
+            operations = []
+            replies = []
+            newest = nil
+            mailbox.post(.writeFailed(error))
+        }
+        if job == nil {
+            for waiting in whenIdle { waiting() }
+            whenIdle = []
+        }
+    }
+
+    /// Takes nothing more, and says nothing more. `done` is called on the loop once the disk is quiet.
+    func close(_ done: @escaping @Sendable () -> Void) {
+        isClosed = true
+        if job == nil { done() } else { whenIdle.append(done) }
+    }
+}
+
+/// One group of writes: run on the disk loop, then handed back to the log writer's.
+final class LogWriteJob: Activated, @unchecked Sendable {
+    // @unchecked: `replies` belongs to the node's loop; `result` is written on the disk loop before `done`, which posts
+    // to the node's loop, and read there after.
+    private let store: any LogStore
+    private let operations: [LogOperation]
+    let id: WriteID
+    var replies: [HeldReply]
+    private(set) var result: Result<Void, RaftError>?
+    private let done: @Sendable () -> Void
+
+    init(
+        store: any LogStore, operations: [LogOperation], id: WriteID, replies: [HeldReply],
+        done: @escaping @Sendable () -> Void
+    ) {
+        self.store = store
+        self.operations = operations
+        self.id = id
+        self.replies = replies
+        self.done = done
+    }
+
+    func activate() {
+        do {
+            try store.write(operations)
+            result = .success(())
+        } catch let error as RaftError {
+            result = .failure(error)
+        } catch {
+            result = .failure(RaftError(.storage, "the log could not be written: \(error)"))
+        }
+        done()
+    }
+}

@@ -1,0 +1,35 @@
+/// The configurations that the log holds: the newest is in force, committed or not; a truncation brings back the one
+/// before it (§6).
+struct MembershipHistory: Sendable {
+    private var entries: [(id: LogID, configuration: ClusterConfiguration)] = []
+
+    /// The configuration in force; nil on a node that belongs to no cluster yet.
+    var current: ClusterConfiguration? { entries.last?.configuration }
+    var currentID: LogID { entries.last?.id ?? .zero }
+
+    /// The checksum of the configuration in entry 1, if this node holds that entry: the cluster's birth mark.
+    private(set) var bootstrap: UInt64?
+
+    mutating func append(_ configuration: ClusterConfiguration, at id: LogID) {
+        if id.index == 1 { bootstrap = Self.checksum(configuration.encoded) }
+        entries.append((id, configuration))
+    }
+
+    /// Returns whether the configuration in force changed.
+    mutating func truncate(through index: LogIndex) -> Bool {
+        let before = entries.count
+        if index == 0 { bootstrap = nil }
+        while let last = entries.last, last.id.index > index { entries.removeLast() }
+        return entries.count != before
+    }
+
+    /// Forgets what can no longer come back: everything before the newest committed configuration.
+    mutating func commit(through index: LogIndex) {
+        while entries.count > 1, entries[1].id.index <= index { entries.removeFirst() }
+    }
+
+    /// FNV-1a, 64 bit. Tells clusters apart that were bootstrapped apart; keeps nobody out.
+    private static func checksum(_ bytes: [UInt8]) -> UInt64 {
+        bytes.reduce(0xCBF2_9CE4_8422_2325) { ($0 ^ UInt64($1)) &* 0x0000_0100_0000_01B3 }
+    }
+}

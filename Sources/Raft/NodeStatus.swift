@@ -1,0 +1,73 @@
+/// Which role a node plays.
+public enum NodeRole: String, Sendable, Hashable {
+    case follower, candidate, leader, learner
+    /// It has not begun, or has ended; see ``NodeStatus/stopReason``.
+    case stopped
+}
+
+/// What a node knows of itself. A snapshot, taken at the end of a turn.
+public struct NodeStatus: Sendable {
+    public var id: NodeID
+    public var cluster: String
+    public var incarnation: Incarnation
+    public var role: NodeRole
+    public var currentTerm: Term
+    /// Who leads, as far as this node knows.
+    public var leader: LeaderHint?
+    /// The end of the log.
+    public var last: LogID
+    /// How far the log is on this node's disk.
+    public var durableIndex: LogIndex
+    public var commitIndex: LogIndex
+    public var lastApplied: LogIndex
+    /// The configuration in force; nil on a node that belongs to no cluster yet.
+    public var configuration: ClusterConfiguration?
+    /// On a leader: what it knows of each other member. At most a heartbeat interval old.
+    public var peers: [PeerStatus] = []
+    /// Why the node stopped; nil while it runs, and after it was asked to stop.
+    public var stopReason: RaftError?
+
+    init(_ baton: borrowing Baton, role: NodeRole, cluster: String, incarnation: Incarnation) {
+        id = baton.me
+        self.cluster = cluster
+        self.incarnation = incarnation
+        self.role = role
+        currentTerm = baton.currentTerm
+        leader = baton.leaderHint
+        last = baton.log.last
+        durableIndex = baton.durableIndex
+        commitIndex = baton.commitIndex
+        lastApplied = baton.lastApplied
+        configuration = baton.membership.current
+    }
+
+    init(notStarted id: NodeID, cluster: String) {
+        self.id = id
+        self.cluster = cluster
+        incarnation = Incarnation(rawValue: 0)
+        role = .stopped
+        currentTerm = 0
+        last = .zero
+        durableIndex = 0
+        commitIndex = 0
+        lastApplied = 0
+    }
+}
+
+/// What a leader knows of one other member.
+public struct PeerStatus: Sendable, Hashable {
+    public var id: NodeID
+    /// How far the peer's log is known to be durable and equal to the leader's.
+    public var matchIndex: LogIndex
+    /// Whether a stream to it stands.
+    public var isReachable: Bool
+    /// How long ago it last answered.
+    public var sinceHeard: Duration
+
+    init(_ progress: Progress, now: Instant) {
+        id = progress.peer
+        matchIndex = progress.matchIndex
+        isReachable = progress.stream != nil
+        sinceHeard = now - progress.heardAt
+    }
+}

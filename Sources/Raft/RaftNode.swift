@@ -1,0 +1,255 @@
+public import Logging
+
+/// One member of a Raft cluster, with its state machine: what a program that embeds Raft holds.
+///
+/// ``propose(_:)`` puts a command through the log of the whole cluster; ``read(_:_:)`` looks at the state. Dropping the
+/// last reference stops the node at once; ``stop()`` passes leadership on first and waits until everything is closed.
+///
+/// Safe to use from any thread or task.
+public final class RaftNode<Machine: StateMachine>: Sendable {
+    private let settings: Configuration
+    private let supervisor: Supervisor
+    private let port: NodePort
+    private let applier: any ApplierPort
+    private let bootstrap: ClusterConfiguration?
+
+    /// Prepares a node; nothing happens before ``start()``.
+    ///
+    /// - Parameters:
+    ///   - configuration: timing and limits; see ``Configuration/validate()``.
+    ///   - machine: the replicated state. The node is its only user from now on.
+    ///   - store: where the log is kept.
+    ///   - transport: how the other members are reached. A transport serves one node.
+    ///   - loops: where the node's work happens.
+    ///   - bootstrap: on an initial member of a new cluster, its configuration: the same on each of them. On a node
+    ///     that was bootstrapped before it must be the same again, or nil. Nil on a node that joins.
+    ///   - seed: of the node's random numbers: different on each node.
+    /// - Throws: ``RaftError/Code/invalidConfiguration``.
+    public init(
+        configuration: Configuration, machine: sending Machine, store: any LogStore, transport: any Transport,
+        loops: NodeLoops, bootstrap: ClusterConfiguration? = nil, seed: UInt64 = .random(in: .min ... .max),
+        logger: Logger = Logger(label: "raft")
+    ) throws(RaftError) {
+        try configuration.validate()
+        settings = configuration
+        self.bootstrap = bootstrap
+        let mailbox = Mailbox<Message>(loop: loops.loop, maximumCount: configuration.maximumWaitingCalls)
+        let reader = LogReader(store: store, loop: loops.reads)
+        let applier = Applier<Machine>(
+            machine: machine, loop: Machine.execution == .inline ? loops.loop : loops.apply, node: mailbox,
+            reader: reader, maximumBytes: configuration.maximumApplyBytes)
+        self.applier = applier
+        supervisor = Supervisor(
+            settings: configuration, loops: loops, store: store, transport: transport, mailbox: mailbox,
+            applier: applier, reader: reader, seed: seed, logger: logger)
+        port = supervisor.port
+    }
+
+    deinit { port.mailbox.post(.stop(nil)) }
+
+    /// Opens the log, begins to listen, and takes part. Returns once the node is at work, not once there is a leader.
+    ///
+    /// - Throws: whatever kept it from starting; ``NodeStatus/stopReason`` says so afterwards, too.
+    public func start() async throws(RaftError) {
+        try await waiting { done in self.start(completion: done) }
+    }
+
+    /// As ``start()``, without a task. `completion` is called once, on some loop of the node.
+    public func start(completion: @escaping @Sendable (Result<Void, RaftError>) -> Void) {
+        supervisor.start(bootstrap: bootstrap, completion)
+    }
+
+    /// Replicates a command and returns its output once it is committed and applied here.
+    ///
+    /// - Throws: ``RaftError/Code/notLeader``, ``RaftError/Code/overloaded``, ``RaftError/Code/tooLarge`` and
+    ///   ``RaftError/Code/stopped``: nothing happened. ``RaftError/Code/outcomeUnknown`` and
+    ///   ``RaftError/Code/cancelled``: look at ``RaftError/outcome``.
+    public func propose(_ command: Machine.Command) async throws(RaftError) -> Machine.Output {
+        let slot = TicketSlot()
+        return try await waiting(slot) { done in
+            let ticket = OutputTicket(done)
+            self.post(command, ticket)
+            slot.set(ticket)
+        }
+    }
+
+    /// As ``propose(_:)``, without a task. `completion` is called once: on the state machine's loop, or, with an error,
+    /// on any thread.
+    public func propose(
+        _ command: Machine.Command, completion: @escaping @Sendable (Result<Machine.Output, RaftError>) -> Void
+    ) {
+        post(command, OutputTicket(completion))
+    }
+
+    private func post(_ command: Machine.Command, _ ticket: OutputTicket<Machine.Output>) {
+        var payload: [UInt8] = []
+        command.encode(into: &payload)
+        guard payload.count <= settings.maximumCommandBytes else {
+            return ticket.fail(
+                RaftError(
+                    .tooLarge,
+                    "a command of \(payload.count) bytes is above the limit of \(settings.maximumCommandBytes) (maximumCommandBytes)"
+                ))
+        }
+        offer(.propose(Proposal(payload: payload, ticket: ticket)), ticket)
+    }
+
+    private func offer(_ message: Message, _ ticket: Ticket) {
+        switch port.mailbox.offer(message) {
+        case .accepted: break
+        case .full:
+            ticket.fail(
+                RaftError(
+                    .overloaded,
+                    "\(settings.maximumWaitingCalls) calls wait already (maximumWaitingCalls); try again soon"))
+        case .closed: ticket.fail(RaftError(.stopped, "node \(settings.id) has stopped"))
+        }
+    }
+
+    /// Looks at the state machine.
+    ///
+    /// - Throws: what `body` throws, or a ``RaftError``: ``RaftError/Code/notLeader``, ``RaftError/Code/overloaded``,
+    ///   ``RaftError/Code/stopped``, ``RaftError/Code/cancelled``.
+    public func read<Value: Sendable>(
+        _ consistency: ReadConsistency = .linearizable,
+        _ body: @escaping @Sendable (borrowing Machine) throws -> Value
+    ) async throws -> Value {
+        let slot = TicketSlot()
+        return try await waiting(slot) {
+            (done: @escaping @Sendable (Result<Result<Value, any Error>, RaftError>) -> Void) in
+            let ticket = LookTicket(body: body, completion: done)
+            self.post(ticket, consistency)
+            slot.set(ticket)
+        }.get()
+    }
+
+    /// As ``read(_:_:)``, without a task. `completion` is called once: where the state machine lives, or, with an
+    /// error of the node, on any thread.
+    public func read<Value: Sendable>(
+        _ consistency: ReadConsistency = .linearizable,
+        _ body: @escaping @Sendable (borrowing Machine) throws -> Value,
+        completion: @escaping @Sendable (Result<Result<Value, any Error>, RaftError>) -> Void
+    ) {
+        post(LookTicket(body: body, completion: completion), consistency)
+    }
+
+    private func post(_ ticket: ReadTicket<Machine>, _ consistency: ReadConsistency) {
+        switch consistency {
+        case .linearizable: offer(.read(ticket), ticket)
+        case .local: applier.serve([ticket], at: .zero)
+        }
+    }
+
+    /// What the node knows of itself now. After the end it still says why.
+    public var status: NodeStatus { port.status }
+
+    /// Begins a cluster with this configuration, of which this node must be a voter. Identical calls on all initial
+    /// members are harmless.
+    ///
+    /// - Throws: ``RaftError/Code/alreadyInitialized``, ``RaftError/Code/invalidConfiguration``,
+    ///   ``RaftError/Code/stopped``.
+    public func initialize(_ configuration: ClusterConfiguration) async throws(RaftError) {
+        try await waiting { done in
+            let ticket = CompletionTicket(done)
+            self.offer(.initialize(configuration, ticket), ticket)
+        }
+    }
+
+    /// Passes leadership to `target`, or to the fittest other voter. Returns once this node no longer leads.
+    ///
+    /// - Throws: ``RaftError/Code/transferFailed``: this node goes on leading, and the message says why.
+    ///   ``RaftError/Code/notLeader``, ``RaftError/Code/stopped``.
+    public func transferLeadership(to target: NodeID? = nil) async throws(RaftError) {
+        try await waiting { done in
+            let ticket = CompletionTicket(done)
+            self.offer(.transfer(to: target, ticket), ticket)
+        }
+    }
+
+    /// Stops the node: passes leadership on if it can within an election timeout, answers every waiting caller, closes
+    /// state machine and log. Returns once that is done; more than one call is harmless.
+    public func stop() async {
+        try? await waiting { (done: @escaping @Sendable (Result<Void, RaftError>) -> Void) in
+            self.stop(completion: done)
+        }
+    }
+
+    /// As ``stop()``, without a task.
+    public func stop(completion: @escaping @Sendable (Result<Void, RaftError>) -> Void) {
+        let ticket = CompletionTicket(completion)
+        if !port.mailbox.post(.stop(ticket)) { supervisor.whenEnded(ticket) }
+    }
+}
+
+/// What a read promises.
+public enum ReadConsistency: Sendable, Hashable {
+    /// Sees every write that was acknowledged before the read began (dissertation §6.4). Only a leader with a quorum
+    /// in contact can serve it.
+    case linearizable
+    /// This replica's state, which may lag behind. Served by every node, in every situation.
+    case local
+}
+
+/// A caller's closure over the machine.
+private final class LookTicket<Machine: StateMachine, Value: Sendable>: ReadTicket<Machine>, @unchecked Sendable {
+    // @unchecked: as its superclass; both closures are immutable.
+    private let body: @Sendable (borrowing Machine) throws -> Value
+    private let completion: @Sendable (Result<Result<Value, any Error>, RaftError>) -> Void
+
+    init(
+        body: @escaping @Sendable (borrowing Machine) throws -> Value,
+        completion: @escaping @Sendable (Result<Result<Value, any Error>, RaftError>) -> Void
+    ) {
+        self.body = body
+        self.completion = completion
+    }
+    override func failed(_ error: RaftError) { completion(.failure(error)) }
+    override func serve(_ machine: borrowing Machine) {
+        do { completion(.success(.success(try body(machine)))) } catch { completion(.success(.failure(error))) }
+    }
+}
+
+/// Where a waiting task's ticket is, so that cancelling the task can settle it.
+private final class TicketSlot: Sendable {
+    private let state = Lock<(ticket: Ticket?, isCancelled: Bool)>((nil, false))
+
+    func set(_ ticket: Ticket) {
+        let isCancelled = state.withLock { state in
+            state.ticket = ticket
+            return state.isCancelled
+        }
+        if isCancelled { cancel(ticket) }
+    }
+
+    func cancel() {
+        let ticket = state.withLock { state in
+            state.isCancelled = true
+            return state.ticket
+        }
+        if let ticket { cancel(ticket) }
+    }
+
+    private func cancel(_ ticket: Ticket) {
+        let outcome: RaftError.Outcome = ticket is any Proposing ? .unknown : .nothingHappened
+        ticket.fail(RaftError(.cancelled, "the calling task was cancelled", outcome: outcome))
+    }
+}
+
+/// Marks tickets whose command may take effect although nobody waits for it any more.
+private protocol Proposing {}
+extension OutputTicket: Proposing {}
+
+/// Turns a completion into a suspension: the one place where a caller's task waits for the core.
+private func waiting<Value: Sendable>(
+    _ slot: TicketSlot? = nil,
+    _ body: (@escaping @Sendable (Result<Value, RaftError>) -> Void) -> Void
+) async throws(RaftError) -> Value {
+    let result = await withTaskCancellationHandler {
+        await withUnsafeContinuation { (continuation: UnsafeContinuation<Result<Value, RaftError>, Never>) in
+            body { continuation.resume(returning: $0) }
+        }
+    } onCancel: {
+        slot?.cancel()
+    }
+    return try result.get()
+}

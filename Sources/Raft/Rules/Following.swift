@@ -1,0 +1,77 @@
+/// How a follower and a learner treat their leader: the same rules for both.
+enum Following {
+    /// Notes who leads this term, and that it lives. False when that cannot be.
+    private static func acknowledge(_ leader: NodeID, _ baton: inout Baton, _ effects: inout Effects) -> Bool {
+        if let known = baton.leader, known != leader {
+            effects.alarm(
+                "term \(baton.currentTerm): node \(leader) says that it leads, but node \(known) does. Two leaders in one term cannot be: look at node \(leader)'s data directory and certificate"
+            )
+            return false
+        }
+        if baton.leader == nil { effects.note("term \(baton.currentTerm): node \(leader) leads") }
+        baton.leader = leader
+        baton.leaderHeardAt = baton.now
+        if baton.electionTimer.deadline != nil { baton.resetElectionTimer() }
+        return true
+    }
+
+    static func append(
+        _ request: AppendRequest, _ path: any ReplyPath, _ baton: inout Baton, _ effects: inout Effects
+    ) -> Verdict {
+        guard acknowledge(request.leader, &baton, &effects) else { return .stay }
+        func reply(_ outcome: AppendReply.Outcome, in term: Term) -> HeldReply {
+            HeldReply(
+                path: path, reply: .append(AppendReply(term: term, stream: request.stream, outcome: outcome)))
+        }
+        let term = baton.currentTerm
+        switch LogMatching.match(request, against: baton.log, commitIndex: baton.commitIndex) {
+        case .malformed(let fault):
+            effects.alarm("append of node \(request.leader) in term \(request.term) ignored: \(fault)")
+            return .stay
+        case .conflict(let hint):
+            baton.answer(path, reply(.conflict(previous: request.previous.index, hint: hint), in: term).reply, &effects)
+            return .stay
+        case .nothingNew:
+            // It may speak of entries that are still on their way to the disk, so it rides on the latest write.
+            let held = reply(.accepted(through: request.last.index), in: term)
+            let isDurable = baton.isTermDurable && request.last.index <= baton.durableIndex
+            effects.add(isDurable ? .reply(held) : .replyAfterWrites(held))
+        case .extend(let keep, let batches):
+            guard keep.index >= baton.commitIndex else {
+                effects.alarm(
+                    "append of node \(request.leader) in term \(request.term) ignored: it would cut the log behind \(keep), below the committed entry \(baton.commitIndex)"
+                )
+                return .stay
+            }
+            var configurations: [(LogID, ClusterConfiguration)] = []
+            for entry in batches.flatMap(\.configurations) {
+                guard let configuration = try? ClusterConfiguration(decoding: entry.payload) else {
+                    effects.alarm(
+                        "append of node \(request.leader) ignored: configuration entry \(entry.id) cannot be read; is that node of a newer version?"
+                    )
+                    return .stay
+                }
+                configurations.append((entry.id, configuration))
+            }
+            baton.write(
+                keeping: keep, batches, configurations: configurations, &effects,
+                replies: [reply(.accepted(through: request.last.index), in: term)])
+        }
+        baton.commit(through: min(request.leaderCommit, request.last.index))
+        baton.orderApply(&effects) { _ in [] }
+        return .stay
+    }
+
+    static func heartbeat(
+        _ request: HeartbeatRequest, _ path: any ReplyPath, _ baton: inout Baton, _ effects: inout Effects
+    ) -> Verdict {
+        guard acknowledge(request.leader, &baton, &effects) else { return .stay }
+        // Capped by what this follower has acknowledged on this stream, so it agrees with the leader's log.
+        baton.commit(through: request.commit)
+        baton.orderApply(&effects) { _ in [] }
+        let reply = HeartbeatReply(
+            term: baton.currentTerm, stream: request.stream, round: request.round, isRejected: false)
+        baton.answer(path, .heartbeat(reply), &effects)
+        return .stay
+    }
+}

@@ -1,0 +1,39 @@
+/// What every role but the leader does with its own devices and with callers that only a leader can serve.
+enum Housekeeping {
+    /// Nil when the message is the role's own business.
+    static func handle(_ message: Message, _ baton: inout Baton, _ effects: inout Effects) -> Verdict? {
+        switch message {
+        case .propose(let proposal):
+            effects.add(.fail([proposal.ticket], baton.notLeader()))
+        case .read(let ticket):
+            effects.add(.fail([ticket], baton.notLeader()))
+        case .transfer(_, let ticket):
+            effects.add(.fail([ticket], baton.notLeader()))
+        case .durable(let id):
+            if baton.finishWrites(through: id) { baton.orderApply(&effects) { _ in [] } }
+        case .applied(let index):
+            baton.noteApplied(through: index)
+        case .writeFailed(let error), .applyFailed(let error):
+            return .become(.stopped(error))
+        case .stop(let ticket):
+            baton.isStopping = true
+            baton.stopRequest = ticket ?? baton.stopRequest
+            return .become(.stopped(nil))
+        case .reply, .streamStarted, .streamEnded:
+            break  // Of a tenure that is over.
+        case .request, .initialize, .tick, .overslept:
+            return nil
+        }
+        return .stay
+    }
+
+    static func refuseInitialize(_ ticket: CompletionTicket, _ baton: borrowing Baton, _ effects: inout Effects) {
+        effects.add(
+            .fail(
+                [ticket],
+                RaftError(
+                    .alreadyInitialized,
+                    "node \(baton.me) already belongs to a cluster: its log ends at \(baton.log.last), in term \(baton.currentTerm). Change members through the leader instead"
+                )))
+    }
+}

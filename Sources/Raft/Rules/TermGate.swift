@@ -1,0 +1,89 @@
+/// The three rules above the table: what a message's term means, before any role looks at it (Figure 2, "Rules for
+/// servers"; dissertation §4.2.3 and §9.6; DESIGN §4).
+enum TermGate {
+    /// Answers or adopts what the term alone decides. Nil when the role has to look at the message itself.
+    ///
+    /// - Parameter isPassive: the role follows anyway, so adopting a term does not end it.
+    /// - Parameter hearsLeader: rule 3's condition in this role: a leader was heard within the minimum election timeout,
+    ///   or, for a leader, a quorum answered within it.
+    static func check(
+        _ message: Message, isPassive: Bool, hearsLeader: Bool, _ baton: inout Baton, _ effects: inout Effects
+    ) -> Verdict? {
+        switch message {
+        case .request(.vote(let request), let path):
+            return checkVote(request, path, isPassive: isPassive, hearsLeader: hearsLeader, &baton, &effects)
+        case .request(.timeoutNow, _):
+            return nil
+        case .request(let request, let path):
+            if request.term < baton.currentTerm {
+                if let refusal = refusal(of: request, in: baton.currentTerm) {
+                    baton.answer(path, refusal, &effects)
+                }
+                return .stay
+            }
+            return adopt(request.term, isPassive: isPassive, &baton, &effects)
+        case .reply(let reply, _):
+            guard let (term, isRejection) = termOf(reply) else { return nil }
+            if term < baton.currentTerm { return .stay }
+            if term == baton.currentTerm { return nil }
+            // Only a refusal teaches a term: a grant of a later one can answer nothing that we asked (R02, R05).
+            guard isRejection else { return .stay }
+            baton.adopt(term, &effects)
+            return isPassive ? .stay : .become(baton.passiveRole)
+        default:
+            return nil
+        }
+    }
+
+    private static func checkVote(
+        _ request: VoteRequest, _ path: any ReplyPath, isPassive: Bool, hearsLeader: Bool, _ baton: inout Baton,
+        _ effects: inout Effects
+    ) -> Verdict? {
+        if (hearsLeader && !request.isTransfer) || request.term < baton.currentTerm {
+            Voting.refuse(request, path, &baton, &effects)
+            return .stay
+        }
+        // The prospective term of a pre-vote is nobody's term yet.
+        if request.phase == .preVote { return nil }
+        return adopt(request.term, isPassive: isPassive, &baton, &effects)
+    }
+
+    private static func adopt(
+        _ term: Term, isPassive: Bool, _ baton: inout Baton, _ effects: inout Effects
+    ) -> Verdict? {
+        guard term > baton.currentTerm else { return nil }
+        baton.adopt(term, &effects)
+        return isPassive ? nil : .handOver(baton.passiveRole)
+    }
+
+    /// The term that a reply speaks of, and whether it refuses. Nil for a granted pre-vote, whose term is prospective.
+    private static func termOf(_ reply: PeerReply) -> (Term, isRejection: Bool)? {
+        switch reply {
+        case .vote(let reply):
+            reply.phase == .preVote && reply.isGranted ? nil : (reply.term, !reply.isGranted)
+        case .append(let reply): (reply.term, reply.outcome == .rejected)
+        case .heartbeat(let reply): (reply.term, reply.isRejected)
+        }
+    }
+
+    private static func refusal(of request: PeerRequest, in term: Term) -> PeerReply? {
+        switch request {
+        case .append(let request):
+            .append(AppendReply(term: term, stream: request.stream, outcome: .rejected))
+        case .heartbeat(let request):
+            .heartbeat(HeartbeatReply(term: term, stream: request.stream, round: request.round, isRejected: true))
+        case .vote(let request):
+            .vote(VoteReply(phase: request.phase, round: request.round, term: term, isGranted: false))
+        case .timeoutNow:
+            nil
+        }
+    }
+}
+
+extension Baton {
+    /// Sends a reply that says nothing of the log. It names the current term, so it waits until that is durable.
+    mutating func answer(_ path: any ReplyPath, _ reply: PeerReply, _ effects: inout Effects) {
+        let held = HeldReply(path: path, reply: reply)
+        effects.add(isTermDurable ? .reply(held) : .replyAfterWrites(held))
+    }
+}

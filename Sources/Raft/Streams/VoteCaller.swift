@@ -1,0 +1,67 @@
+/// Carries a candidate's questions to one other voter. Opens a link when there is something to ask, and keeps it for
+/// the next time.
+final class VoteCaller: PeerLinkObserver, Sendable {
+    private struct State: Sendable {
+        var link: (any PeerLink)?
+        var isOpen = false
+        var isClosed = false
+        /// The newest question, until the link stands; an older one is of no use any more.
+        var waiting: PeerRequest?
+    }
+    private let peer: NodeID
+    let address: String
+    private let mailbox: Mailbox<Message>
+    private let state = Lock(State())
+
+    init(peer: NodeID, address: String, mailbox: Mailbox<Message>) {
+        self.peer = peer
+        self.address = address
+        self.mailbox = mailbox
+    }
+
+    /// Whether the link has broken, or was never to be had: ask through a new one.
+    var isClosed: Bool { state.withLock { $0.isClosed } }
+
+    func begin(_ transport: any Transport) {
+        let link = transport.connect(to: peer, at: address, observer: self)
+        let (isClosed, request) = state.withLock { state in
+            state.link = link
+            return (state.isClosed, state.isOpen ? state.waiting.take() : nil)
+        }
+        if isClosed { link.close() } else if let request { link.send(request) }
+    }
+
+    func ask(_ request: PeerRequest) {
+        let link = state.withLock { state -> (any PeerLink)? in
+            if state.isOpen { return state.link }
+            state.waiting = request
+            return nil
+        }
+        link?.send(request)
+    }
+
+    func close() {
+        let link = state.withLock { state -> (any PeerLink)? in
+            state.isClosed = true
+            return state.link.take()
+        }
+        link?.close()
+    }
+
+    func linkOpened() {
+        let (link, request) = state.withLock { state in
+            state.isOpen = true
+            return (state.link, state.link == nil ? nil : state.waiting.take())
+        }
+        if let link, let request { link.send(request) }
+    }
+
+    func linkReceived(_ reply: PeerReply) { mailbox.post(.reply(reply, from: peer)) }
+
+    func linkClosed(_ reason: LinkFailure) {
+        state.withLock { state in
+            state.isClosed = true
+            state.link = nil
+        }
+    }
+}

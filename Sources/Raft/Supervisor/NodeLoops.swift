@@ -1,0 +1,38 @@
+/// Where a node's work happens. A node's actors share the first; what may block has loops of its own.
+public struct NodeLoops: Sendable {
+    /// The node's loop: roles, streams, timers, and the transport's callbacks.
+    public var loop: any Loop
+    /// Writes to the log.
+    public var disk: any Loop
+    /// The state machine, unless it is inline.
+    public var apply: any Loop
+    /// Reads of old entries.
+    public var reads: any Loop
+    /// Called once, when the node has ended and needs none of them any more.
+    public var release: @Sendable () -> Void
+
+    public init(
+        loop: any Loop, disk: any Loop, apply: any Loop, reads: any Loop,
+        release: @escaping @Sendable () -> Void = {}
+    ) {
+        self.loop = loop
+        self.disk = disk
+        self.apply = apply
+        self.reads = reads
+        self.release = release
+    }
+
+    /// Four threads of its own, which end with the node.
+    public static func threads(name: String = "raft") -> NodeLoops { with(ThreadLoop(name: name), name: name) }
+
+    /// A loop that is there already (an event loop, say), and three threads, which end with the node.
+    public static func with(_ loop: any Loop, name: String = "raft") -> NodeLoops {
+        let own = [
+            ThreadLoop(name: "\(name)-disk"), ThreadLoop(name: "\(name)-apply"), ThreadLoop(name: "\(name)-read"),
+        ]
+        return NodeLoops(loop: loop, disk: own[0], apply: own[1], reads: own[2]) {
+            for loop in own { loop.stop() }
+            (loop as? ThreadLoop)?.stop()
+        }
+    }
+}

@@ -1,0 +1,73 @@
+/// The node as others see it, from any thread: its mailbox, what it says of itself, and its status.
+final class NodePort: PeerReceiver, Sendable {
+    private struct Published: Sendable {
+        var hello: Hello
+        var configuration: ClusterConfiguration?
+        var status: NodeStatus
+    }
+
+    let mailbox: Mailbox<Message>
+    private let published: Lock<Published>
+
+    init(settings: Configuration, mailbox: Mailbox<Message>) {
+        self.mailbox = mailbox
+        published = Lock(
+            Published(
+                hello: Hello(
+                    cluster: settings.cluster, node: settings.id, incarnation: Incarnation(rawValue: 0),
+                    bootstrap: nil, configuration: .zero),
+                status: NodeStatus(notStarted: settings.id, cluster: settings.cluster)))
+    }
+
+    var hello: Hello { published.withLock { $0.hello } }
+    var status: NodeStatus { published.withLock { $0.status } }
+
+    func address(of id: NodeID) -> String? { published.withLock { $0.configuration?.address(of: id) } }
+
+    func publish(_ status: NodeStatus, configurationID: LogID, bootstrap: UInt64?) {
+        published.withLock { published in
+            published.status = status
+            published.hello.incarnation = status.incarnation
+            published.hello.configuration = configurationID
+            published.hello.bootstrap = bootstrap
+            published.configuration = status.configuration
+        }
+    }
+
+    func publishStop(_ reason: RaftError?) {
+        published.withLock { published in
+            published.status.role = .stopped
+            published.status.leader = nil
+            published.status.peers = []
+            if published.status.stopReason == nil { published.status.stopReason = reason }
+        }
+    }
+
+    /// DESIGN §8: a valid certificate first (the transport has seen to that), then membership, by the newer
+    /// configuration.
+    func admit(_ hello: Hello) -> Admission {
+        let (mine, configuration) = published.withLock { ($0.hello, $0.configuration) }
+        guard hello.cluster == mine.cluster else {
+            return .refused("this node is of cluster \(mine.cluster), not \(hello.cluster)")
+        }
+        guard hello.node != mine.node else {
+            return .refused("this is node \(mine.node) too; two nodes cannot have one id")
+        }
+        if let theirs = hello.bootstrap, let ours = mine.bootstrap, theirs != ours {
+            return .refused(
+                "cluster \(mine.cluster) was bootstrapped twice, with different members; node \(hello.node) belongs to the other one"
+            )
+        }
+        if let configuration, !configuration.contains(hello.node), mine.configuration >= hello.configuration {
+            return .refused(
+                "node \(hello.node) is not a member in configuration \(mine.configuration): \(configuration.members.map(\.id))"
+            )
+        }
+        return .accepted
+    }
+
+    func receive(_ request: PeerRequest, reply: any ReplyPath) {
+        // Full or closed: lost, which Raft bears.
+        _ = mailbox.offer(.request(request, reply: reply))
+    }
+}

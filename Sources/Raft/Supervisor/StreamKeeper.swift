@@ -1,0 +1,105 @@
+// The stream keeper: the Supervisor's hand for replication streams.
+// Owns the streams of the present leadership, one for each peer, and when each is to be started again.
+// Takes from the leader's turn which peers to keep streams to, and what to send on them.
+// Never gives up a peer while it is wanted: a stream that fails is started again, one for one, after a growing pause.
+// Started by the Supervisor; ends with the node.
+
+actor StreamKeeper {
+    nonisolated let unownedExecutor: UnownedSerialExecutor
+    private let loop: any Loop
+    private let mailbox: Mailbox<Message>
+    private let transport: any Transport
+    private let reader: LogReader
+    private let settings: Configuration
+    private let address: @Sendable (NodeID) -> String?
+    private var random: RandomSource
+    /// Stream ids rise from a random number on: no id of an earlier process comes again.
+    private var nextID: UInt64
+
+    private struct Slot {
+        var stream: ReplicationStream?
+        var backoff: Backoff
+        /// Names this keeping: a restart that was ordered for an earlier one is void.
+        var keeping: UInt64
+    }
+    private var slots: [(peer: NodeID, slot: Slot)] = []
+    private var keepings: UInt64 = 0
+
+    init(
+        loop: any Loop, mailbox: Mailbox<Message>, transport: any Transport, reader: LogReader,
+        settings: Configuration, random: RandomSource, address: @escaping @Sendable (NodeID) -> String?
+    ) {
+        self.loop = loop
+        self.mailbox = mailbox
+        self.transport = transport
+        self.reader = reader
+        self.settings = settings
+        self.random = random
+        self.address = address
+        nextID = self.random.next() >> 1
+        unownedExecutor = loop.asUnownedSerialExecutor()
+    }
+
+    /// Opens a stream to each of `peers` that has none, and ends every other.
+    func keep(_ peers: [NodeID]) {
+        for (peer, slot) in slots where !peers.contains(peer) { slot.stream?.assumeIsolated { $0.end() } }
+        slots.removeAll { !peers.contains($0.peer) }
+        for peer in peers where !slots.contains(where: { $0.peer == peer }) {
+            keepings += 1
+            let backoff = Backoff(minimum: settings.minimumBackoff, maximum: settings.maximumBackoff)
+            slots.append((peer, Slot(backoff: backoff, keeping: keepings)))
+            start(peer)
+        }
+    }
+
+    func append(_ order: AppendOrder, to peer: NodeID, on id: StreamID) {
+        stream(peer, id)?.assumeIsolated { $0.append(order) }
+    }
+
+    func send(_ request: PeerRequest, to peer: NodeID, on id: StreamID) {
+        stream(peer, id)?.assumeIsolated { $0.send(request) }
+    }
+
+    private func stream(_ peer: NodeID, _ id: StreamID) -> ReplicationStream? {
+        slots.first { $0.peer == peer && $0.slot.stream?.id == id }?.slot.stream
+    }
+
+    private func start(_ peer: NodeID) {
+        guard let at = slots.firstIndex(where: { $0.peer == peer }) else { return }
+        guard let address = address(peer) else { return restartLater(at) }
+        nextID += 1
+        let id = StreamID(rawValue: nextID)
+        let stream = ReplicationStream(
+            id: id, peer: peer, loop: loop, mailbox: mailbox, reader: reader,
+            maximumBytes: settings.maximumAppendBytes,
+            onOpen: { [self] in assumeIsolated { $0.opened(peer, id) } },
+            onFailure: { [self] reason in assumeIsolated { $0.failed(peer, id, reason) } })
+        slots[at].slot.stream = stream
+        stream.assumeIsolated { $0.begin(transport, address: address) }
+    }
+
+    private func opened(_ peer: NodeID, _ id: StreamID) {
+        guard let at = slots.firstIndex(where: { $0.peer == peer && $0.slot.stream?.id == id }) else { return }
+        slots[at].slot.backoff.reset()
+        mailbox.post(.streamStarted(peer, id))
+    }
+
+    private func failed(_ peer: NodeID, _ id: StreamID, _ reason: String) {
+        guard let at = slots.firstIndex(where: { $0.peer == peer && $0.slot.stream?.id == id }) else { return }
+        slots[at].slot.stream = nil
+        mailbox.post(.streamEnded(peer, id, reason: reason))
+        restartLater(at)
+    }
+
+    private func restartLater(_ at: Int) {
+        let pause = slots[at].slot.backoff.pause(&random)
+        let (peer, keeping) = (slots[at].peer, slots[at].slot.keeping)
+        loop.after(pause, Block { [self] in assumeIsolated { $0.restart(peer, keeping) } })
+    }
+
+    private func restart(_ peer: NodeID, _ keeping: UInt64) {
+        guard let slot = slots.first(where: { $0.peer == peer })?.slot, slot.keeping == keeping, slot.stream == nil
+        else { return }
+        start(peer)
+    }
+}

@@ -1,0 +1,389 @@
+internal import DequeModule
+internal import Logging
+
+// The supervisor.
+// Owns the node's mailbox, the role in office, the streams, the log writer and the applier; lives as long as the node.
+// Takes every message of the mailbox, and gives it to the role in office; seats the next role when one ends.
+// Never decides what Raft says: that is the roles'. Never restarts a log writer or an applier: their failure stops
+// the node, with the reason in NodeStatus.
+// Started by RaftNode; ends when it is stopped, when its RaftNode is gone, or with a failure.
+
+actor Supervisor: Activated {
+    nonisolated let unownedExecutor: UnownedSerialExecutor
+    nonisolated let port: NodePort
+    private let settings: Configuration
+    private let loops: NodeLoops
+    private let store: any LogStore
+    private let transport: any Transport
+    private let applier: any ApplierPort
+    private let writer: LogWriter
+    private let streams: StreamKeeper
+    private let votes: VoteKeeper
+    private let devices: Devices
+    private let logger: Logger
+    private var random: RandomSource
+
+    private enum Office {
+        case vacant
+        case follower(Follower)
+        case candidate(Candidate)
+        case leader(Leader)
+        case learner(Learner)
+
+        var role: (any Role)? {
+            switch self {
+            case .vacant: nil
+            case .follower(let role): role
+            case .candidate(let role): role
+            case .leader(let role): role
+            case .learner(let role): role
+            }
+        }
+    }
+    private var office = Office.vacant
+    private var messages: [Message] = []
+    /// When the role in office wants to be woken, and the earliest timer that will.
+    private var deadline: Instant?
+    private var armed: Instant?
+    private var peersReportedAt: Instant = .zero
+    private var stopTickets: [CompletionTicket] = []
+    private var hasBegun = false
+    private var isEnding = false
+    private var hasEnded = false
+    /// Everything is closed: nothing runs on the loop for this node any more.
+    private let isClosed = Lock(false)
+
+    init(
+        settings: Configuration, loops: NodeLoops, store: any LogStore, transport: any Transport,
+        mailbox: Mailbox<Message>, applier: any ApplierPort, reader: LogReader, seed: UInt64, logger: Logger
+    ) {
+        self.settings = settings
+        self.loops = loops
+        self.store = store
+        self.transport = transport
+        self.applier = applier
+        random = RandomSource(seed: seed)
+        let port = NodePort(settings: settings, mailbox: mailbox)
+        self.port = port
+        var logger = logger
+        logger[metadataKey: "node"] = "\(settings.id)"
+        self.logger = logger
+        let loop = loops.loop
+        writer = LogWriter(loop: loop, disk: loops.disk, store: store, mailbox: mailbox)
+        let address: @Sendable (NodeID) -> String? = { port.address(of: $0) }
+        streams = StreamKeeper(
+            loop: loop, mailbox: mailbox, transport: transport, reader: reader, settings: settings,
+            random: RandomSource(seed: random.next()), address: address)
+        votes = VoteKeeper(loop: loop, mailbox: mailbox, transport: transport, address: address)
+        devices = Devices(writer: writer, applier: applier, streams: streams, votes: votes) { [logger] note in
+            switch note.weight {
+            case .info: logger.info("\(note.text)")
+            case .warning: logger.warning("\(note.text)")
+            case .error: logger.error("\(note.text)")
+            }
+        }
+        unownedExecutor = loop.asUnownedSerialExecutor()
+        mailbox.setOwner(self)
+    }
+
+    // MARK: Start
+
+    /// Opens the log and the state machine, begins to listen, and seats the first role. `done` is called once, on any
+    /// loop.
+    nonisolated func start(
+        bootstrap: ClusterConfiguration?, _ done: @escaping @Sendable (Result<Void, RaftError>) -> Void
+    ) {
+        loops.loop.post(Block { [self] in assumeIsolated { $0.begin(bootstrap: bootstrap, done) } })
+    }
+
+    private func begin(
+        bootstrap: ClusterConfiguration?, _ done: @escaping @Sendable (Result<Void, RaftError>) -> Void
+    ) {
+        guard !hasBegun, !hasEnded else {
+            return done(.failure(RaftError(.stopped, "node \(settings.id) was started or stopped before")))
+        }
+        hasBegun = true
+        loops.disk.post(
+            Block { [self] in
+                let opened = catching { try store.open() }
+                loops.loop.post(Block { self.assumeIsolated { $0.opened(opened, bootstrap: bootstrap, done) } })
+            })
+    }
+
+    private func opened(
+        _ result: Result<RecoveredLog, RaftError>, bootstrap: ClusterConfiguration?,
+        _ done: @escaping @Sendable (Result<Void, RaftError>) -> Void
+    ) {
+        let recovered: RecoveredLog
+        var membership = MembershipHistory()
+        do throws(RaftError) {
+            recovered = try result.get()
+            for (id, payload) in recovered.configurations {
+                membership.append(try ClusterConfiguration(decoding: payload), at: id)
+            }
+            try check(bootstrap, against: recovered)
+        } catch {
+            return fail(error, done)
+        }
+        applier.open(logEnd: recovered.last) { [self, membership] applied in
+            loops.loop.post(
+                Block {
+                    self.assumeIsolated {
+                        $0.ready(recovered, membership, applied, bootstrap: bootstrap, done)
+                    }
+                })
+        }
+    }
+
+    /// Bootstrapping a directory that has been in use is harmless if it says the same, and refused if it does not.
+    private func check(_ bootstrap: ClusterConfiguration?, against recovered: RecoveredLog) throws(RaftError) {
+        guard let bootstrap else { return }
+        guard bootstrap.isVoter(settings.id) else {
+            throw RaftError(
+                .invalidConfiguration,
+                "node \(settings.id) is not among the initial members \(bootstrap.voters); add it to the list, or join an existing cluster instead"
+            )
+        }
+        if recovered.last == .zero, recovered.hardState.currentTerm == 0 { return }
+        guard let first = recovered.configurations.first, first.id.index == 1 else {
+            if recovered.purged.index > 0 { return }
+            throw RaftError(
+                .alreadyInitialized,
+                "the data directory has been in use (\(recovered.hardState), log ends at \(recovered.last)), but not by a bootstrapped node; start it without bootstrap"
+            )
+        }
+        let stored = try ClusterConfiguration(decoding: first.payload)
+        guard stored == bootstrap else {
+            func list(_ configuration: ClusterConfiguration) -> String {
+                configuration.members.map { "\($0.id)=\($0.address)" }.joined(separator: ",")
+            }
+            throw RaftError(
+                .invalidConfiguration,
+                "the initial members \(list(bootstrap)) contradict those that this node was bootstrapped with, \(list(stored)); give the same list, or change members through the leader"
+            )
+        }
+    }
+
+    private func ready(
+        _ recovered: RecoveredLog, _ membership: MembershipHistory, _ applied: Result<LogID?, RaftError>,
+        bootstrap: ClusterConfiguration?, _ done: @escaping @Sendable (Result<Void, RaftError>) -> Void
+    ) {
+        let appliedID: LogID
+        switch applied {
+        case .failure(let error): return fail(error, done)
+        case .success(let id): appliedID = id ?? .zero
+        }
+        guard !isEnding else { return fail(RaftError(.stopped, "the node was stopped while it started"), done) }
+        var baton = Baton(
+            settings: settings, recovered: recovered, membership: membership, applied: appliedID,
+            random: RandomSource(seed: random.next()), now: loops.loop.now)
+        var status = NodeStatus(
+            baton, role: .learner, cluster: settings.cluster, incarnation: recovered.incarnation)
+        status.role = baton.isVoter ? .follower : .learner
+        port.publish(status, configurationID: membership.currentID, bootstrap: membership.bootstrap)
+        do { try transport.start(port) } catch {
+            return fail(
+                error as? RaftError ?? RaftError(.transport, "the transport could not be started: \(error)"), done)
+        }
+        logger.info(
+            "started: \(baton.hardState), log ends \(baton.log.last), applied \(appliedID.index), incarnation \(recovered.incarnation)"
+        )
+        // The log can be ahead of the vote file's term only if that lost a write; what the log proves is true.
+        if baton.hardState != baton.durableHardState {
+            var effects = Effects()
+            _ = baton.persist(baton.hardState, &effects)
+            devices.perform(effects.takeAll())
+        }
+        let first: NextRole = baton.passiveRole
+        if let bootstrap, baton.isPristine {
+            baton.inbox.append(.initialize(bootstrap, CompletionTicket { _ in }))
+        }
+        seat(first, baton)
+        done(.success(()))
+        run()
+    }
+
+    private func fail(_ error: RaftError, _ done: @Sendable (Result<Void, RaftError>) -> Void) {
+        finish(error)
+        done(.failure(error))
+    }
+
+    // MARK: Turns
+
+    nonisolated func activate() { assumeIsolated { $0.run() } }
+
+    /// Gives what waits to the role in office, until nothing waits.
+    private func run() {
+        guard let role = office.role else { return refuseWhatWaits() }
+        let now = loops.loop.now
+        if let deadline, now - deadline > settings.electionTimeout.lowerBound {
+            messages.append(.overslept(now - deadline))
+            self.deadline = nil
+        }
+        port.mailbox.takeAll(into: &messages)
+        if let deadline, now >= deadline { messages.append(.tick) }
+        if let next = role.turn(&messages, now: now, devices) { succeed(role, next) }
+        afterTurn()
+    }
+
+    private func afterTurn() {
+        guard let role = office.role else { return }
+        deadline = role.deadline
+        arm()
+        publish(role)
+    }
+
+    /// The role has ended: seats the next one, and the one after it if that ends at once.
+    private func succeed(_ role: any Role, _ next: NextRole) {
+        guard let baton = role.surrender() else { return }
+        seat(next, baton)
+    }
+
+    private func seat(_ first: NextRole, _ taken: consuming Baton) {
+        let loop = loops.loop
+        var next: NextRole? = first
+        var held: Baton? = consume taken
+        while let role = next, let baton = held.take() {
+            switch role {
+            case .follower: office = .follower(Follower(loop: loop))
+            case .candidate(let isTransfer): office = .candidate(Candidate(loop: loop, isTransfer: isTransfer))
+            case .leader: office = .leader(Leader(loop: loop))
+            case .learner: office = .learner(Learner(loop: loop))
+            case .stopped(let reason):
+                office = .vacant
+                return end(baton, reason)
+            }
+            guard let seated = office.role else { return }
+            publishRole(baton, seated)
+            next = seated.begin(baton, now: loop.now, devices)
+            if next == nil {
+                // What the baton brought along is answered in this turn, too.
+                next = seated.turn(&messages, now: loop.now, devices)
+            }
+            if next != nil { held = seated.surrender() }
+        }
+    }
+
+    private func arm() {
+        guard let deadline, armed.map({ deadline < $0 }) ?? true else { return }
+        armed = deadline
+        let delay = max(deadline - loops.loop.now, .zero)
+        loops.loop.after(delay, Block { [weak self] in self?.assumeIsolated { $0.timerFired(deadline) } })
+    }
+
+    private func timerFired(_ due: Instant) {
+        if armed == due { armed = nil }
+        run()
+    }
+
+    private func publish(_ role: any Role) {
+        let now = loops.loop.now
+        let withPeers = now - peersReportedAt >= settings.heartbeatInterval
+        if withPeers { peersReportedAt = now }
+        let status = role.report(cluster: settings.cluster, withPeers: withPeers, previous: port.status)
+        let (id, bootstrap) = role.configurationMark
+        port.publish(status, configurationID: id, bootstrap: bootstrap)
+    }
+
+    /// Streams and vote callers look up addresses while a role begins: they must see its configuration.
+    private func publishRole(_ baton: borrowing Baton, _ role: any Role) {
+        let status = NodeStatus(
+            baton, role: role.name, cluster: settings.cluster, incarnation: port.status.incarnation)
+        port.publish(status, configurationID: baton.membership.currentID, bootstrap: baton.membership.bootstrap)
+    }
+
+    // MARK: Stop
+
+    /// Stops, without a role in office to ask: while it starts, or when it has ended already.
+    private func refuseWhatWaits() {
+        var waiting: [Message] = []
+        port.mailbox.takeAll(into: &waiting)
+        for message in waiting {
+            if case .stop(let ticket) = message {
+                if let ticket { if hasEnded { ticket.succeed() } else { stopTickets.append(ticket) } }
+                isEnding = true
+            } else if isEnding || hasEnded {
+                refuse(message)
+            } else {
+                messages.append(message)  // Not seated yet: for the first role.
+            }
+        }
+        if isEnding, !hasBegun { finish(nil) }
+    }
+
+    private func end(_ taken: consuming Baton, _ reason: RaftError?) {
+        if let ticket = taken.stopRequest { stopTickets.append(ticket) }
+        for message in taken.inbox { refuse(message) }
+        finish(reason)
+    }
+
+    private func refuse(_ message: Message) {
+        let error = RaftError(.stopped, "node \(settings.id) has stopped")
+        switch message {
+        case .propose(let proposal): proposal.ticket.fail(error)
+        case .read(let ticket): ticket.fail(error)
+        case .initialize(_, let ticket): ticket.fail(error)
+        case .transfer(_, let ticket): ticket.fail(error)
+        case .stop(let ticket): if let ticket { stopTickets.append(ticket) }
+        case .request, .reply, .durable, .writeFailed, .applied, .applyFailed, .streamStarted, .streamEnded, .tick,
+            .overslept:
+            break
+        }
+    }
+
+    /// Ends everything, in order: nobody is let in, nothing new is written, the machine is closed, then the log.
+    private func finish(_ reason: RaftError?) {
+        guard !hasEnded else { return }
+        hasEnded = true
+        isEnding = true
+        office = .vacant
+        deadline = nil
+        if let reason { logger.critical("stopped: \(reason)") } else { logger.info("stopped") }
+        port.publishStop(reason)
+        streams.assumeIsolated { $0.keep([]) }
+        votes.assumeIsolated { $0.closeAll() }
+        transport.stop()
+        for message in messages { refuse(message) }
+        messages = []
+        for message in port.mailbox.close() { refuse(message) }
+        writer.assumeIsolated { writer in
+            writer.close { [self] in
+                applier.close { [self] failure in
+                    loops.disk.post(
+                        Block { [self] in
+                            store.close()
+                            loops.loop.post(Block { self.assumeIsolated { $0.closed(failure) } })
+                        })
+                }
+            }
+        }
+    }
+
+    /// For a stop that came when the mailbox was closed already.
+    nonisolated func whenEnded(_ ticket: CompletionTicket) {
+        if isClosed.withLock({ $0 }) { return ticket.succeed() }
+        loops.loop.post(
+            Block { [self] in
+                assumeIsolated { $0.isClosed.withLock({ $0 }) ? ticket.succeed() : $0.stopTickets.append(ticket) }
+            })
+    }
+
+    private func closed(_ failure: RaftError?) {
+        isClosed.withLock { $0 = true }
+        if let failure { port.publishStop(failure) }
+        for ticket in stopTickets { ticket.succeed() }
+        stopTickets = []
+        loops.release()
+    }
+}
+
+/// Runs something that throws, and makes a `RaftError` of whatever it throws.
+private func catching<Value>(_ body: () throws -> Value) -> Result<Value, RaftError> {
+    do {
+        return .success(try body())
+    } catch let error as RaftError {
+        return .failure(error)
+    } catch {
+        return .failure(RaftError(.storage, "\(error)"))
+    }
+}

@@ -1,0 +1,177 @@
+internal import DequeModule
+
+/// The node's state. Whoever holds it is the node's role: it cannot be copied, so the compiler proves that two roles
+/// never hold it.
+struct Baton: ~Copyable, Sendable {
+    let settings: Configuration
+    var random: RandomSource
+    /// The moment at which this turn began.
+    var now: Instant
+
+    // MARK: Figure 2: persistent state
+    /// `currentTerm` and `votedFor` as decided; perhaps not on disk yet, see `durableHardState`.
+    private(set) var hardState: HardState
+    private(set) var durableHardState: HardState
+    private(set) var log: LogTail
+    /// How far the log is on disk.
+    private(set) var durableIndex: LogIndex
+    private(set) var writes = OutstandingWrites()
+    private(set) var membership: MembershipHistory
+
+    // MARK: Figure 2: volatile state
+    private(set) var commitIndex: LogIndex
+    /// How far the Applier has been told to apply.
+    private(set) var applyOrdered: LogIndex
+    /// How far it has applied: Figure 2's `lastApplied`.
+    var lastApplied: LogIndex
+
+    // MARK: The leader, as this node sees it
+    var leader: NodeID?
+    /// When the leader was last heard: set only by an append or a heartbeat of the current leader. A change of term
+    /// does not clear it (DESIGN §4, rule 3).
+    var leaderHeardAt: Instant?
+    var electionTimer = ElectionTimer()
+
+    // MARK: The work at hand
+    /// Messages taken from the mailbox and not answered yet: they travel with the baton.
+    var inbox: Deque<Message> = []
+    /// How often the message in front has been handed over; above three is a bug.
+    var handOverCount = 0
+    /// A stop that was asked for and has not happened yet: the leader is passing its office on first.
+    var stopRequest: CompletionTicket?
+    var isStopping = false
+
+    init(
+        settings: Configuration, recovered: RecoveredLog, membership: MembershipHistory, applied: LogID,
+        random: RandomSource, now: Instant
+    ) {
+        self.settings = settings
+        self.random = random
+        self.now = now
+        // A vote file that lags behind the log cannot be (it is written first); the greater term is always right.
+        hardState = recovered.hardState
+        durableHardState = recovered.hardState
+        log = LogTail(terms: TermRuns(purged: recovered.purged, starts: recovered.termStarts, last: recovered.last))
+        durableIndex = recovered.last.index
+        self.membership = membership
+        commitIndex = max(applied.index, recovered.purged.index)
+        applyOrdered = applied.index
+        lastApplied = applied.index
+        if recovered.last.term > hardState.currentTerm {
+            hardState = HardState(currentTerm: recovered.last.term)
+        }
+    }
+
+    var me: NodeID { settings.id }
+    var currentTerm: Term { hardState.currentTerm }
+    var isTermDurable: Bool { durableHardState.currentTerm == hardState.currentTerm }
+    var isVoter: Bool { membership.current?.isVoter(me) ?? false }
+    /// Nothing was ever written here, and no term was ever heard of: only then may a cluster be begun.
+    var isPristine: Bool { log.last == .zero && currentTerm == 0 }
+
+    /// The role for a node that neither leads nor campaigns.
+    var passiveRole: NextRole { isVoter ? .follower : .learner }
+
+    /// How old the oldest write is that has not reached the disk.
+    var oldestWriteAge: Duration { writes.oldestSince.map { now - $0 } ?? .zero }
+
+    /// Whether a leader was heard so recently that nobody else should be voted for (DESIGN §4, rule 3).
+    var hasHeardLeaderRecently: Bool {
+        guard let leaderHeardAt else { return false }
+        return now - leaderHeardAt < settings.electionTimeout.lowerBound
+    }
+
+    var leaderHint: LeaderHint? {
+        leader.map { LeaderHint(id: $0, address: membership.current?.address(of: $0)) }
+    }
+
+    /// The refusal of a call that only a leader can serve.
+    func notLeader() -> RaftError {
+        let message =
+            switch leaderHint {
+            case .some(let hint) where hint.id != me:
+                "not the leader in term \(currentTerm); ask node \(hint.id)\(hint.address.map { " at \($0)" } ?? "")"
+            default: "not the leader in term \(currentTerm), and no leader is known; try again soon"
+            }
+        return RaftError(.notLeader, message, leader: leader == me ? nil : leaderHint)
+    }
+
+    mutating func resetElectionTimer() {
+        electionTimer.reset(now: now, range: settings.electionTimeout, random: &random)
+    }
+}
+
+// MARK: - What changes the persistent state
+
+extension Baton {
+    /// Moves to a later term, in which nobody has been voted for, or votes. Durable before anything of it leaves.
+    mutating func persist(_ state: HardState, _ effects: inout Effects, replies: [HeldReply] = []) -> WriteID {
+        hardState = state
+        let id = writes.begin(last: log.last.index, hardState: state, now: now)
+        effects.add(.write([.hardState(state)], id: id, replies: replies))
+        return id
+    }
+
+    /// Rule 2: a term above mine is mine from now on.
+    mutating func adopt(_ term: Term, _ effects: inout Effects) {
+        guard term > currentTerm else { return }
+        leader = nil
+        _ = persist(HardState(currentTerm: term), &effects)
+    }
+
+    /// Cuts the log behind `keep` if that is below its end, adds `batches`, and writes both as one.
+    mutating func write(
+        keeping keep: LogID, _ batches: [EntryBatch], configurations: [(LogID, ClusterConfiguration)],
+        _ effects: inout Effects, replies: [HeldReply] = []
+    ) {
+        var operations: [LogOperation] = []
+        if keep.index < log.last.index {
+            operations.append(.truncate(through: keep))
+            log.truncate(through: keep.index)
+            writes.truncate(through: keep.index)
+            durableIndex = min(durableIndex, keep.index)
+            _ = membership.truncate(through: keep.index)
+        }
+        for batch in batches {
+            operations.append(.append(batch))
+            log.append(batch)
+        }
+        for (id, configuration) in configurations { membership.append(configuration, at: id) }
+        let id = writes.begin(last: log.last.index, hardState: hardState, now: now)
+        effects.add(.write(operations, id: id, replies: replies))
+    }
+
+    /// The disk has answered. Returns whether more of the log is durable than before.
+    mutating func finishWrites(through id: WriteID) -> Bool {
+        guard let write = writes.finish(through: id) else { return false }
+        durableHardState = write.hardState
+        guard write.last > durableIndex else { return false }
+        durableIndex = write.last
+        return true
+    }
+
+    /// Moves the commit index up to `index`, never back, never past the end of the log.
+    mutating func commit(through index: LogIndex) {
+        let index = min(index, log.last.index)
+        guard index > commitIndex else { return }
+        commitIndex = index
+        membership.commit(through: index)
+    }
+
+    /// Orders the state machine to apply what is committed *and* durable here: no machine is ever ahead of its own log.
+    mutating func orderApply(_ effects: inout Effects, tickets: (LogIndex) -> [(index: LogIndex, ticket: Ticket)]) {
+        let through = min(commitIndex, durableIndex)
+        while applyOrdered < through {
+            let first = applyOrdered.next
+            let entries = log.entries(from: first, through: through, maximumBytes: settings.maximumApplyBytes)
+            let end = entries?.last?.lastIndex ?? through
+            effects.add(.apply(ApplyOrder(first: first, through: end, entries: entries, tickets: tickets(end))))
+            applyOrdered = end
+        }
+    }
+
+    mutating func noteApplied(through index: LogIndex) {
+        lastApplied = max(lastApplied, index)
+        log.evict(through: min(lastApplied, durableIndex), maximumBytes: settings.maximumTailBytes)
+    }
+}

@@ -1,0 +1,57 @@
+/// Everything that a turn can reach: the only place where effects happen.
+final class Devices: Sendable {
+    private let writer: LogWriter
+    private let applier: any ApplierPort
+    private let streams: StreamKeeper
+    private let votes: VoteKeeper
+    private let log: @Sendable (Note) -> Void
+
+    init(
+        writer: LogWriter, applier: any ApplierPort, streams: StreamKeeper, votes: VoteKeeper,
+        log: @escaping @Sendable (Note) -> Void
+    ) {
+        self.writer = writer
+        self.applier = applier
+        self.streams = streams
+        self.votes = votes
+        self.log = log
+    }
+
+    /// Performs what a turn decided, in order. Called on the loop.
+    func perform(_ effects: [Effect]) {
+        guard !effects.isEmpty else { return }
+        var hasWritten = false
+        for effect in effects {
+            switch effect {
+            case .write(let operations, let id, let replies):
+                writer.assumeIsolated { $0.add(operations, id: id, replies: replies) }
+                hasWritten = true
+            case .reply(let held):
+                held.path.send(held.reply)
+            case .replyAfterWrites(let held):
+                writer.assumeIsolated { $0.releaseAfterWrites(held) }
+            case .requestVotes(let voters, let request):
+                votes.assumeIsolated { $0.ask(voters, request) }
+            case .keepStreams(let peers):
+                streams.assumeIsolated { $0.keep(peers) }
+            case .append(let peer, let id, let order):
+                streams.assumeIsolated { $0.append(order, to: peer, on: id) }
+            case .heartbeat(let peer, let id, let request):
+                streams.assumeIsolated { $0.send(.heartbeat(request), to: peer, on: id) }
+            case .timeoutNow(let peer, let id, let request):
+                streams.assumeIsolated { $0.send(.timeoutNow(request), to: peer, on: id) }
+            case .apply(let order):
+                applier.apply(order)
+            case .serveReads(let tickets, let index):
+                applier.serve(tickets, at: index)
+            case .fail(let tickets, let error):
+                for ticket in tickets { ticket.fail(error) }
+            case .succeed(let ticket):
+                ticket.succeed()
+            case .note(let note):
+                log(note)
+            }
+        }
+        if hasWritten { writer.assumeIsolated { $0.begin() } }
+    }
+}

@@ -1,0 +1,66 @@
+/// A reply to a peer that has been decided, with the way back.
+struct HeldReply: Sendable {
+    let path: any ReplyPath
+    let reply: PeerReply
+}
+
+/// Entries to send to one peer. They are taken from memory where the leader still has them, else from the disk.
+struct AppendOrder: Sendable {
+    var request: AppendRequest
+    /// Set when the entries must be read: from one above `request.previous` through this index, as many as fit.
+    var readThrough: LogIndex?
+}
+
+/// A committed run for the state machine, with the callers who wait for outputs in it.
+struct ApplyOrder: Sendable {
+    var first: LogIndex
+    var through: LogIndex
+    /// The entries, or nil when they are no longer in memory.
+    var entries: [EntryBatch]?
+    /// In order of index.
+    var tickets: [(index: LogIndex, ticket: Ticket)]
+}
+
+/// What a turn decided to do. Nothing happens in a rules file; everything happens in `Effect+Perform.swift`.
+enum Effect: Sendable {
+    /// Hand to the log writer, in this order; `replies` leave once it is durable, and `.durable(id)` comes back.
+    case write([LogOperation], id: WriteID, replies: [HeldReply])
+    /// Send now: it speaks of nothing that is not durable.
+    case reply(HeldReply)
+    /// Send once everything that the log writer was given so far is durable; now, if it is idle.
+    case replyAfterWrites(HeldReply)
+    case requestVotes([NodeID], VoteRequest)
+    /// Open one replication stream to each of these, and end every other.
+    case keepStreams([NodeID])
+    case append(NodeID, StreamID, AppendOrder)
+    case heartbeat(NodeID, StreamID, HeartbeatRequest)
+    case timeoutNow(NodeID, StreamID, TimeoutNowRequest)
+    case apply(ApplyOrder)
+    /// Answer these once the state machine has applied through `index`.
+    case serveReads([Ticket], at: LogIndex)
+    case fail([Ticket], RaftError)
+    case succeed(CompletionTicket)
+    /// Something an operator wants to see: a role change, a lost peer.
+    case note(Note)
+}
+
+/// A line for the log, by weight.
+struct Note: Sendable {
+    enum Weight: Sendable { case info, warning, error }
+    let weight: Weight
+    let text: String
+}
+
+/// What the turn has decided so far, in order.
+struct Effects: Sendable {
+    private(set) var list: [Effect] = []
+
+    mutating func add(_ effect: Effect) { list.append(effect) }
+    mutating func note(_ text: String) { list.append(.note(Note(weight: .info, text: text))) }
+    mutating func warn(_ text: String) { list.append(.note(Note(weight: .warning, text: text))) }
+    mutating func alarm(_ text: String) { list.append(.note(Note(weight: .error, text: text))) }
+    mutating func takeAll() -> [Effect] {
+        defer { list.removeAll(keepingCapacity: true) }
+        return list
+    }
+}

@@ -1,0 +1,40 @@
+internal import Synchronization
+
+/// A caller who waits. Settled exactly once: whoever comes first, success, failure, deadline or cancellation, wins.
+///
+/// Not generic, so that the core need not be; what a caller gets is known to its subclasses, which the rim makes and
+/// the Applier settles.
+class Ticket: @unchecked Sendable {
+    // @unchecked: `settled` is atomic, and subclasses hold only what the winner of it may touch.
+    private let settled = Atomic<Bool>(false)
+    init() {}
+
+    /// Whether the caller is the one who settles this ticket.
+    final func claim() -> Bool { !settled.exchange(true, ordering: .acquiringAndReleasing) }
+    final var isSettled: Bool { settled.load(ordering: .acquiring) }
+
+    /// Settles it with an error, unless it is settled already.
+    final func fail(_ error: RaftError) {
+        if claim() { failed(error) }
+    }
+
+    /// To be overridden: tells the caller. Called at most once.
+    func failed(_ error: RaftError) {}
+}
+
+/// A caller who waits for nothing but that something is done.
+final class CompletionTicket: Ticket, @unchecked Sendable {
+    // @unchecked: as its superclass; `completion` is immutable.
+    private let completion: @Sendable (Result<Void, RaftError>) -> Void
+    init(_ completion: @escaping @Sendable (Result<Void, RaftError>) -> Void) { self.completion = completion }
+    override func failed(_ error: RaftError) { completion(.failure(error)) }
+    func succeed() {
+        if claim() { completion(.success(())) }
+    }
+}
+
+/// A command on its way into the log, with its caller.
+struct Proposal: Sendable {
+    var payload: [UInt8]
+    var ticket: Ticket
+}
