@@ -17,7 +17,9 @@ let package = Package(
     name: "swift-raft",
     platforms: [.macOS(.v26)],
     products: [
-        .library(name: "Raft", targets: ["Raft"])
+        .library(name: "Raft", targets: ["Raft"]),
+        .library(name: "RaftStorage", targets: ["RaftStorage"]),
+        .library(name: "RaftSimulation", targets: ["RaftSimulation"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-log", from: "1.6.0"),
@@ -34,7 +36,16 @@ let package = Package(
                 .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: settings),
+        // MARK: Devices
+        .target(name: "RaftStorage", dependencies: ["CChecksum", "Raft"], swiftSettings: settings),
+        // MARK: Simulation
+        .target(name: "RaftSimulation", dependencies: ["Raft", "RaftStorage"], swiftSettings: settings),
         // MARK: Tests
-        .testTarget(name: "RaftTests", dependencies: ["Raft"], swiftSettings: settings),
+        .testTarget(name: "RaftTests", dependencies: ["CChecksum", "Raft"], swiftSettings: settings),
+        .testTarget(
+            name: "RaftStorageTests", dependencies: ["Raft", "RaftSimulation", "RaftStorage"], swiftSettings: settings),
+        .testTarget(
+            name: "RaftSimulationTests", dependencies: ["Raft", "RaftSimulation", "RaftStorage"],
+            swiftSettings: settings),
     ]
 )

@@ -1,0 +1,4 @@
+import Raft
+import RaftSimulation
+import RaftStorage
+import Testing
