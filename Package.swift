@@ -39,7 +39,15 @@ let package = Package(
         // MARK: Devices
         .target(name: "RaftStorage", dependencies: ["CChecksum", "Raft"], swiftSettings: settings),
         // MARK: Simulation
-        .target(name: "RaftSimulation", dependencies: ["Raft", "RaftStorage"], swiftSettings: settings),
+        .target(
+            name: "RaftSimulation",
+            dependencies: [
+                "Raft", "RaftStorage",
+                .product(name: "DequeModule", package: "swift-collections"),
+                .product(name: "HeapModule", package: "swift-collections"),
+                .product(name: "Logging", package: "swift-log"),
+            ],
+            swiftSettings: settings),
         // MARK: Tests
         .testTarget(name: "RaftTests", dependencies: ["CChecksum", "Raft"], swiftSettings: settings),
         .testTarget(
