@@ -13,7 +13,7 @@ private let seeds: Range<UInt64> = {
 @Suite("A cluster in one thread, from one seed")
 struct SimulationTests {
     @Test("Three and five nodes keep every promise under crashes, cuts and loss", arguments: [3, 5])
-    func seeds(nodeCount: Int) throws {
+    func keepsPromises(nodeCount: Int) throws {
         for seed in seeds {
             do {
                 let report = try Simulation(seed: seed, nodeCount: nodeCount).run(events: 4000)
