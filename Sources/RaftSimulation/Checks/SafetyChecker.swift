@@ -119,7 +119,8 @@ final class SafetyChecker: @unchecked Sendable {
 
     /// The node crashed with this write under way.
     func crashed(_ node: NodeID, during operations: [LogOperation]) {
-        mirrors[node]!.torn = operations
+        // A life may end before it has opened the disk that the life before it left behind.
+        mirrors[node]!.torn += operations
         before[node] = nil
         appliedOn[node] = nil
     }
