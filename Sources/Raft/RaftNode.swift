@@ -185,7 +185,7 @@ public final class RaftNode<Machine: StateMachine>: Sendable {
     /// As ``stop()``, without a task.
     public func stop(completion: @escaping @Sendable (Result<Void, RaftError>) -> Void) {
         let ticket = CompletionTicket(completion)
-        if !port.mailbox.post(.stop(ticket)) { supervisor.whenEnded(ticket) }
+        if !port.mailbox.post(.stop(ticket)) { supervisor.succeedAtEnd(ticket) }
     }
 }
 

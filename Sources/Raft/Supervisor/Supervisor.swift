@@ -46,12 +46,11 @@ actor Supervisor: Activated {
     private var deadline: Instant?
     private var armed: Instant?
     private var peersReportedAt: Instant = .zero
-    private var stopTickets: [CompletionTicket] = []
     private var hasBegun = false
     private var isEnding = false
     private var hasEnded = false
-    /// Everything is closed: nothing runs on the loop for this node any more.
-    private let isClosed = Lock(false)
+    /// Whether everything is closed, and what happens once it is.
+    private let atEnd = Lock<(isClosed: Bool, waiting: [@Sendable () -> Void])>((false, []))
 
     init(
         settings: Configuration, loops: NodeLoops, store: any LogStore, transport: any Transport,
@@ -89,11 +88,25 @@ actor Supervisor: Activated {
     // MARK: Start
 
     /// Opens the log and the state machine, begins to listen, and seats the first role. `done` is called once, on any
-    /// loop.
+    /// thread.
     nonisolated func start(
         bootstrap: ClusterConfiguration?, _ done: @escaping @Sendable (Result<Void, RaftError>) -> Void
     ) {
-        loops.loop.post(Block { [self] in assumeIsolated { $0.begin(bootstrap: bootstrap, done) } })
+        let ticket = CompletionTicket(done)
+        let stopped = RaftError(.stopped, "node \(settings.id) was started or stopped before")
+        // A loop that has ended runs nothing more: whoever comes too late is told by the end itself.
+        guard onEnd({ ticket.fail(stopped) }) else { return ticket.fail(stopped) }
+        loops.loop.post(
+            Block { [self] in
+                assumeIsolated {
+                    $0.begin(bootstrap: bootstrap) { result in
+                        switch result {
+                        case .success: ticket.succeed()
+                        case .failure(let error): ticket.fail(error)
+                        }
+                    }
+                }
+            })
     }
 
     private func begin(
@@ -300,7 +313,7 @@ actor Supervisor: Activated {
         port.mailbox.takeAll(into: &waiting)
         for message in waiting {
             if case .stop(let ticket) = message {
-                if let ticket { if hasEnded { ticket.succeed() } else { stopTickets.append(ticket) } }
+                if let ticket { succeedAtEnd(ticket) }
                 isEnding = true
             } else if isEnding || hasEnded {
                 refuse(message)
@@ -312,7 +325,7 @@ actor Supervisor: Activated {
     }
 
     private func end(_ taken: consuming Baton, _ reason: RaftError?) {
-        if let ticket = taken.stopRequest { stopTickets.append(ticket) }
+        if let ticket = taken.stopRequest { succeedAtEnd(ticket) }
         for message in taken.inbox { refuse(message) }
         finish(reason)
     }
@@ -324,7 +337,7 @@ actor Supervisor: Activated {
         case .read(let ticket): ticket.fail(error)
         case .initialize(_, let ticket): ticket.fail(error)
         case .transfer(_, let ticket): ticket.fail(error)
-        case .stop(let ticket): if let ticket { stopTickets.append(ticket) }
+        case .stop(let ticket): if let ticket { succeedAtEnd(ticket) }
         case .request, .reply, .durable, .writeFailed, .applied, .applyFailed, .streamStarted, .streamEnded, .tick,
             .overslept:
             break
@@ -359,20 +372,27 @@ actor Supervisor: Activated {
         }
     }
 
-    /// For a stop that came when the mailbox was closed already.
-    nonisolated func whenEnded(_ ticket: CompletionTicket) {
-        if isClosed.withLock({ $0 }) { return ticket.succeed() }
-        loops.loop.post(
-            Block { [self] in
-                assumeIsolated { $0.isClosed.withLock({ $0 }) ? ticket.succeed() : $0.stopTickets.append(ticket) }
-            })
+    /// Lets `body` happen once everything is closed. False when it is already.
+    nonisolated func onEnd(_ body: @escaping @Sendable () -> Void) -> Bool {
+        atEnd.withLock { atEnd in
+            guard !atEnd.isClosed else { return false }
+            atEnd.waiting.append(body)
+            return true
+        }
+    }
+
+    nonisolated func succeedAtEnd(_ ticket: CompletionTicket) {
+        if !onEnd({ ticket.succeed() }) { ticket.succeed() }
     }
 
     private func closed(_ failure: RaftError?) {
-        isClosed.withLock { $0 = true }
         if let failure { port.publishStop(failure) }
-        for ticket in stopTickets { ticket.succeed() }
-        stopTickets = []
+        let waiting = atEnd.withLock { atEnd in
+            atEnd.isClosed = true
+            defer { atEnd.waiting = [] }
+            return atEnd.waiting
+        }
+        for body in waiting { body() }
         loops.release()
     }
 }
