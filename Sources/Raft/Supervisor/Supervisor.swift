@@ -216,11 +216,12 @@ actor Supervisor: Activated {
     private func run() {
         guard let role = office.role else { return refuseWhatWaits() }
         let now = loops.loop.now
+        port.mailbox.takeAll(into: &messages)
         if let deadline, now - deadline > settings.electionTimeout.lowerBound {
-            messages.append(.overslept(now - deadline))
+            // Before everything that waited meanwhile: others may lead by now.
+            messages.insert(.overslept(now - deadline), at: 0)
             self.deadline = nil
         }
-        port.mailbox.takeAll(into: &messages)
         if let deadline, now >= deadline { messages.append(.tick) }
         if let next = role.turn(&messages, now: now, devices) { succeed(role, next) }
         afterTurn()
