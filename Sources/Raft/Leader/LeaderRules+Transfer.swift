@@ -62,7 +62,7 @@ extension LeaderRules {
         _ ticket: CompletionTicket?, _ baton: inout Baton, _ effects: inout Effects
     ) -> Verdict {
         baton.isStopping = true
-        baton.stopRequest = ticket ?? baton.stopRequest
+        if let ticket { baton.stopRequests.append(ticket) }
         if transfer == nil { beginTransfer(to: nil, nil, baton, &effects) }
         return transfer == nil ? .become(.stopped(nil)) : .stay
     }

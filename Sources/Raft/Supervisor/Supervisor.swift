@@ -313,7 +313,7 @@ actor Supervisor: Activated {
     }
 
     private func end(_ taken: consuming Baton, _ reason: RaftError?) {
-        if let ticket = taken.stopRequest { stopTickets.append(ticket) }
+        stopTickets.append(contentsOf: taken.stopRequests)
         for message in taken.inbox { refuse(message) }
         finish(reason)
     }
