@@ -46,12 +46,11 @@ actor Supervisor: Activated {
     private var deadline: Instant?
     private var armed: Instant?
     private var peersReportedAt: Instant = .zero
-    private var stopTickets: [CompletionTicket] = []
     private var hasBegun = false
     private var isEnding = false
     private var hasEnded = false
-    /// Everything is closed: nothing runs on the loop for this node any more.
-    private let isClosed = Lock(false)
+    /// Who waits for the end; nil once everything is closed, and nothing runs on the loop for this node any more.
+    private let stopTickets = Lock<[CompletionTicket]?>([])
 
     init(
         settings: Configuration, loops: NodeLoops, store: any LogStore, transport: any Transport,
@@ -301,7 +300,7 @@ actor Supervisor: Activated {
         port.mailbox.takeAll(into: &waiting)
         for message in waiting {
             if case .stop(let ticket) = message {
-                if let ticket { if hasEnded { ticket.succeed() } else { stopTickets.append(ticket) } }
+                if let ticket { whenEnded(ticket) }
                 isEnding = true
             } else if isEnding || hasEnded {
                 refuse(message)
@@ -313,7 +312,7 @@ actor Supervisor: Activated {
     }
 
     private func end(_ taken: consuming Baton, _ reason: RaftError?) {
-        stopTickets.append(contentsOf: taken.stopRequests)
+        for ticket in taken.stopRequests { whenEnded(ticket) }
         for message in taken.inbox { refuse(message) }
         finish(reason)
     }
@@ -325,7 +324,7 @@ actor Supervisor: Activated {
         case .read(let ticket): ticket.fail(error)
         case .initialize(_, let ticket): ticket.fail(error)
         case .transfer(_, let ticket): ticket.fail(error)
-        case .stop(let ticket): if let ticket { stopTickets.append(ticket) }
+        case .stop(let ticket): if let ticket { whenEnded(ticket) }
         case .request, .reply, .durable, .writeFailed, .applied, .applyFailed, .streamStarted, .streamEnded, .tick,
             .overslept:
             break
@@ -360,20 +359,18 @@ actor Supervisor: Activated {
         }
     }
 
-    /// For a stop that came when the mailbox was closed already.
+    /// Tells the caller once everything is closed; now, if it is. From any thread: the loop may have ended.
     nonisolated func whenEnded(_ ticket: CompletionTicket) {
-        if isClosed.withLock({ $0 }) { return ticket.succeed() }
-        loops.loop.post(
-            Block { [self] in
-                assumeIsolated { $0.isClosed.withLock({ $0 }) ? ticket.succeed() : $0.stopTickets.append(ticket) }
-            })
+        let isClosed = stopTickets.withLock { waiting in
+            waiting?.append(ticket)
+            return waiting == nil
+        }
+        if isClosed { ticket.succeed() }
     }
 
     private func closed(_ failure: RaftError?) {
-        isClosed.withLock { $0 = true }
         if let failure { port.publishStop(failure) }
-        for ticket in stopTickets { ticket.succeed() }
-        stopTickets = []
+        for ticket in stopTickets.withLock({ $0.take() }) ?? [] { ticket.succeed() }
         loops.release()
     }
 }
