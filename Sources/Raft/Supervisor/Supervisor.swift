@@ -349,10 +349,14 @@ actor Supervisor: Activated {
         writer.assumeIsolated { writer in
             writer.close { [self] in
                 applier.close { [self] failure in
-                    loops.disk.post(
+                    // Reads that were begun are over once their loop has come to this.
+                    loops.reads.post(
                         Block { [self] in
-                            store.close()
-                            loops.loop.post(Block { self.assumeIsolated { $0.closed(failure) } })
+                            loops.disk.post(
+                                Block { [self] in
+                                    store.close()
+                                    loops.loop.post(Block { self.assumeIsolated { $0.closed(failure) } })
+                                })
                         })
                 }
             }
