@@ -11,7 +11,9 @@ struct Progress: Sendable {
 
     /// One append without an answer.
     struct Inflight: Sendable {
-        /// The last entry it brings; nil when it was read from the disk, so that its end is not known here.
+        /// The first entry it brings.
+        var first: LogIndex
+        /// The last; nil when it is read from the disk, so that its end is not known here.
         var last: LogIndex?
         var bytes: Int
     }
@@ -61,7 +63,7 @@ struct Progress: Sendable {
 
     mutating func sent(last: LogIndex?, bytes: Int, now: Instant) {
         if inflight.isEmpty { movedAt = now }
-        inflight.append(Inflight(last: last, bytes: bytes))
+        inflight.append(Inflight(first: nextIndex, last: last, bytes: bytes))
         inflightBytes += bytes
         if state == .replicate, let last { nextIndex = last.next }
     }
@@ -76,7 +78,7 @@ struct Progress: Sendable {
             nextIndex = matchIndex.next
             return true
         }
-        while let oldest = inflight.first, oldest.last.map({ $0 <= index }) ?? true {
+        while let oldest = inflight.first, oldest.last ?? oldest.first <= index {
             inflight.removeFirst()
             inflightBytes -= oldest.bytes
         }
