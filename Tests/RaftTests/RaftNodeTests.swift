@@ -91,7 +91,7 @@ struct RaftNodeTests {
 
     @Test("Dropping the last reference to a node stops it, and closes its log")
     func dropping() async throws {
-        let store = WatchedStore()
+        let store = FailingStore()
         var node: RaftNode<Counter>? = try await single(store)
         _ = try await node!.propose(.init(1))
         node = nil
@@ -101,7 +101,7 @@ struct RaftNodeTests {
     @Test(
         "A disk that fails stops the node for good; the status says why, and callers hear that the outcome is unknown")
     func failingDisk() async throws {
-        let store = WatchedStore()
+        let store = FailingStore()
         let node = try await single(store)
         _ = try await node.propose(.init(1))
         store.fail()
@@ -118,7 +118,7 @@ struct RaftNodeTests {
 
     @Test("A node that cannot open its log does not start, and says why")
     func brokenStore() async throws {
-        let store = WatchedStore()
+        let store = FailingStore()
         store.fail()
         let error = await #expect(throws: RaftError.self) { _ = try await single(store) }
         #expect(error?.code == .storage)
@@ -128,7 +128,7 @@ struct RaftNodeTests {
     func stoppedEarly() async throws {
         let loop = ThreadLoop(name: "node")
         let node = try RaftNode(
-            configuration: LocalCluster.configuration(1), machine: Counter(), store: WatchedStore(),
+            configuration: LocalCluster.configuration(1), machine: Counter(), store: FailingStore(),
             transport: LocalNetwork().transport(for: 1, on: loop), loops: .with(loop), logger: quiet)
         await node.stop()
         await node.stop()
@@ -192,7 +192,7 @@ struct RaftNodeTests {
         return logger
     }
 
-    private func single(_ store: WatchedStore) async throws -> RaftNode<Counter> {
+    private func single(_ store: FailingStore) async throws -> RaftNode<Counter> {
         let loop = ThreadLoop(name: "node")
         let node = try RaftNode(
             configuration: LocalCluster.configuration(1), machine: Counter(), store: store,
@@ -210,7 +210,7 @@ struct RaftNodeTests {
 }
 
 /// A log in memory that can be made to fail, and that says when it is closed.
-final class WatchedStore: LogStore {
+final class FailingStore: LogStore {
     private let inner = MemoryLogStore()
     private let state = Lock<(isFailing: Bool, isClosed: Bool, waiting: [CheckedContinuation<Void, Never>])>(
         (false, false, []))

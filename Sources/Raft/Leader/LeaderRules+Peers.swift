@@ -70,8 +70,10 @@ extension LeaderRules {
                 progress[at].sent(last: request.last.index, bytes: bytes, now: baton.now)
                 effects.add(.append(peer.peer, stream, AppendOrder(request: request)))
             } else {
+                // What is on its way to the disk cannot be read there yet.
+                let through = min(last, baton.durableIndex)
                 progress[at].sent(last: nil, bytes: window, now: baton.now)
-                effects.add(.append(peer.peer, stream, AppendOrder(request: request, readThrough: last)))
+                effects.add(.append(peer.peer, stream, AppendOrder(request: request, readThrough: through)))
             }
             if peer.state == .probe { return }
         }

@@ -57,12 +57,14 @@ extension LeaderRules {
         if let ticket = failed.ticket { effects.add(.fail([ticket], RaftError(.transferFailed, reason))) }
     }
 
-    /// Passes the office on first if somebody can take it.
+    /// Passes the office on first if somebody can take it. Without a ticket the node's last owner is gone: nobody keeps
+    /// it alive until a transfer ends, so it stops at once.
     mutating func stop(
         _ ticket: CompletionTicket?, _ baton: inout Baton, _ effects: inout Effects
     ) -> Verdict {
         baton.isStopping = true
-        baton.stopRequest = ticket ?? baton.stopRequest
+        guard let ticket else { return .become(.stopped(nil)) }
+        baton.stopRequests.append(ticket)
         if transfer == nil { beginTransfer(to: nil, nil, baton, &effects) }
         return transfer == nil ? .become(.stopped(nil)) : .stay
     }

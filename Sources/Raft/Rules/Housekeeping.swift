@@ -17,7 +17,7 @@ enum Housekeeping {
             return .become(.stopped(error))
         case .stop(let ticket):
             baton.isStopping = true
-            baton.stopRequest = ticket ?? baton.stopRequest
+            if let ticket { baton.stopRequests.append(ticket) }
             return .become(.stopped(nil))
         case .reply, .streamStarted, .streamEnded:
             break  // Of a tenure that is over.

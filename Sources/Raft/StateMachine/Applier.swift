@@ -57,6 +57,7 @@ actor Applier<Machine: StateMachine>: Activated, ApplierPort {
     private var waitingReads: [(index: LogIndex, tickets: [Ticket])] = []
     private var isLoading = false
     private var failure: RaftError?
+    private var isOpen = false
     private var isClosed = false
     private var incoming: [Order] = []
     private var outputs: [Machine.Output] = []
@@ -124,6 +125,7 @@ actor Applier<Machine: StateMachine>: Activated, ApplierPort {
             failure = error
             return done(.failure(error))
         }
+        isOpen = true
         lastApplied = applied?.index ?? 0
         done(.success(applied))
     }
@@ -213,7 +215,7 @@ actor Applier<Machine: StateMachine>: Activated, ApplierPort {
                 for ticket in tickets { ticket.fail(failure) }
             } else if isClosed {
                 for ticket in tickets { ticket.fail(RaftError(.stopped, "the node has stopped")) }
-            } else if index <= lastApplied {
+            } else if isOpen, index <= lastApplied {
                 for ticket in tickets where ticket.claim() {
                     unsafeDowncast(ticket, to: ReadTicket<Machine>.self).serve(machine)
                 }
@@ -248,7 +250,7 @@ actor Applier<Machine: StateMachine>: Activated, ApplierPort {
         for order in orders { settle(order) }
         orders.removeAll()
         var reason: RaftError?
-        if failure == nil {
+        if isOpen, failure == nil {
             do { try machine.close() } catch {
                 reason = RaftError(.stateMachine, "the state machine could not be closed: \(error)")
             }

@@ -229,11 +229,12 @@ actor Supervisor: Activated {
     private func run() {
         guard let role = office.role else { return refuseWhatWaits() }
         let now = loops.loop.now
+        port.mailbox.takeAll(into: &messages)
         if let deadline, now - deadline > settings.electionTimeout.lowerBound {
-            messages.append(.overslept(now - deadline))
+            // Before everything that waited meanwhile: others may lead by now.
+            messages.insert(.overslept(now - deadline), at: 0)
             self.deadline = nil
         }
-        port.mailbox.takeAll(into: &messages)
         if let deadline, now >= deadline { messages.append(.tick) }
         if let next = role.turn(&messages, now: now, devices) { succeed(role, next) }
         afterTurn()
@@ -325,7 +326,7 @@ actor Supervisor: Activated {
     }
 
     private func end(_ taken: consuming Baton, _ reason: RaftError?) {
-        if let ticket = taken.stopRequest { succeedAtEnd(ticket) }
+        for ticket in taken.stopRequests { succeedAtEnd(ticket) }
         for message in taken.inbox { refuse(message) }
         finish(reason)
     }
@@ -362,10 +363,14 @@ actor Supervisor: Activated {
         writer.assumeIsolated { writer in
             writer.close { [self] in
                 applier.close { [self] failure in
-                    loops.disk.post(
+                    // Reads that were begun are over once their loop has come to this.
+                    loops.reads.post(
                         Block { [self] in
-                            store.close()
-                            loops.loop.post(Block { self.assumeIsolated { $0.closed(failure) } })
+                            loops.disk.post(
+                                Block { [self] in
+                                    store.close()
+                                    loops.loop.post(Block { self.assumeIsolated { $0.closed(failure) } })
+                                })
                         })
                 }
             }

@@ -37,8 +37,8 @@ struct Baton: ~Copyable, Sendable {
     var inbox: Deque<Message> = []
     /// How often the message in front has been handed over; above three is a bug.
     var handOverCount = 0
-    /// A stop that was asked for and has not happened yet: the leader is passing its office on first.
-    var stopRequest: CompletionTicket?
+    /// Who asked for a stop that has not happened yet: the leader is passing its office on first.
+    var stopRequests: [CompletionTicket] = []
     var isStopping = false
 
     init(

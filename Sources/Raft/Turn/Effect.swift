@@ -59,6 +59,18 @@ struct Effects: Sendable {
     mutating func note(_ text: String) { list.append(.note(Note(weight: .info, text: text))) }
     mutating func warn(_ text: String) { list.append(.note(Note(weight: .warning, text: text))) }
     mutating func alarm(_ text: String) { list.append(.note(Note(weight: .error, text: text))) }
+    /// The turn broke a rule: nothing that it decided may happen, but everyone who waits is told.
+    mutating func abandon(_ error: RaftError) {
+        list = list.compactMap { effect in
+            switch effect {
+            case .fail, .note: effect
+            case .succeed(let ticket): .fail([ticket], error)
+            case .apply(let order): .fail(order.tickets.map(\.ticket), error)
+            case .serveReads(let tickets, _): .fail(tickets, error)
+            case .write, .reply, .replyAfterWrites, .requestVotes, .keepStreams, .append, .heartbeat, .timeoutNow: nil
+            }
+        }
+    }
     mutating func takeAll() -> [Effect] {
         defer { list.removeAll(keepingCapacity: true) }
         return list

@@ -54,11 +54,17 @@ final class Tenure<Rules: RoleRules> {
             next = role
             rules.end(&held, &effects)
         }
+        var bug: String?
         if let violation = before.violation(held) {
-            next = .stopped(RaftError(.invariantViolated, "a rule of this node was broken, a bug: \(violation)"))
+            bug = "a rule of this node was broken, a bug: \(violation)"
         } else if held.handOverCount > 3 {
-            next = .stopped(
-                RaftError(.invariantViolated, "a message was handed over \(held.handOverCount) times, a bug"))
+            bug = "a message was handed over \(held.handOverCount) times, a bug"
+        }
+        if let bug {
+            if next == nil { rules.end(&held, &effects) }
+            let error = RaftError(.invariantViolated, bug, outcome: .unknown)
+            effects.abandon(error)
+            next = .stopped(error)
         }
         baton = consume held
         return next.map(End.next) ?? .goesOn

@@ -1,0 +1,99 @@
+@testable import Raft
+
+/// What a turn decided, in a form that tests can compare: one case for each `Effect`.
+enum Act: Equatable {
+    case write([Operation], replies: [PeerReply] = [])
+    case reply(PeerReply)
+    case replyAfterWrites(PeerReply)
+    case requestVotes([NodeID], VoteRequest)
+    case keepStreams([NodeID])
+    case append(NodeID, StreamID, AppendRequest, readThrough: LogIndex? = nil)
+    case heartbeat(NodeID, HeartbeatRequest)
+    case timeoutNow(NodeID, TimeoutNowRequest)
+    case apply(from: LogIndex, through: LogIndex, tickets: Int = 0)
+    case serveReads(Int, at: LogIndex)
+    case fail(Int, RaftError.Code)
+    case succeed
+    case note(Note.Weight)
+
+    enum Operation: Equatable {
+        case hardState(HardState)
+        case truncate(LogID)
+        case append(EntryBatch)
+    }
+
+    init(_ effect: Effect) {
+        switch effect {
+        case .write(let operations, _, let replies):
+            self = .write(operations.map(Operation.init), replies: replies.map(\.reply))
+        case .reply(let held): self = .reply(held.reply)
+        case .replyAfterWrites(let held): self = .replyAfterWrites(held.reply)
+        case .requestVotes(let voters, let request): self = .requestVotes(voters, request)
+        case .keepStreams(let peers): self = .keepStreams(peers)
+        case .append(let peer, let stream, let order):
+            self = .append(peer, stream, order.request, readThrough: order.readThrough)
+        case .heartbeat(let peer, _, let request): self = .heartbeat(peer, request)
+        case .timeoutNow(let peer, _, let request): self = .timeoutNow(peer, request)
+        case .apply(let order): self = .apply(from: order.first, through: order.through, tickets: order.tickets.count)
+        case .serveReads(let tickets, let index): self = .serveReads(tickets.count, at: index)
+        case .fail(let tickets, let error): self = .fail(tickets.count, error.code)
+        case .succeed: self = .succeed
+        case .note(let note): self = .note(note.weight)
+        }
+    }
+
+    /// The case's name alone: for the table, where the cell says what kind of thing happens.
+    var kind: String {
+        switch self {
+        case .write(let operations, let replies):
+            "write(\(operations.map(\.kind).joined(separator: "+"))\(replies.isEmpty ? "" : ", then reply"))"
+        case .reply: "reply"
+        case .replyAfterWrites: "reply after writes"
+        case .requestVotes(_, let request): request.phase == .preVote ? "ask for pre-votes" : "ask for votes"
+        case .keepStreams(let peers): peers.isEmpty ? "end streams" : "keep streams"
+        case .append: "append"
+        case .heartbeat: "heartbeat"
+        case .timeoutNow: "timeout-now"
+        case .apply: "apply"
+        case .serveReads: "serve reads"
+        case .fail(_, let code): "fail \(code)"
+        case .succeed: "succeed"
+        case .note(let weight): "\(weight)"
+        }
+    }
+}
+
+extension Act.Operation {
+    init(_ operation: LogOperation) {
+        switch operation {
+        case .hardState(let state): self = .hardState(state)
+        case .truncate(let id): self = .truncate(id)
+        case .append(let batch): self = .append(batch)
+        }
+    }
+    var kind: String {
+        switch self {
+        case .hardState(let state): state.votedFor == nil ? "term" : "vote"
+        case .truncate: "truncate"
+        case .append: "append"
+        }
+    }
+}
+
+extension LogID {
+    init(_ index: LogIndex, _ term: Term) { self.init(term: term, index: index) }
+}
+
+/// Entries with these terms from `first` on; the payload tells two entries of one index and different terms apart.
+func batch(from first: LogIndex, _ terms: [Term], kind: EntryKind = .command) -> EntryBatch {
+    var bytes: [UInt8] = []
+    var index = first
+    for term in terms {
+        let payload = Array("\(index)@\(term)".utf8)
+        payload.withUnsafeBytes {
+            EntryRecord.append(to: &bytes, group: 0, kind: kind, id: LogID(index, term), payload: $0)
+        }
+        index = index.next
+    }
+    do { return try EntryBatch(parsing: bytes) } catch { preconditionFailure("a test's own batch: \(error)") }
+}

@@ -1,0 +1,148 @@
+import Logging
+
+@testable import Raft
+
+/// A node of real actors on a loop that the test turns by hand, with peers that the test plays.
+final class Bench {
+    let loop = ManualLoop()
+    let store: WatchedStore
+    let transport = StageTransport()
+    private(set) var node: RaftNode<Counter>?
+    let started = Caller()
+
+    init(
+        _ id: NodeID = 1, members: [NodeID]? = [1, 2, 3], store: WatchedStore = WatchedStore(),
+        configure: (inout Configuration) -> Void = { _ in }
+    ) throws {
+        var settings = Configuration(id: id, cluster: "test")
+        configure(&settings)
+        var logger = Logger(label: "test")
+        logger.logLevel = .critical
+        logger.handler = SwiftLogNoOpLogHandler()
+        self.store = store
+        node = try RaftNode(
+            configuration: settings, machine: Counter(), store: store, transport: transport,
+            loops: NodeLoops(loop: loop, disk: loop, apply: loop, reads: loop) { [loop] in loop.halt() },
+            bootstrap: members.map { Desk<FollowerRules>.configuration($0) }, seed: 5, logger: logger)
+    }
+
+    func start() {
+        node?.start { [started] in started.note($0) }
+        loop.run()
+    }
+
+    func drop() { node = nil }
+
+    /// Gives the node the pre-votes and votes of node 2, until it leads.
+    func elect() {
+        for _ in 0..<50 where node?.status.role != .leader {
+            loop.advance(.ms(100))
+            for case .vote(let request) in transport.takeSent(to: 2) {
+                transport.reply(
+                    .vote(
+                        VoteReply(phase: request.phase, round: request.round, term: request.term, isGranted: true)),
+                    from: 2)
+            }
+            loop.run()
+        }
+    }
+
+    /// Node 2 answers everything that it was sent, as a follower whose log is the leader's.
+    func answer(from peer: NodeID = 2) {
+        for request in transport.takeSent(to: peer) {
+            switch request {
+            case .append(let request):
+                transport.reply(
+                    .append(
+                        AppendReply(
+                            term: request.term, stream: request.stream,
+                            outcome: .accepted(through: request.last.index))), from: peer)
+            case .heartbeat(let request):
+                transport.reply(
+                    .heartbeat(
+                        HeartbeatReply(
+                            term: request.term, stream: request.stream, round: request.round, isRejected: false)),
+                    from: peer)
+            case .vote, .timeoutNow: break
+            }
+        }
+        loop.run()
+    }
+}
+
+/// A log in memory that notes whether it was closed, and in what order it was used.
+final class WatchedStore: LogStore {
+    private let inner = MemoryLogStore(incarnation: Incarnation(rawValue: 1))
+    private let state = Lock<(isOpen: Bool, isClosed: Bool, usesAfterClose: Int, failsWrites: Bool)>(
+        (false, false, 0, false))
+
+    var isClosed: Bool { state.withLock { $0.isClosed } }
+    var usesAfterClose: Int { state.withLock { $0.usesAfterClose } }
+    func failWrites() { state.withLock { $0.failsWrites = true } }
+
+    private func used() {
+        state.withLock { if $0.isClosed { $0.usesAfterClose += 1 } }
+    }
+
+    func open() throws -> RecoveredLog { try inner.open() }
+    func write(_ operations: [LogOperation]) throws {
+        used()
+        if state.withLock({ $0.failsWrites }) { throw RaftError(.storage, "the disk is gone") }
+        try inner.write(operations)
+    }
+    func read(from first: LogIndex, through last: LogIndex, maximumBytes: Int) throws -> EntryBatch {
+        used()
+        return try inner.read(from: first, through: last, maximumBytes: maximumBytes)
+    }
+    func close() { state.withLock { $0.isClosed = true } }
+}
+
+/// A transport whose far ends are played by the test.
+final class StageTransport: Transport {
+    final class Link: PeerLink {
+        let peer: NodeID
+        let observer: any PeerLinkObserver
+        fileprivate let state = Lock<(sent: [PeerRequest], isClosed: Bool)>(([], false))
+        init(_ peer: NodeID, _ observer: any PeerLinkObserver) {
+            self.peer = peer
+            self.observer = observer
+        }
+        var isClosed: Bool { state.withLock { $0.isClosed } }
+        func send(_ request: PeerRequest) { state.withLock { if !$0.isClosed { $0.sent.append(request) } } }
+        func close() { state.withLock { $0.isClosed = true } }
+    }
+    private let state = Lock<(receiver: (any PeerReceiver)?, links: [Link], isStopped: Bool, opens: Bool)>(
+        (nil, [], false, true))
+
+    var receiver: (any PeerReceiver)? { state.withLock { $0.receiver } }
+    var links: [Link] { state.withLock { $0.links } }
+    var isStopped: Bool { state.withLock { $0.isStopped } }
+    /// Whether links open by themselves.
+    func setOpens(_ opens: Bool) { state.withLock { $0.opens = opens } }
+
+    func start(_ receiver: any PeerReceiver) throws { state.withLock { $0.receiver = receiver } }
+    func connect(to peer: NodeID, at address: String, observer: any PeerLinkObserver) -> any PeerLink {
+        let link = Link(peer, observer)
+        let opens = state.withLock { state in
+            state.links.append(link)
+            return state.opens
+        }
+        if opens { observer.linkOpened() }
+        return link
+    }
+    func stop() { state.withLock { $0.isStopped = true } }
+
+    /// What was sent to `peer` on any link since the last call.
+    func takeSent(to peer: NodeID) -> [PeerRequest] {
+        links.filter { $0.peer == peer }.flatMap { link in
+            link.state.withLock { state in
+                defer { state.sent = [] }
+                return state.sent
+            }
+        }
+    }
+
+    func reply(_ reply: PeerReply, from peer: NodeID) {
+        links.last { $0.peer == peer && !$0.isClosed }?.observer.linkReceived(reply)
+    }
+}
