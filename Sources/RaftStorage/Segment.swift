@@ -40,6 +40,10 @@ final class Segment: Sendable {
     ) throws(RaftError) -> Segment {
         let temporary = directory + "/" + temporaryName
         let path = directory + "/" + name(of: number)
+        guard try fileSystem.kind(of: path) == nil else {
+            throw RaftError(
+                .invariantViolated, "\(path) is there already, and must not be replaced by an empty segment")
+        }
         let file = try fileSystem.open(temporary, .createEmpty)
         do throws(RaftError) {
             var chunk = [UInt8](repeating: 0, count: min(size, 1 << 20))

@@ -139,4 +139,31 @@ struct CrashTests {
             }
         }
     }
+
+    @Test("A crash in the write of an entry larger than a segment leaves all of it or nothing")
+    func largeEntry() throws {
+        var found: Set<LogIndex> = []
+        for seed in 0..<60 as Range<UInt64> {
+            for moment in 0..<9 {
+                var generator = SeededGenerator(seed: seed)
+                let disk = SimulatedFileSystem()
+                let store = try OpenLog(disk)
+                var model = Model()
+                let small = LogOperation.append(entries(1, term: 1, sizes: [100]))
+                try store.log.write([small])
+                model.perform(small)
+                disk.stop(afterChanges: moment)
+                let large = LogOperation.append(entries(2, term: 1, sizes: [9000]))
+                let isWritten = (try? store.log.write([large])) != nil
+                disk.crash(using: &generator)
+                store.close()
+                let again = try OpenLog(disk)
+                if isWritten || again.recovered.last.index == 2 { model.perform(large) }
+                try model.expectHeld(by: again)
+                found.insert(again.recovered.last.index)
+                again.close()
+            }
+        }
+        #expect(found == [1, 2])
+    }
 }
