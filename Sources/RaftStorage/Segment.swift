@@ -78,6 +78,8 @@ final class Segment: Sendable {
             let count = min(chunk.count, range.upperBound - offset)
             try file.write(count == chunk.count ? chunk : Array(chunk[..<count]), at: offset)
             offset += count
+            // In steps, so that a sync of the log beside it never waits for all of it.
+            if offset < range.upperBound { try file.sync() }
         }
     }
 
