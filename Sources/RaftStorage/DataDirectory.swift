@@ -175,6 +175,9 @@ public final class DataDirectory: Sendable {
         try? fileSystem.syncDirectory(parentDirectory(of: path))
         try VoteFile.create(votePath, incarnation: identity.incarnation, fileSystem: fileSystem)
         if try fileSystem.kind(of: logPath) == nil { try fileSystem.makeDirectory(logPath) }
+        // What a crash left of an earlier attempt is of another incarnation. It holds nothing: see `contents`.
+        let leftover = logPath + "/" + Segment.name(of: 1)
+        if try fileSystem.kind(of: leftover) != nil { try fileSystem.remove(leftover) }
         // The smallest there is, so that a first start does not wait: the next one is made while it is in use.
         let first = try Segment.create(
             number: 1, size: Format.minimumSegmentBytes, incarnation: identity.incarnation, in: logPath,

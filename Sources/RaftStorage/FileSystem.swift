@@ -67,7 +67,7 @@ public protocol FileHandle: AnyObject, Sendable {
 
 extension FileHandle {
     /// The bytes of `range`, as far as the file has them.
-    func bytes(_ range: Range<Int>) throws(RaftError) -> [UInt8] {
+    public func bytes(_ range: Range<Int>) throws(RaftError) -> [UInt8] {
         var bytes = [UInt8](repeating: 0, count: range.count)
         var failure: RaftError?
         let count = bytes.withUnsafeMutableBytes { buffer -> Int in
@@ -83,7 +83,8 @@ extension FileHandle {
         return bytes
     }
 
-    func write(_ bytes: [UInt8], at offset: Int) throws(RaftError) {
+    /// Writes all of `bytes` at `offset`.
+    public func write(_ bytes: [UInt8], at offset: Int) throws(RaftError) {
         var failure: RaftError?
         bytes.withUnsafeBytes { buffer in
             do throws(RaftError) { try write(buffer, at: offset) } catch { failure = error }

@@ -75,7 +75,7 @@ struct FrameHeader: Hashable {
     }
 }
 
-/// Builds frames, one after another, in one buffer that keeps its storage.
+/// Builds frames, one after another, in one buffer.
 struct FrameBuffer {
     private var bytes: [UInt8]
 
@@ -87,7 +87,14 @@ struct FrameBuffer {
 
     mutating func append(_ records: ArraySlice<UInt8>) { bytes.append(contentsOf: records) }
 
-    mutating func removeAll() { bytes.removeLast(bytes.count - FrameHeader.size) }
+    /// Begins anew. Keeps the storage, unless a single large entry made it larger than any other frame needs.
+    mutating func removeAll() {
+        if bytes.capacity > 2 * Format.maximumFramePayload {
+            self = FrameBuffer()
+        } else {
+            bytes.removeLast(bytes.count - FrameHeader.size)
+        }
+    }
 
     /// Completes the frame: fills in the header's lengths and checksums, pads and closes it.
     ///

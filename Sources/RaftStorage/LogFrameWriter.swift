@@ -96,13 +96,12 @@ struct LogFrameWriter {
             try advance(toHold: FrameHeader.frameSize(payload: frame.payloadLength))
         }
         let written = try write(keep)
-        let (pieces, segment) = (self.pieces, self.segment)
         index.withLock {
             $0.truncate(through: keep.index)
             $0.append(frame: written, in: segment, pieces: pieces)
         }
         frame.removeAll()
-        self.pieces.removeAll(keepingCapacity: true)
+        pieces.removeAll(keepingCapacity: true)
         self.keep = nil
     }
 

@@ -40,6 +40,10 @@ final class Segment: Sendable {
     ) throws(RaftError) -> Segment {
         let temporary = directory + "/" + temporaryName
         let path = directory + "/" + name(of: number)
+        guard try fileSystem.kind(of: path) == nil else {
+            throw RaftError(
+                .invariantViolated, "\(path) is there already, and must not be replaced by an empty segment")
+        }
         let file = try fileSystem.open(temporary, .createEmpty)
         do throws(RaftError) {
             var chunk = [UInt8](repeating: 0, count: min(size, 1 << 20))
@@ -74,6 +78,8 @@ final class Segment: Sendable {
             let count = min(chunk.count, range.upperBound - offset)
             try file.write(count == chunk.count ? chunk : Array(chunk[..<count]), at: offset)
             offset += count
+            // In steps, so that a sync of the log beside it never waits for all of it.
+            if offset < range.upperBound { try file.sync() }
         }
     }
 

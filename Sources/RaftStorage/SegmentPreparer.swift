@@ -6,7 +6,7 @@ final class SegmentPreparer: Activated {
     private struct State {
         /// Complete and unused, in order.
         var ready: [Segment]
-        /// The number that will be needed next.
+        /// The number that will be needed next, 0 while there is none: a segment that is in use must not be made again.
         var wanted: UInt64 = 0
         var isClosed = false
     }
@@ -36,12 +36,15 @@ final class SegmentPreparer: Activated {
             guard !state.isClosed, state.ready.isEmpty, state.wanted > 0 else { return }
             // A failure here is not lost: whoever needs the segment tries again and gets the error.
             if let segment = try? create(state.wanted) { state.ready.append(segment) }
+            state.wanted = 0
         }
     }
 
     /// Segment `number`: the one made ahead, after waiting for it if it is under way, or a new one.
     func take(_ number: UInt64) throws(RaftError) -> Segment {
         try state.withLock { state throws(RaftError) in
+            // What was asked for may not have begun yet, and would come too late now.
+            state.wanted = 0
             if state.ready.first?.number == number { return state.ready.removeFirst() }
             return try create(number)
         }

@@ -95,7 +95,7 @@ struct VoteFile {
     /// Returns once `state` is durable, twice.
     mutating func write(_ state: HardState) throws(RaftError) {
         guard state != current.state else { return }
-        let next = Copy(generation: current.generation + 1, state: state)
+        let next = Copy(generation: current.generation &+ 1, state: state)
         for offset in Self.offsets { try put(next, at: offset) }
         current = next
     }

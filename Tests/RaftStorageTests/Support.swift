@@ -67,21 +67,41 @@ struct OpenLog {
     }
 
     /// Every entry through `last`, read in pieces of at most `maximumBytes`.
-    func all(through last: LogIndex, maximumBytes: Int = 1 << 20) throws -> [Entry] {
-        var all: [Entry] = []
+    func all(through last: LogIndex, maximumBytes: Int = 1 << 20) throws -> [HeldEntry] {
+        var all: [HeldEntry] = []
         while LogIndex(UInt64(all.count)) < last {
             let batch = try log.read(
                 from: LogIndex(UInt64(all.count) + 1), through: last, maximumBytes: maximumBytes)
-            for position in 0..<batch.count { all.append(batch[position]) }
+            all += batch.entries
         }
         return all
     }
 }
 
+/// An entry, with its payload's hash in place of the payload: quick to compare in a debug build.
+struct HeldEntry: Hashable {
+    let id: LogID
+    let kind: EntryKind
+    let payloadHash: Int
+
+    init(_ entry: Entry) {
+        id = entry.id
+        kind = entry.kind
+        var hasher = Hasher()
+        entry.payload.withUnsafeBytes { hasher.combine(bytes: $0) }
+        hasher.combine(entry.payload.count)
+        payloadHash = hasher.finalize()
+    }
+}
+
+extension EntryBatch {
+    var entries: [HeldEntry] { (0..<count).map { HeldEntry(self[$0]) } }
+}
+
 /// What a log store should hold.
 struct Model: Equatable {
     var hardState = HardState()
-    var entries: [Entry] = []
+    var entries: [HeldEntry] = []
 
     var last: LogID { entries.last?.id ?? .zero }
 
@@ -97,7 +117,7 @@ struct Model: Equatable {
         switch operation {
         case .hardState(let state): hardState = state
         case .truncate(let last): entries.removeLast(entries.count - Int(last.index.rawValue))
-        case .append(let batch): for position in 0..<batch.count { entries.append(batch[position]) }
+        case .append(let batch): entries += batch.entries
         }
     }
 
@@ -107,8 +127,8 @@ struct Model: Equatable {
         var state = self
         for operation in operations {
             if case .append(let batch) = operation {
-                for position in 0..<batch.count {
-                    state.entries.append(batch[position])
+                for entry in batch.entries {
+                    state.entries.append(entry)
                     states.append(state)
                 }
             } else {
@@ -129,6 +149,9 @@ struct Model: Equatable {
         #expect(try store.all(through: last.index) == entries)
     }
 }
+
+/// What a frame with this payload takes in a segment.
+func frameSize(_ payload: Int) -> Int { 72 + (payload + 7) / 8 * 8 + 8 }
 
 /// The error that `body` throws, of the code it should have.
 func error(_ code: RaftError.Code, from body: () throws -> Void) -> RaftError? {
