@@ -19,8 +19,26 @@ public struct CertificateInfo: Sendable {
     /// Such as `EC P-256`.
     public let keyType: String
 
+    init(_ certificate: X509Certificate) {
+        let names = certificate.alternativeNames
+        subject = certificate.subject
+        issuer = certificate.issuer
+        uris = names.uris
+        dns = names.dns
+        ips = names.ips
+        notBefore = certificate.notBefore
+        notAfter = certificate.notAfter
+        fingerprint = certificate.fingerprint
+        serial = certificate.serial
+        isCA = certificate.isCA
+        keyType = certificate.keyType
+    }
+
     /// Reads the first certificate of a PEM file.
+    ///
+    /// - Throws: ``RaftError/Code/transport`` when the file cannot be read or holds none.
     public static func inspect(_ file: String) throws(RaftError) -> CertificateInfo {
-        throw RaftError(.transport, file)
+        let bytes = try SecureFile.read(file, .certificate)
+        return CertificateInfo(try X509Certificate.all(in: bytes, path: file, .certificate)[0])
     }
 }
