@@ -42,6 +42,9 @@ public struct RPCStatus: Error, Hashable, Sendable, CustomStringConvertible {
     /// and the call can be made again elsewhere.
     public var wasSent: Bool
 
+    static let maximumMessageBytes = 1024
+    static let maximumDetailBytes = 4096
+
     public init(_ code: Code, _ message: String, details: [UInt8] = [], wasSent: Bool = true) {
         self.code = code
         self.message = message

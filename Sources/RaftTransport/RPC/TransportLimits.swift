@@ -23,4 +23,9 @@ public struct TransportLimits: Sendable {
     /// After this long without a byte from the other side the connection is closed.
     public var keepaliveTimeout: Duration = .seconds(6)
     public init() {}
+
+    /// No setting allows larger messages than this.
+    static let hardMessageBytes = 4 << 20
+    /// The most bytes of urgent frames that wait for one connection.
+    static let maximumUrgentBytes = 4 << 20
 }
