@@ -38,7 +38,7 @@ public enum Protobuf {
                 }
                 guard let message = message ?? nil else {
                     let reason =
-                        state.pointee.budget < 64
+                        state.pointee.isExceeded
                         ? "the message needs more than \(budget) bytes of memory" : "the message cannot be parsed"
                     outcome = .failure(RPCStatus(.invalidArgument, reason))
                     return

@@ -12,6 +12,8 @@ public struct ProtobufArena: ~Copyable {
         var next: UnsafeMutableRawPointer?
         var left = 0
         var budget: Int
+        /// Something was asked for that the budget did not allow.
+        var isExceeded = false
         /// Blocks from malloc, each beginning with the pointer to the one before.
         var blocks: UnsafeMutableRawPointer?
     }
@@ -40,7 +42,10 @@ public struct ProtobufArena: ~Copyable {
 
     /// Bytes aligned to 16, or nil above the budget.
     static func allocate(_ size: Int, from state: UnsafeMutablePointer<State>) -> UnsafeMutableRawPointer? {
-        guard size >= 0, size <= state.pointee.budget else { return nil }
+        guard size >= 0, size <= state.pointee.budget else {
+            state.pointee.isExceeded = true
+            return nil
+        }
         let size = (size + 15) & ~15
         if size > state.pointee.left {
             let room = max(size, 8192)
