@@ -26,11 +26,14 @@ struct LeaderRulesTests {
     }
 
     static func stream(_ peer: NodeID) -> StreamID { StreamID(10 + peer.rawValue) }
-    static func accepted(_ peer: NodeID, _ through: LogIndex, term: Term = 3, stream: StreamID? = nil) -> Message {
+    static func accepted(
+        _ peer: NodeID, _ through: LogIndex, term: Term = 3, stream: StreamID? = nil, sequence: UInt64 = 1
+    ) -> Message {
         .reply(
             .append(
                 AppendReply(
-                    term: term, stream: stream ?? Self.stream(peer), outcome: .accepted(through: through))), from: peer)
+                    term: term, stream: stream ?? Self.stream(peer), sequence: sequence,
+                    outcome: .accepted(through: through))), from: peer)
     }
     static func beats(
         _ peer: NodeID, round: UInt64, term: Term = 3, stream: StreamID? = nil, isRejected: Bool = false
@@ -48,13 +51,14 @@ struct LeaderRulesTests {
         )
     }
     func append(
-        _ peer: NodeID, after previous: LogID, _ entries: [EntryBatch], commit: LogIndex, readThrough: LogIndex? = nil
+        _ peer: NodeID, after previous: LogID, _ entries: [EntryBatch], commit: LogIndex, readThrough: LogIndex? = nil,
+        sequence: UInt64 = 2
     ) -> Act {
         .append(
             peer, Self.stream(peer),
             AppendRequest(
-                term: 3, leader: 1, stream: Self.stream(peer), previous: previous, leaderCommit: commit,
-                entries: entries), readThrough: readThrough)
+                term: 3, leader: 1, stream: Self.stream(peer), sequence: sequence, previous: previous,
+                leaderCommit: commit, entries: entries), readThrough: readThrough)
     }
     /// The entry that holds this command, at this index of term 3.
     func command(_ text: String, at index: LogIndex) -> EntryBatch { commands([text], from: index) }
@@ -86,7 +90,7 @@ struct LeaderRulesTests {
         let desk = Self.leader(open: [])
         desk.expect(
             .streamStarted(2, Self.stream(2)), .stay,
-            [heartbeat(2, commit: 0, leaderCommit: 0), append(2, after: LogID(3, 3), [], commit: 0)])
+            [heartbeat(2, commit: 0, leaderCommit: 0), append(2, after: LogID(3, 3), [], commit: 0, sequence: 1)])
     }
 
     @Test("A leader that leaves tells the callers of logged commands that the outcome is unknown, the others nothing")
@@ -217,9 +221,10 @@ struct LeaderRulesTests {
             .reply(
                 .append(
                     AppendReply(
-                        term: 3, stream: Self.stream(3), outcome: .conflict(previous: 4, hint: LogID(1, 1)))), from: 3)
+                        term: 3, stream: Self.stream(3), sequence: 3, outcome: .conflict(previous: 4, hint: LogID(1, 1))
+                    )), from: 3)
         ])
-        #expect(acts == [append(3, after: LogID(1, 1), [], commit: 3, readThrough: 3)])
+        #expect(acts == [append(3, after: LogID(1, 1), [], commit: 3, readThrough: 3, sequence: 4)])
     }
 
     @Test("A command that is too large is refused, and nothing happened")
@@ -375,14 +380,14 @@ struct LeaderRulesTests {
     func appendLost() {
         let desk = Self.leader()
         desk.turn([.command("a"), .durable(desk.lastWrite!)])
-        desk.turn([.durable(desk.lastWrite!), Self.accepted(2, 4)])
+        desk.turn([.durable(desk.lastWrite!), Self.accepted(2, 4, sequence: 2)])
         desk.now += .ms(1001)
         desk.turn([Self.beats(2, round: 0), Self.beats(3, round: 0)])
         let (_, acts) = desk.turn([.tick])
         #expect(
             acts == [
                 heartbeat(2, commit: 4, leaderCommit: 4), heartbeat(3, commit: 3, leaderCommit: 4),
-                append(3, after: LogID(3, 3), [command("a", at: 4)], commit: 4),
+                append(3, after: LogID(3, 3), [command("a", at: 4)], commit: 4, sequence: 3),
             ])
     }
 
