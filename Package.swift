@@ -17,11 +17,15 @@ let package = Package(
     name: "swift-raft",
     platforms: [.macOS(.v26)],
     products: [
-        .library(name: "Raft", targets: ["Raft"])
+        .library(name: "Raft", targets: ["Raft"]),
+        .library(name: "RaftStorage", targets: ["RaftStorage"]),
+        .library(name: "RaftSimulation", targets: ["RaftSimulation"]),
+        .library(name: "RaftTransport", targets: ["RaftTransport"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-log", from: "1.6.0"),
         .package(url: "https://github.com/apple/swift-collections", from: "1.1.0"),
+        .package(url: "https://github.com/apple/swift-nio", from: "2.90.0"),
     ],
     targets: [
         // MARK: The library
@@ -34,7 +38,50 @@ let package = Package(
                 .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: settings),
+        // MARK: Devices
+        .target(name: "RaftStorage", dependencies: ["CChecksum", "Raft"], swiftSettings: settings),
+        // MARK: RPC over TLS
+        .systemLibrary(name: "COpenSSL", pkgConfig: "openssl", providers: [.apt(["libssl-dev"])]),
+        .systemLibrary(name: "CProtobufC", pkgConfig: "libprotobuf-c", providers: [.apt(["libprotobuf-c-dev"])]),
+        .target(name: "CRaftProtos", dependencies: ["CProtobufC"]),
+        .target(
+            name: "RaftTransport",
+            dependencies: [
+                "Raft", "COpenSSL", "CProtobufC", "CRaftProtos",
+                .product(name: "DequeModule", package: "swift-collections"),
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+            ],
+            swiftSettings: settings),
+        // MARK: Simulation
+        .target(
+            name: "RaftSimulation",
+            dependencies: [
+                "Raft", "RaftStorage",
+                .product(name: "DequeModule", package: "swift-collections"),
+                .product(name: "HeapModule", package: "swift-collections"),
+                .product(name: "Logging", package: "swift-log"),
+            ],
+            swiftSettings: settings),
+        // MARK: Examples
+        .executableTarget(
+            name: "CounterExample", dependencies: ["Raft"], path: "Sources/Examples/Counter", swiftSettings: settings),
         // MARK: Tests
-        .testTarget(name: "RaftTests", dependencies: ["Raft"], swiftSettings: settings),
+        .testTarget(name: "RaftTests", dependencies: ["CChecksum", "Raft"], swiftSettings: settings),
+        .testTarget(
+            name: "RaftStorageTests", dependencies: ["Raft", "RaftSimulation", "RaftStorage"], swiftSettings: settings),
+        .testTarget(
+            name: "RaftSimulationTests", dependencies: ["Raft", "RaftSimulation", "RaftStorage"],
+            swiftSettings: settings),
+        .testTarget(
+            name: "RaftTransportTests",
+            dependencies: [
+                "RaftTransport", "Raft", "COpenSSL",
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+            ],
+            swiftSettings: settings),
     ]
 )

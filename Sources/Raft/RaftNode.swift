@@ -166,6 +166,14 @@ public final class RaftNode<Machine: StateMachine>: Sendable {
         }
     }
 
+    /// As ``transferLeadership(to:)``, without a task.
+    public func transferLeadership(
+        to target: NodeID? = nil, completion: @escaping @Sendable (Result<Void, RaftError>) -> Void
+    ) {
+        let ticket = CompletionTicket(completion)
+        offer(.transfer(to: target, ticket), ticket)
+    }
+
     /// Stops the node: passes leadership on if it can within an election timeout, answers every waiting caller, closes
     /// state machine and log. Returns once that is done; more than one call is harmless.
     public func stop() async {
@@ -177,7 +185,7 @@ public final class RaftNode<Machine: StateMachine>: Sendable {
     /// As ``stop()``, without a task.
     public func stop(completion: @escaping @Sendable (Result<Void, RaftError>) -> Void) {
         let ticket = CompletionTicket(completion)
-        if !port.mailbox.post(.stop(ticket)) { supervisor.whenEnded(ticket) }
+        if !port.mailbox.post(.stop(ticket)) { supervisor.succeedAtEnd(ticket) }
     }
 }
 

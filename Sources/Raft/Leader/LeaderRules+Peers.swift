@@ -33,10 +33,11 @@ extension LeaderRules {
                     effects.alarm("node \(from) acknowledged entry \(through); the log here ends at \(baton.log.last)")
                     return
                 }
-                _ = progress[at].accepted(through: through, now: baton.now)
+                _ = progress[at].accepted(sequence: reply.sequence, through: through, now: baton.now)
             case .conflict(let previous, let hint):
                 let agreeable = baton.log.terms.lastAgreeable(with: hint)
-                progress[at].refused(previous: previous, agreeable: agreeable.index, now: baton.now)
+                progress[at].refused(
+                    sequence: reply.sequence, previous: previous, agreeable: agreeable.index, now: baton.now)
             case .rejected:
                 break  // Of this term: cannot be; of a later one: the term gate has dealt with it.
             }
@@ -60,7 +61,7 @@ extension LeaderRules {
             guard let previousTerm = baton.log.term(at: previousIndex) else { return }
             guard let window = peer.window(baton.settings) else { return }
             var request = AppendRequest(
-                term: baton.currentTerm, leader: baton.me, stream: stream,
+                term: baton.currentTerm, leader: baton.me, stream: stream, sequence: peer.nextSequence,
                 previous: LogID(term: previousTerm, index: previousIndex), leaderCommit: baton.commitIndex, entries: [])
             if let entries = baton.log.entries(from: peer.nextIndex, through: last, maximumBytes: window) {
                 request.entries = entries

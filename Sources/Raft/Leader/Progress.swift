@@ -11,9 +11,8 @@ struct Progress: Sendable {
 
     /// One append without an answer.
     struct Inflight: Sendable {
-        /// The first entry it brings.
-        var first: LogIndex
-        /// The last; nil when it is read from the disk, so that its end is not known here.
+        let sequence: UInt64
+        /// The last entry it brings; nil when it was read from the disk, so that its end is not known here.
         var last: LogIndex?
         var bytes: Int
     }
@@ -27,6 +26,8 @@ struct Progress: Sendable {
     private(set) var matchIndex: LogIndex = 0
     private(set) var inflight: Deque<Inflight> = []
     private(set) var inflightBytes = 0
+    /// The number of the next append. Never goes back, whatever becomes of the stream.
+    private(set) var nextSequence: UInt64 = 1
     /// When something was last sent while nothing was on its way, or an answer last moved things on.
     private(set) var movedAt: Instant
     /// When the peer last answered anything in this term.
@@ -63,39 +64,50 @@ struct Progress: Sendable {
 
     mutating func sent(last: LogIndex?, bytes: Int, now: Instant) {
         if inflight.isEmpty { movedAt = now }
-        inflight.append(Inflight(first: nextIndex, last: last, bytes: bytes))
+        inflight.append(Inflight(sequence: nextSequence, last: last, bytes: bytes))
+        nextSequence += 1
         inflightBytes += bytes
         if state == .replicate, let last { nextIndex = last.next }
     }
 
     /// The peer holds everything through `index`. Returns whether that is news.
-    mutating func accepted(through index: LogIndex, now: Instant) -> Bool {
-        if state == .probe {
-            clearInflight()
+    ///
+    /// An answer to an append that is no longer under way still tells the truth about the peer's log, and nothing
+    /// else: it must not open the window, or each answer that comes twice would add an append for ever.
+    mutating func accepted(sequence: UInt64, through index: LogIndex, now: Instant) -> Bool {
+        let isAnswer = take(through: sequence)
+        if isAnswer, state == .probe {
             state = .replicate
-            movedAt = now
-            matchIndex = max(matchIndex, index)
             nextIndex = matchIndex.next
-            return true
         }
-        while let oldest = inflight.first, oldest.last ?? oldest.first <= index {
-            inflight.removeFirst()
-            inflightBytes -= oldest.bytes
+        let isNews = index > matchIndex
+        if isNews {
+            movedAt = now
+            matchIndex = index
         }
-        guard index > matchIndex else { return false }
-        movedAt = now
-        matchIndex = index
-        nextIndex = max(nextIndex, index.next)
-        return true
+        nextIndex = max(nextIndex, matchIndex.next)
+        return isNews
     }
 
     /// The peer holds no entry `previous`. Ignored when it answers something that is no longer the question: then it
     /// must not move anything back (R46, R47).
-    mutating func refused(previous: LogIndex, agreeable: LogIndex, now: Instant) {
-        guard previous > matchIndex else { return }
-        if state == .probe, previous != nextIndex.previous { return }
+    mutating func refused(sequence: UInt64, previous: LogIndex, agreeable: LogIndex, now: Instant) {
+        guard take(through: sequence), previous > matchIndex else { return }
+        let next = max(min(previous, agreeable.next), matchIndex.next)
         becomeProbe(now: now)
-        nextIndex = max(min(previous, agreeable.next), matchIndex.next)
+        nextIndex = next
+    }
+
+    /// Takes the append of this number, and what was sent before it, from what is under way. False when it is not.
+    private mutating func take(through sequence: UInt64) -> Bool {
+        guard let newest = inflight.last, let oldest = inflight.first, oldest.sequence <= sequence,
+            sequence <= newest.sequence
+        else { return false }
+        while let first = inflight.first, first.sequence <= sequence {
+            inflight.removeFirst()
+            inflightBytes -= first.bytes
+        }
+        return true
     }
 
     /// Asks again from where the logs are known to agree.

@@ -21,7 +21,10 @@ enum Following {
         guard acknowledge(request.leader, &baton, &effects) else { return .stay }
         func reply(_ outcome: AppendReply.Outcome, in term: Term) -> HeldReply {
             HeldReply(
-                path: path, reply: .append(AppendReply(term: term, stream: request.stream, outcome: outcome)))
+                path: path,
+                reply: .append(
+                    AppendReply(
+                        term: term, stream: request.stream, sequence: request.sequence, outcome: outcome)))
         }
         let term = baton.currentTerm
         switch LogMatching.match(request, against: baton.log, commitIndex: baton.commitIndex) {

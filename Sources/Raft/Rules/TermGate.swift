@@ -79,7 +79,7 @@ enum TermGate {
     private static func refusal(of request: PeerRequest, in term: Term) -> PeerReply? {
         switch request {
         case .append(let request):
-            .append(AppendReply(term: term, stream: request.stream, outcome: .rejected))
+            .append(AppendReply(term: term, stream: request.stream, sequence: request.sequence, outcome: .rejected))
         case .heartbeat(let request):
             .heartbeat(HeartbeatReply(term: term, stream: request.stream, round: request.round, isRejected: true))
         case .vote(let request):

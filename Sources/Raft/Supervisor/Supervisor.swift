@@ -49,8 +49,8 @@ actor Supervisor: Activated {
     private var hasBegun = false
     private var isEnding = false
     private var hasEnded = false
-    /// Who waits for the end; nil once everything is closed, and nothing runs on the loop for this node any more.
-    private let stopTickets = Lock<[CompletionTicket]?>([])
+    /// Whether everything is closed, and what happens once it is.
+    private let atEnd = Lock<(isClosed: Bool, waiting: [@Sendable () -> Void])>((false, []))
 
     init(
         settings: Configuration, loops: NodeLoops, store: any LogStore, transport: any Transport,
@@ -88,11 +88,25 @@ actor Supervisor: Activated {
     // MARK: Start
 
     /// Opens the log and the state machine, begins to listen, and seats the first role. `done` is called once, on any
-    /// loop.
+    /// thread.
     nonisolated func start(
         bootstrap: ClusterConfiguration?, _ done: @escaping @Sendable (Result<Void, RaftError>) -> Void
     ) {
-        loops.loop.post(Block { [self] in assumeIsolated { $0.begin(bootstrap: bootstrap, done) } })
+        let ticket = CompletionTicket(done)
+        let stopped = RaftError(.stopped, "node \(settings.id) was started or stopped before")
+        // A loop that has ended runs nothing more: whoever comes too late is told by the end itself.
+        guard onEnd({ ticket.fail(stopped) }) else { return ticket.fail(stopped) }
+        loops.loop.post(
+            Block { [self] in
+                assumeIsolated {
+                    $0.begin(bootstrap: bootstrap) { result in
+                        switch result {
+                        case .success: ticket.succeed()
+                        case .failure(let error): ticket.fail(error)
+                        }
+                    }
+                }
+            })
     }
 
     private func begin(
@@ -303,7 +317,7 @@ actor Supervisor: Activated {
         port.mailbox.takeAll(into: &waiting)
         for message in waiting {
             if case .stop(let ticket) = message {
-                if let ticket { whenEnded(ticket) }
+                if let ticket { succeedAtEnd(ticket) }
                 isEnding = true
             } else if isEnding || hasEnded {
                 refuse(message)
@@ -315,7 +329,7 @@ actor Supervisor: Activated {
     }
 
     private func end(_ taken: consuming Baton, _ reason: RaftError?) {
-        for ticket in taken.stopRequests { whenEnded(ticket) }
+        for ticket in taken.stopRequests { succeedAtEnd(ticket) }
         taken.initializing?.fail(
             RaftError(.stopped, "node \(settings.id) stopped before its first entry was durable", outcome: .unknown))
         for message in taken.inbox { refuse(message) }
@@ -329,7 +343,7 @@ actor Supervisor: Activated {
         case .read(let ticket): ticket.fail(error)
         case .initialize(_, let ticket): ticket.fail(error)
         case .transfer(_, let ticket): ticket.fail(error)
-        case .stop(let ticket): if let ticket { whenEnded(ticket) }
+        case .stop(let ticket): if let ticket { succeedAtEnd(ticket) }
         case .request, .reply, .durable, .writeFailed, .applied, .applyFailed, .streamStarted, .streamEnded, .tick,
             .overslept:
             break
@@ -368,18 +382,27 @@ actor Supervisor: Activated {
         }
     }
 
-    /// Tells the caller once everything is closed; now, if it is. From any thread: the loop may have ended.
-    nonisolated func whenEnded(_ ticket: CompletionTicket) {
-        let isClosed = stopTickets.withLock { waiting in
-            waiting?.append(ticket)
-            return waiting == nil
+    /// Lets `body` happen once everything is closed. False when it is already.
+    nonisolated func onEnd(_ body: @escaping @Sendable () -> Void) -> Bool {
+        atEnd.withLock { atEnd in
+            guard !atEnd.isClosed else { return false }
+            atEnd.waiting.append(body)
+            return true
         }
-        if isClosed { ticket.succeed() }
+    }
+
+    nonisolated func succeedAtEnd(_ ticket: CompletionTicket) {
+        if !onEnd({ ticket.succeed() }) { ticket.succeed() }
     }
 
     private func closed(_ failure: RaftError?) {
         if let failure { port.publishStop(failure) }
-        for ticket in stopTickets.withLock({ $0.take() }) ?? [] { ticket.succeed() }
+        let waiting = atEnd.withLock { atEnd in
+            atEnd.isClosed = true
+            defer { atEnd.waiting = [] }
+            return atEnd.waiting
+        }
+        for body in waiting { body() }
         loops.release()
     }
 }

@@ -54,29 +54,36 @@ public struct AppendRequest: Hashable, Sendable {
     public var term: Term
     public var leader: NodeID
     public var stream: StreamID
+    /// Which append of this stream it is; the reply repeats it. A reply to something that is no longer the question
+    /// must not be taken for an answer, and one that comes twice must not be answered twice.
+    public var sequence: UInt64
     /// The entry right before the first one sent.
     public var previous: LogID
     public var leaderCommit: LogIndex
     /// In order, without a gap. Empty in a probe.
     public var entries: [EntryBatch]
     public init(
-        term: Term, leader: NodeID, stream: StreamID, previous: LogID, leaderCommit: LogIndex, entries: [EntryBatch]
+        term: Term, leader: NodeID, stream: StreamID, sequence: UInt64, previous: LogID, leaderCommit: LogIndex,
+        entries: [EntryBatch]
     ) {
         self.term = term
         self.leader = leader
         self.stream = stream
+        self.sequence = sequence
         self.previous = previous
         self.leaderCommit = leaderCommit
         self.entries = entries
     }
     public static func == (a: AppendRequest, b: AppendRequest) -> Bool {
-        a.term == b.term && a.leader == b.leader && a.stream == b.stream && a.previous == b.previous
+        a.term == b.term && a.leader == b.leader && a.stream == b.stream && a.sequence == b.sequence
+            && a.previous == b.previous
             && a.leaderCommit == b.leaderCommit
             && a.entries.lazy.flatMap(\.bytes).elementsEqual(b.entries.lazy.flatMap(\.bytes))
     }
     public func hash(into hasher: inout Hasher) {
         hasher.combine(term)
         hasher.combine(stream)
+        hasher.combine(sequence)
         hasher.combine(previous)
     }
     /// The last entry that the follower's log agrees with us about once it has accepted this.
@@ -96,10 +103,13 @@ public struct AppendReply: Hashable, Sendable {
     }
     public var term: Term
     public var stream: StreamID
+    /// Of the request.
+    public var sequence: UInt64
     public var outcome: Outcome
-    public init(term: Term, stream: StreamID, outcome: Outcome) {
+    public init(term: Term, stream: StreamID, sequence: UInt64, outcome: Outcome) {
         self.term = term
         self.stream = stream
+        self.sequence = sequence
         self.outcome = outcome
     }
 }

@@ -10,7 +10,7 @@ struct ProgressTests {
         var progress = Progress(peer: 2, nextIndex: next, now: .zero)
         progress.streamStarted(StreamID(1), nextIndex: match.next, now: .zero)
         progress.sent(last: match, bytes: 0, now: .zero)
-        _ = progress.accepted(through: match, now: .zero)
+        _ = progress.accepted(sequence: 1, through: match, now: .zero)
         return progress
     }
 
@@ -22,7 +22,7 @@ struct ProgressTests {
         progress.sent(last: 7, bytes: 300, now: .zero)
         #expect(progress.window(settings) == nil)
         #expect(progress.nextIndex == 5, "a probe does not move on before it is accepted")
-        let isNews = progress.accepted(through: 7, now: .ms(1))
+        let isNews = progress.accepted(sequence: 1, through: 7, now: .ms(1))
         #expect(isNews)
         #expect(progress.state == .replicate)
         #expect(progress.matchIndex == 7 && progress.nextIndex == 8)
@@ -43,10 +43,10 @@ struct ProgressTests {
         #expect(progress.nextIndex == 7)
         progress.sent(last: 7, bytes: 100, now: .zero)
         #expect(progress.window(settings) == nil, "three messages are out")
-        _ = progress.accepted(through: 5, now: .zero)
+        _ = progress.accepted(sequence: 2, through: 5, now: .zero)
         #expect(progress.window(settings) == 600)
         progress.sent(last: 8, bytes: 900, now: .zero)
-        _ = progress.accepted(through: 6, now: .zero)
+        _ = progress.accepted(sequence: 3, through: 6, now: .zero)
         #expect(progress.window(settings) == nil, "a thousand bytes are out")
     }
 
@@ -56,10 +56,10 @@ struct ProgressTests {
         progress.sent(last: 6, bytes: 10, now: .zero)
         progress.sent(last: nil, bytes: 500, now: .zero)  // from 7 on
         #expect(progress.window(settings) == nil, "where it ends is not known yet")
-        _ = progress.accepted(through: 6, now: .zero)
+        _ = progress.accepted(sequence: 2, through: 6, now: .zero)
         #expect(progress.inflight.count == 1, "the read is still under way; a second would send it all twice")
         #expect(progress.window(settings) == nil)
-        _ = progress.accepted(through: 9, now: .zero)
+        _ = progress.accepted(sequence: 3, through: 9, now: .zero)
         #expect(progress.inflight.isEmpty)
         #expect(progress.nextIndex == 10)
     }
@@ -69,14 +69,14 @@ struct ProgressTests {
         var progress = Progress(peer: 2, nextIndex: 10, now: .zero)
         progress.streamStarted(StreamID(1), nextIndex: 10, now: .zero)
         progress.sent(last: 9, bytes: 0, now: .zero)
-        progress.refused(previous: 9, agreeable: 4, now: .zero)
+        progress.refused(sequence: 1, previous: 9, agreeable: 4, now: .zero)
         #expect(progress.nextIndex == 5)
         #expect(progress.inflight.isEmpty)
         progress.sent(last: 4, bytes: 0, now: .zero)
-        progress.refused(previous: 4, agreeable: 4, now: .zero)
+        progress.refused(sequence: 2, previous: 4, agreeable: 4, now: .zero)
         #expect(progress.nextIndex == 4, "a hint that does not help still moves on")
         progress.sent(last: 3, bytes: 0, now: .zero)
-        progress.refused(previous: 3, agreeable: 99, now: .zero)
+        progress.refused(sequence: 3, previous: 3, agreeable: 99, now: .zero)
         #expect(progress.nextIndex == 3)
     }
 
@@ -85,12 +85,12 @@ struct ProgressTests {
         var probing = Progress(peer: 2, nextIndex: 10, now: .zero)
         probing.streamStarted(StreamID(1), nextIndex: 10, now: .zero)
         probing.sent(last: 9, bytes: 0, now: .zero)
-        probing.refused(previous: 9, agreeable: 4, now: .zero)
-        probing.refused(previous: 9, agreeable: 1, now: .zero)
+        probing.refused(sequence: 1, previous: 9, agreeable: 4, now: .zero)
+        probing.refused(sequence: 1, previous: 9, agreeable: 1, now: .zero)
         #expect(probing.nextIndex == 5, "the first refusal was the answer; this is a copy of it")
 
         var replicating = replicating(match: 7, next: 8)
-        replicating.refused(previous: 6, agreeable: 2, now: .zero)
+        replicating.refused(sequence: 1, previous: 6, agreeable: 2, now: .zero)
         #expect(replicating.state == .replicate)
         #expect(replicating.matchIndex == 7 && replicating.nextIndex == 8)
     }
@@ -100,7 +100,7 @@ struct ProgressTests {
         var progress = replicating(match: 7, next: 8)
         progress.sent(last: 9, bytes: 10, now: .zero)
         progress.sent(last: 12, bytes: 10, now: .zero)
-        progress.refused(previous: 9, agreeable: 2, now: .zero)
+        progress.refused(sequence: 2, previous: 9, agreeable: 2, now: .zero)
         #expect(progress.state == .probe)
         #expect(progress.nextIndex == 8 && progress.matchIndex == 7)
     }
@@ -109,9 +109,23 @@ struct ProgressTests {
     func reordered() {
         var progress = replicating(match: 4, next: 5)
         for last in [5, 6, 7] as [LogIndex] { progress.sent(last: last, bytes: 10, now: .zero) }
-        let news = [7, 5, 7].map { progress.accepted(through: $0, now: .zero) }
+        let news = [(4, 7), (2, 5), (4, 7)].map { progress.accepted(sequence: $0.0, through: $0.1, now: .zero) }
         #expect(news == [true, false, false])
         #expect(progress.matchIndex == 7 && progress.nextIndex == 8 && progress.inflightBytes == 0)
+    }
+
+    @Test("An answer that comes twice, or to what is no longer under way, tells of the log and opens nothing")
+    func answeredTwice() {
+        var progress = replicating(match: 4, next: 5)
+        progress.sent(last: 6, bytes: 10, now: .zero)
+        progress.becomeProbe(now: .zero)
+        progress.sent(last: 6, bytes: 10, now: .zero)
+        let isNews = progress.accepted(sequence: 2, through: 6, now: .zero)
+        #expect(isNews && progress.matchIndex == 6)
+        #expect(progress.state == .probe, "the probe is still out; another append would be one more for each copy")
+        #expect(progress.inflight.count == 1 && progress.window(settings) == nil)
+        progress.refused(sequence: 2, previous: 9, agreeable: 8, now: .zero)
+        #expect(progress.inflight.count == 1)
     }
 
     @Test("What was acknowledged is known within one life of the stream only (D10)")

@@ -1,0 +1,300 @@
+internal import Raft
+
+/// A promise that a run broke.
+public struct Violation: Error, Hashable, Sendable, CustomStringConvertible {
+    /// Its number in the list of invariants, `I1` to `I24`.
+    public let invariant: String
+    public let text: String
+    public var description: String { "\(invariant): \(text)" }
+}
+
+/// Watches a simulated cluster from outside, after every event: what is durable, what is sent, what is applied, what
+/// each node says of itself. Knows the truth about every committed entry, independent of any node.
+final class SafetyChecker: @unchecked Sendable {
+    // @unchecked: as the scheduler.
+
+    /// One durable log, as the disk has acknowledged it.
+    struct Mirror {
+        var hardState = HardState()
+        /// By index − 1: term, and a hash over this entry and every one before it.
+        var entries: [(term: Term, prefix: UInt64)] = []
+        /// The write under way when the node crashed, which may survive in part.
+        var torn: [LogOperation] = []
+
+        func prefix(at index: LogIndex) -> UInt64? {
+            let position = Int(clamping: index.rawValue) - 1
+            return entries.indices.contains(position) ? entries[position].prefix : nil
+        }
+    }
+
+    private let voters: [NodeID]
+    private(set) var violation: Violation?
+    private var mirrors: [NodeID: Mirror] = [:]
+    /// I3: what each (index, term) is, with all that comes before it.
+    private var known: [LogID: UInt64] = [:]
+    /// I7: what is committed, for ever.
+    private(set) var committed: [(id: LogID, prefix: UInt64)] = []
+    /// I1; and how much was committed when that leader was first seen.
+    private var leaders: [Term: (node: NodeID, committedCount: Int)] = [:]
+    /// I9: the vote that each node has told somebody of.
+    private var votesSent: [NodeID: [Term: NodeID]] = [:]
+    /// I5.
+    private(set) var applied: [LogIndex: UInt64] = [:]
+    private var appliedOn: [NodeID: LogIndex] = [:]
+    private var before: [NodeID: NodeStatus] = [:]
+    private(set) var termHighest: Term = 0
+
+    init(voters: [NodeID]) {
+        self.voters = voters
+        for id in voters { mirrors[id] = Mirror() }
+    }
+
+    func fail(_ invariant: String, _ text: String) {
+        if violation == nil { violation = Violation(invariant: invariant, text: text) }
+    }
+
+    // MARK: The disk
+
+    func wrote(_ operations: [LogOperation], on node: NodeID) {
+        for operation in operations {
+            switch operation {
+            case .hardState(let state):
+                let old = mirrors[node]!.hardState
+                if state.currentTerm < old.currentTerm {
+                    fail("I8", "node \(node) stored \(state) after \(old)")
+                }
+                if state.currentTerm == old.currentTerm, let vote = old.votedFor, state.votedFor != vote {
+                    fail("I9", "node \(node) changed its vote: \(state) after \(old)")
+                }
+                mirrors[node]!.hardState = state
+            case .truncate(let id): truncate(node, through: id)
+            case .append(let batch): append(batch, on: node)
+            }
+        }
+    }
+
+    private func truncate(_ node: NodeID, through id: LogID) {
+        let keep = Int(id.index.rawValue)
+        if let last = committed.last, id.index < last.id.index, mirrors[node]!.entries.count > keep,
+            mirrors[node]!.entries[keep].prefix == committed[keep].prefix
+        {
+            fail("I7", "node \(node) cut the committed entry \(committed[keep].id)")
+        }
+        mirrors[node]!.entries.removeLast(max(0, mirrors[node]!.entries.count - keep))
+    }
+
+    private func append(_ batch: EntryBatch, on node: NodeID) {
+        for position in 0..<batch.count {
+            let entry = batch[position]
+            guard Int(entry.id.index.rawValue) == mirrors[node]!.entries.count + 1 else {
+                return fail("I3", "node \(node) stored \(entry.id) behind entry \(mirrors[node]!.entries.count)")
+            }
+            let prefix = Self.extend(mirrors[node]!.entries.last?.prefix ?? 0, by: entry)
+            if let other = known[entry.id], other != prefix {
+                fail("I3", "two different entries are \(entry.id); node \(node) stored the second")
+            }
+            known[entry.id] = prefix
+            mirrors[node]!.entries.append((entry.id.term, prefix))
+            // I4: a leader's first own entry shows what it was elected with.
+            if entry.kind == .blank, let leader = leaders[entry.id.term], leader.node == node {
+                checkCompleteness(of: node, committedCount: leader.committedCount)
+            }
+        }
+    }
+
+    private func checkCompleteness(of node: NodeID, committedCount: Int) {
+        guard committedCount > 0 else { return }
+        let last = committed[committedCount - 1]
+        if mirrors[node]!.prefix(at: last.id.index) != last.prefix {
+            fail("I4", "node \(node) leads without the committed entry \(last.id)")
+        }
+    }
+
+    static func extend(_ prefix: UInt64, by entry: Entry) -> UInt64 {
+        var hash = (prefix ^ entry.id.term.rawValue) &* 0x0000_0100_0000_01B3
+        hash = (hash ^ UInt64(entry.kind.rawValue)) &* 0x0000_0100_0000_01B3
+        for byte in entry.payload { hash = (hash ^ UInt64(byte)) &* 0x0000_0100_0000_01B3 }
+        return hash | 1
+    }
+
+    /// The node crashed with this write under way.
+    func crashed(_ node: NodeID, during operations: [LogOperation]) {
+        // A life may end before it has opened the disk that the life before it left behind.
+        mirrors[node]!.torn += operations
+        before[node] = nil
+        appliedOn[node] = nil
+    }
+
+    /// I21: what the disk gives back after a crash is everything that was acknowledged, and of the write under way
+    /// some prefix.
+    func recovered(_ log: RecoveredLog, _ entries: [Entry], on node: NodeID) {
+        let old = mirrors[node]!
+        var required = old.entries.count
+        var states = [old.hardState]
+        for operation in old.torn {
+            if case .truncate(let id) = operation { required = min(required, Int(id.index.rawValue)) }
+            if case .hardState(let state) = operation { states.append(state) }
+        }
+        if !states.contains(log.hardState) {
+            fail("I21", "node \(node) came back with \(log.hardState), not \(states)")
+        }
+        var new = Mirror(hardState: log.hardState)
+        for entry in entries {
+            let prefix = Self.extend(new.entries.last?.prefix ?? 0, by: entry)
+            if let other = known[entry.id], other != prefix {
+                fail("I21", "node \(node) came back with another \(entry.id)")
+            }
+            new.entries.append((entry.id.term, prefix))
+        }
+        if new.entries.count < required {
+            fail("I21", "node \(node) lost entries: \(required) were acknowledged, \(new.entries.count) came back")
+        } else if required > 0, new.entries[required - 1].prefix != old.entries[required - 1].prefix {
+            fail("I21", "node \(node) came back with other entries than it had acknowledged")
+        }
+        mirrors[node] = new
+    }
+
+    // MARK: The network
+
+    func sending(_ request: PeerRequest) {
+        let node = request.sender
+        guard let mirror = mirrors[node] else { return }
+        let durable = mirror.hardState.currentTerm
+        switch request {
+        case .vote(let vote) where vote.phase == .vote:
+            if mirror.hardState != HardState(currentTerm: vote.term, votedFor: node) {
+                fail("I9", "node \(node) asks for votes in term \(vote.term), its disk has \(mirror.hardState)")
+            }
+        case .vote(let vote):
+            if vote.term > durable.next {
+                fail("I9", "node \(node) asks for term \(vote.term), its disk has \(durable)")
+            }
+        case .append, .heartbeat, .timeoutNow:
+            if request.term > durable {
+                fail("I9", "node \(node) speaks in term \(request.term), its disk has \(durable)")
+            }
+        }
+    }
+
+    func replying(_ reply: PeerReply, from node: NodeID, to asker: NodeID) {
+        guard let mirror = mirrors[node] else { return }
+        let durable = mirror.hardState.currentTerm
+        switch reply {
+        case .vote(let vote):
+            guard vote.isGranted, vote.phase == .vote else {
+                if !vote.isGranted, vote.term > durable { fail("I9", "node \(node) told of term \(vote.term) early") }
+                return
+            }
+            if mirror.hardState != HardState(currentTerm: vote.term, votedFor: asker),
+                mirror.hardState.currentTerm <= vote.term
+            {
+                fail("I9", "node \(node) granted \(asker) term \(vote.term), its disk has \(mirror.hardState)")
+            }
+            if let other = votesSent[node]?[vote.term], other != asker {
+                fail("I9", "node \(node) voted for \(other) and for \(asker) in term \(vote.term)")
+            }
+            votesSent[node, default: [:]][vote.term] = asker
+        case .append(let append):
+            if append.term > durable { fail("I9", "node \(node) told of term \(append.term) early") }
+            guard case .accepted(let through) = append.outcome, through > 0 else { return }
+            guard let prefix = mirror.prefix(at: through) else {
+                return fail(
+                    "I9", "node \(node) acknowledged entry \(through), its disk ends at \(mirror.entries.count)")
+            }
+            // The leader may be behind on its own disk; where both hold the entry they must agree.
+            if let theirs = mirrors[asker]?.prefix(at: through), theirs != prefix, leaders[append.term]?.node == asker,
+                mirrors[asker]!.hardState.currentTerm == append.term
+            {
+                fail("I9", "node \(node) acknowledged another entry \(through) than leader \(asker) sent")
+            }
+        case .heartbeat(let heartbeat):
+            if heartbeat.term > durable { fail("I9", "node \(node) told of term \(heartbeat.term) early") }
+        }
+    }
+
+    // MARK: What a node says of itself
+
+    func look(at status: NodeStatus) {
+        let node = status.id
+        guard status.role != .stopped || status.stopReason == nil else {
+            return fail("I24", "node \(node) stopped: \(status.stopReason!)")
+        }
+        guard status.role != .stopped else { return }
+        termHighest = max(termHighest, status.currentTerm)
+        if status.role == .leader { checkLeader(status) }
+        if let old = before[node] {
+            if status.currentTerm < old.currentTerm {
+                fail("I8", "node \(node): term \(old.currentTerm) to \(status.currentTerm)")
+            }
+            if status.commitIndex < old.commitIndex {
+                fail("I8", "node \(node): commitIndex \(old.commitIndex) to \(status.commitIndex)")
+            }
+            if status.lastApplied < old.lastApplied { fail("I8", "node \(node): lastApplied went back") }
+            if status.role == .leader, old.role == .leader, old.currentTerm == status.currentTerm,
+                status.last.index < old.last.index
+            {
+                fail("I2", "leader \(node) cut its own log from \(old.last) to \(status.last)")
+            }
+        }
+        if status.commitIndex > (before[node]?.commitIndex ?? 0) { checkCommit(status) }
+        if status.lastApplied > status.commitIndex { fail("I10", "node \(node) applied above its commitIndex") }
+        if status.commitIndex > status.last.index { fail("I10", "node \(node) committed above its log's end") }
+        if status.durableIndex.rawValue > UInt64(mirrors[node]!.entries.count) {
+            fail(
+                "I10",
+                "node \(node) counts \(status.durableIndex) as durable, its disk ends at \(mirrors[node]!.entries.count)"
+            )
+        }
+        before[node] = status
+    }
+
+    private func checkLeader(_ status: NodeStatus) {
+        guard let known = leaders[status.currentTerm] else {
+            leaders[status.currentTerm] = (status.id, committed.count)
+            return
+        }
+        if known.node != status.id {
+            fail("I1", "nodes \(known.node) and \(status.id) both lead term \(status.currentTerm)")
+        }
+    }
+
+    /// I6, I7, I11: whatever a node counts as committed is durable on a majority, and was the leader's to commit.
+    private func checkCommit(_ status: NodeStatus) {
+        let index = status.commitIndex
+        if Int(index.rawValue) <= committed.count { return }
+        var holders: [UInt64: [NodeID]] = [:]
+        for id in voters {
+            if let prefix = mirrors[id]!.prefix(at: index) { holders[prefix, default: []].append(id) }
+        }
+        guard let (prefix, nodes) = holders.first(where: { $0.value.count >= voters.count / 2 + 1 }) else {
+            return fail("I6", "node \(status.id) committed entry \(index), which no majority has on disk")
+        }
+        let source = mirrors[nodes[0]]!
+        if status.role == .leader, source.entries[Int(index.rawValue) - 1].term != status.currentTerm {
+            fail(
+                "I11",
+                "leader \(status.id) committed entry \(index) of term \(source.entries[Int(index.rawValue) - 1].term) in term \(status.currentTerm)"
+            )
+        }
+        if let last = committed.last, source.prefix(at: last.id.index) != last.prefix {
+            return fail("I7", "entry \(index) was committed over another history than \(last.id)")
+        }
+        for position in committed.count..<Int(index.rawValue) {
+            let entry = source.entries[position]
+            committed.append((LogID(term: entry.term, index: LogIndex(UInt64(position + 1))), entry.prefix))
+        }
+        _ = prefix
+    }
+
+    // MARK: The state machine
+
+    func applied(_ serial: UInt64, at id: LogID, on node: NodeID) {
+        if let other = applied[id.index], other != serial {
+            fail("I5", "node \(node) applied \(serial) at \(id), another node \(other)")
+        }
+        applied[id.index] = serial
+        if let last = appliedOn[node], id.index <= last { fail("I5", "node \(node) applied \(id) after entry \(last)") }
+        appliedOn[node] = id.index
+        if Int(id.index.rawValue) > committed.count { fail("I5", "node \(node) applied \(id), which is not committed") }
+    }
+}

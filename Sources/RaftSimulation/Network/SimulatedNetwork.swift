@@ -1,0 +1,206 @@
+internal import Raft
+
+/// How a network behaves in one run.
+public struct NetworkProfile: Sendable {
+    /// One way, in nanoseconds.
+    public var delay: ClosedRange<Int64> = 50_000...2_000_000
+    /// How many messages in 1000 are lost, and how many arrive twice.
+    public var lossPerMille = 0
+    public var duplicatePerMille = 0
+    /// Messages of one direction arrive in the order sent.
+    public var isOrdered = true
+    /// How long after a cut its links break, in nanoseconds.
+    public var keepalive: Int64 = 400_000_000
+}
+
+/// The network between simulated nodes, for each ordered pair: delay, loss, duplication, reordering, cuts.
+final class SimulatedNetwork: @unchecked Sendable {
+    // @unchecked: as the scheduler.
+    struct Pair: Hashable {
+        var from: NodeID
+        var to: NodeID
+    }
+
+    let scheduler: Scheduler
+    var profile: NetworkProfile
+    private var random: RandomSource
+    private var receivers: [NodeID: (receiver: any PeerReceiver, life: Life)] = [:]
+    private var links: [SimulatedLink] = []
+    private(set) var cut: Set<Pair> = []
+    /// When the newest message of each direction arrives.
+    private var newest: [Pair: Int64] = [:]
+    /// Looks at everything sent.
+    var onRequest: (PeerRequest) -> Void = { _ in }
+    var onReply: (PeerReply, NodeID, NodeID) -> Void = { _, _, _ in }
+
+    init(scheduler: Scheduler, profile: NetworkProfile, seed: UInt64) {
+        self.scheduler = scheduler
+        self.profile = profile
+        random = RandomSource(seed: seed)
+    }
+
+    func transport(for life: Life) -> any Transport { SimulatedTransport(network: self, life: life) }
+
+    // MARK: Faults
+
+    func setCut(_ pairs: Set<Pair>) {
+        cut = pairs
+        scheduler.schedule(after: profile.keepalive) { [self] in
+            for link in links where isCut(link.from.node, link.to) {
+                sever(link, "no answer from node \(link.to)")
+            }
+        }
+    }
+
+    private func isCut(_ a: NodeID, _ b: NodeID) -> Bool {
+        cut.contains(Pair(from: a, to: b)) || cut.contains(Pair(from: b, to: a))
+    }
+
+    /// The node's process is gone: its links break at the other end.
+    func remove(_ life: Life) {
+        if receivers[life.node]?.life === life { receivers[life.node] = nil }
+        for link in links where link.from === life || link.toLife === life {
+            scheduler.schedule(after: delay(between: life.node, link.from.node)) { [self] in
+                sever(link, "connection reset by node \(link.to)")
+            }
+        }
+    }
+
+    private func sever(_ link: SimulatedLink, _ reason: String) {
+        links.removeAll { $0 === link }
+        link.closed(reason)
+    }
+
+    // MARK: For transports
+
+    func add(_ receiver: any PeerReceiver, _ life: Life) { receivers[life.node] = (receiver, life) }
+
+    func open(_ link: SimulatedLink) {
+        links.append(link)
+        let pause = delay(between: link.from.node, link.to)
+        scheduler.schedule(after: pause, life: link.from) { [self] in
+            guard !isCut(link.from.node, link.to) else {
+                scheduler.schedule(after: profile.keepalive, life: link.from) { [self] in
+                    if !link.isOpen { sever(link, "node \(link.to) does not answer") }
+                }
+                return
+            }
+            guard let peer = receivers[link.to], let own = receivers[link.from.node] else {
+                return sever(link, "connection refused by node \(link.to)")
+            }
+            if case .refused(let reason) = peer.receiver.admit(own.receiver.hello) { return sever(link, reason) }
+            link.toLife = peer.life
+            link.opened()
+        }
+    }
+
+    func close(_ link: SimulatedLink) { links.removeAll { $0 === link } }
+
+    func send(_ request: PeerRequest, on link: SimulatedLink) {
+        onRequest(request)
+        guard let peer = link.toLife else { return }
+        deliver(from: link.from.node, to: link.to, life: peer) { [self] in
+            guard let (receiver, life) = receivers[link.to], life === peer else { return }
+            receiver.receive(request, reply: SimulatedReply(network: self, link: link, life: life))
+        }
+    }
+
+    func reply(_ reply: PeerReply, on link: SimulatedLink) {
+        onReply(reply, link.to, link.from.node)
+        deliver(from: link.to, to: link.from.node, life: link.from) { link.received(reply) }
+    }
+
+    private func deliver(from: NodeID, to: NodeID, life: Life, _ body: @escaping () -> Void) {
+        let pair = Pair(from: from, to: to)
+        if cut.contains(pair) || chance(profile.lossPerMille) { return }
+        for _ in 0..<(chance(profile.duplicatePerMille) ? 2 : 1) {
+            var arrival = scheduler.nanoseconds + delay(between: from, to)
+            if profile.isOrdered { arrival = max(arrival, (newest[pair] ?? 0) + 1) }
+            newest[pair] = max(newest[pair] ?? 0, arrival)
+            scheduler.schedule(after: arrival - scheduler.nanoseconds, life: life) { [self] in
+                if !cut.contains(pair) { body() }
+            }
+        }
+    }
+
+    private func chance(_ perMille: Int) -> Bool { perMille > 0 && random.next() % 1000 < UInt64(perMille) }
+
+    private func delay(between: NodeID, _: NodeID) -> Int64 {
+        let span = UInt64(profile.delay.upperBound - profile.delay.lowerBound + 1)
+        return profile.delay.lowerBound + Int64(random.next() % span)
+    }
+}
+
+private final class SimulatedTransport: Transport, @unchecked Sendable {
+    // @unchecked: as the scheduler.
+    private let network: SimulatedNetwork
+    private let life: Life
+
+    init(network: SimulatedNetwork, life: Life) {
+        self.network = network
+        self.life = life
+    }
+
+    func start(_ receiver: any PeerReceiver) throws { network.add(receiver, life) }
+
+    func connect(to peer: NodeID, at address: String, observer: any PeerLinkObserver) -> any PeerLink {
+        let link = SimulatedLink(network: network, from: life, to: peer, observer: observer)
+        network.open(link)
+        return link
+    }
+
+    func stop() { network.remove(life) }
+}
+
+final class SimulatedLink: PeerLink, @unchecked Sendable {
+    // @unchecked: as the scheduler.
+    let from: Life
+    let to: NodeID
+    var toLife: Life?
+    private(set) var isOpen = false
+    private let network: SimulatedNetwork
+    private var observer: (any PeerLinkObserver)?
+
+    init(network: SimulatedNetwork, from: Life, to: NodeID, observer: any PeerLinkObserver) {
+        self.network = network
+        self.from = from
+        self.to = to
+        self.observer = observer
+    }
+
+    func opened() {
+        isOpen = true
+        observer?.linkOpened()
+    }
+
+    func received(_ reply: PeerReply) { if isOpen { observer?.linkReceived(reply) } }
+
+    func closed(_ reason: String) {
+        isOpen = false
+        let told = observer.take()
+        if from.isAlive { told?.linkClosed(LinkFailure(reason)) }
+    }
+
+    func send(_ request: PeerRequest) { if isOpen { network.send(request, on: self) } }
+
+    func close() {
+        isOpen = false
+        observer = nil
+        network.close(self)
+    }
+}
+
+private final class SimulatedReply: ReplyPath, @unchecked Sendable {
+    // @unchecked: as the scheduler.
+    private let network: SimulatedNetwork
+    private let link: SimulatedLink
+    private let life: Life
+
+    init(network: SimulatedNetwork, link: SimulatedLink, life: Life) {
+        self.network = network
+        self.link = link
+        self.life = life
+    }
+
+    func send(_ reply: PeerReply) { if life.isAlive { network.reply(reply, on: link) } }
+}

@@ -1,0 +1,124 @@
+internal import DequeModule
+internal import HeapModule
+public import Raft
+
+/// The virtual world's time: everything that will happen, in order, on one thread.
+///
+/// Two things that are due at one moment happen in an order drawn from the seed. Nothing here looks at a real clock.
+public final class Scheduler: @unchecked Sendable {
+    // @unchecked: a simulation lives on one thread; nothing of it is ever touched from another.
+
+    struct Event: Comparable {
+        let time: Int64
+        let tie: UInt64
+        let order: UInt64
+        let life: Life?
+        let body: () -> Void
+        static func < (a: Event, b: Event) -> Bool { (a.time, a.tie, a.order) < (b.time, b.tie, b.order) }
+        static func == (a: Event, b: Event) -> Bool { a.order == b.order }
+    }
+
+    private var heap = Heap<Event>()
+    private var order: UInt64 = 0
+    private var ties: RandomSource
+    /// Nanoseconds since the world began.
+    private(set) var nanoseconds: Int64 = 1_000_000_000
+    /// The loop whose unit runs now.
+    fileprivate(set) var current: SimulatedLoop?
+    public private(set) var eventCount = 0
+    /// The node whose event ran last; nil for the world's own.
+    private(set) var lastNode: NodeID?
+
+    public init(seed: UInt64) { ties = RandomSource(seed: seed) }
+
+    public var now: Instant { .nanoseconds(nanoseconds) }
+
+    /// Lets `body` happen `delay` nanoseconds from now, unless `life` has ended by then.
+    func schedule(after delay: Int64, life: Life? = nil, _ body: @escaping () -> Void) {
+        order += 1
+        heap.insert(
+            Event(time: nanoseconds + max(delay, 0), tie: ties.next(), order: order, life: life, body: body))
+    }
+
+    /// Lets the next thing happen. False when nothing will ever happen again.
+    func step() -> Bool {
+        while let event = heap.popMin() {
+            if let life = event.life, !life.isAlive { continue }
+            nanoseconds = event.time
+            eventCount += 1
+            lastNode = event.life?.node
+            event.body()
+            return true
+        }
+        return false
+    }
+}
+
+/// From a node's start to its crash. What was on its way for a life that has ended never happens.
+final class Life: @unchecked Sendable {
+    // @unchecked: as the scheduler.
+    let node: NodeID
+    var isAlive = true
+    init(node: NodeID) { self.node = node }
+}
+
+/// A loop in virtual time. What is posted to it happens one after another, in the order posted, after a short random
+/// while.
+public final class SimulatedLoop: Loop, @unchecked Sendable {
+    // @unchecked: as the scheduler.
+    private enum Work {
+        case unit(any Activated)
+        case job(UnownedJob)
+    }
+    private let scheduler: Scheduler
+    private let life: Life
+    private var random: RandomSource
+    /// How long one thing takes, in nanoseconds.
+    var latency: ClosedRange<Int64>
+    private var queue: Deque<Work> = []
+    private var busyUntil: Int64 = 0
+
+    init(scheduler: Scheduler, life: Life, latency: ClosedRange<Int64>, seed: UInt64) {
+        self.scheduler = scheduler
+        self.life = life
+        self.latency = latency
+        random = RandomSource(seed: seed)
+    }
+
+    public var now: Instant { scheduler.now }
+
+    public func post(_ unit: any Activated) { add(.unit(unit)) }
+    public func enqueue(_ job: consuming ExecutorJob) { add(.job(UnownedJob(job))) }
+
+    private func add(_ work: Work) {
+        guard life.isAlive else { return }
+        queue.append(work)
+        let span = UInt64(latency.upperBound - latency.lowerBound + 1)
+        busyUntil = max(busyUntil, scheduler.nanoseconds) + latency.lowerBound + Int64(random.next() % span)
+        scheduler.schedule(after: busyUntil - scheduler.nanoseconds, life: life) { [weak self] in self?.runNext() }
+    }
+
+    public func after(_ delay: Duration, _ unit: any Activated) {
+        let (seconds, attoseconds) = delay.components
+        let nanoseconds = seconds * 1_000_000_000 + attoseconds / 1_000_000_000
+        scheduler.schedule(after: nanoseconds, life: life) { [weak self] in self?.post(unit) }
+    }
+
+    /// Runs the oldest thing posted, now. For a crash in the middle of a write, too.
+    func runNext() {
+        guard let work = queue.popFirst() else { return }
+        let before = scheduler.current
+        scheduler.current = self
+        defer { scheduler.current = before }
+        switch work {
+        case .unit(let unit): unit.activate()
+        case .job(let job): job.runSynchronously(on: asUnownedSerialExecutor())
+        }
+    }
+
+    var isBusy: Bool { !queue.isEmpty }
+
+    public func checkIsolated() { precondition(isCurrent, "not on the simulated loop of node \(life.node)") }
+    public func isIsolatingCurrentContext() -> Bool? { isCurrent }
+    private var isCurrent: Bool { scheduler.current === self }
+}

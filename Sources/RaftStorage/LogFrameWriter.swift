@@ -1,0 +1,144 @@
+internal import Raft
+
+/// The end of the log: gathers operations into a frame, writes it, and moves on to the next segment.
+///
+/// Invariant: everything before the frame being built is durable.
+struct LogFrameWriter {
+    private let incarnation: Incarnation
+    private let preparer: SegmentPreparer
+    private var segment: Segment
+    /// Where in `segment` the next frame goes.
+    private var offset: Int
+    /// Where the last frame ended, in the segment that it is in.
+    private var previousEnd: Int
+    /// Of the last frame.
+    private var sequence: UInt64
+    private var chain: UInt32
+
+    /// The log with the frame that is being built.
+    private var shape: LogShape
+    private var frame = FrameBuffer()
+    /// What the frame being built keeps, nil while there is none.
+    private var keep: LogID?
+    private var pieces: [Piece] = []
+
+    init(
+        segment: Segment, offset: Int, sequence: UInt64, chain: UInt32, shape: LogShape, incarnation: Incarnation,
+        preparer: SegmentPreparer
+    ) {
+        self.segment = segment
+        self.offset = offset
+        self.sequence = sequence
+        self.chain = chain
+        self.shape = shape
+        self.incarnation = incarnation
+        self.preparer = preparer
+        previousEnd = offset
+    }
+
+    mutating func truncate(through last: LogID, publishing index: Lock<ExtentIndex>) throws(RaftError) {
+        guard shape.holds(last) else {
+            throw RaftError(
+                .invariantViolated,
+                "the log cannot be cut behind entry \(last): it ends with \(shape.last) and does not hold it")
+        }
+        guard last != shape.last else { return }
+        // Entries that wait in the frame are written as they were decided, then voided by a frame of its own.
+        if frame.payloadLength > 0 { try flush(into: index) }
+        shape.truncate(through: last)
+        keep = last
+    }
+
+    mutating func append(_ batch: EntryBatch, publishing index: Lock<ExtentIndex>) throws(RaftError) {
+        let first = batch.first
+        guard first.index == shape.last.index.next, first.term >= shape.last.term else {
+            throw RaftError(
+                .invariantViolated, "entries from \(first) do not follow the log, which ends with \(shape.last)")
+        }
+        var rest: EntryBatch? = batch
+        while let part = rest {
+            let room = min(FrameHeader.payloadCapacity(in: segment.size - offset), Format.maximumFramePayload)
+            let fitting = part.prefix(maximumBytes: room - frame.payloadLength)
+            if fitting.byteCount <= room - frame.payloadLength {
+                add(fitting)
+                rest = part.suffix(from: fitting.lastIndex.next)
+            } else if frame.payloadLength > 0 {
+                try flush(into: index)
+            } else if FrameHeader.frameSize(payload: fitting.byteCount) <= segment.size - offset {
+                // One entry above the limit of a frame, alone.
+                add(fitting)
+                rest = part.suffix(from: fitting.lastIndex.next)
+                try flush(into: index)
+            } else {
+                try advance(toHold: FrameHeader.frameSize(payload: fitting.byteCount))
+            }
+        }
+    }
+
+    private mutating func add(_ batch: EntryBatch) {
+        if keep == nil { keep = shape.last }
+        var rest: EntryBatch? = batch
+        while let part = rest {
+            let run = part.prefix(maximumBytes: Extent.targetBytes)
+            let start = frame.payloadLength
+            frame.append(run.bytes)
+            pieces.add(run.firstIndex, through: run.lastIndex, at: start..<frame.payloadLength)
+            rest = run.count == part.count ? nil : part.suffix(from: run.lastIndex.next)
+        }
+        shape.append(batch.first, through: batch.last, in: batch)
+    }
+
+    /// Writes the frame being built, if there is one, and returns once it is durable; then readers may see it.
+    mutating func flush(into index: Lock<ExtentIndex>) throws(RaftError) {
+        guard let keep else { return }
+        if FrameHeader.frameSize(payload: frame.payloadLength) > segment.size - offset {
+            // Only a frame without entries comes here: with them, room was made before they were added.
+            try advance(toHold: FrameHeader.frameSize(payload: frame.payloadLength))
+        }
+        let written = try write(keep)
+        index.withLock {
+            $0.truncate(through: keep.index)
+            $0.append(frame: written, in: segment, pieces: pieces)
+        }
+        frame.removeAll()
+        pieces.removeAll(keepingCapacity: true)
+        self.keep = nil
+    }
+
+    private mutating func write(_ keep: LogID) throws(RaftError) -> Range<Int> {
+        var header = FrameHeader(
+            segment: segment.number, sequence: sequence + 1, keep: keep, previousEnd: previousEnd, chainBefore: chain)
+        frame.seal(&header, seed: segment.seed, at: offset)
+        let (file, start) = (segment.file, offset)
+        try frame.withBytes { bytes throws(RaftError) in try file.write(bytes, at: start) }
+        try file.sync()
+        sequence = header.sequence
+        chain = header.chain
+        offset += header.frameSize
+        previousEnd = offset
+        return start..<offset
+    }
+
+    /// Moves to the next segment, whose first frame will need `frameBytes`.
+    private mutating func advance(toHold frameBytes: Int) throws(RaftError) {
+        segment = try preparer.take(segment.number + 1).extended(toHold: frameBytes, incarnation: incarnation)
+        offset = Format.firstFrame
+        prepareNext()
+    }
+
+    /// Ends the segment where the last frame ends, whatever is behind it there: the next segment's first frame, which
+    /// adds nothing, says so. It lies in one sector, so a crash leaves all of it or nothing.
+    mutating func abandonSegment() throws(RaftError) {
+        previousEnd = offset
+        try advance(toHold: FrameHeader.frameSize(payload: 0))
+        _ = try write(shape.last)
+        frame.removeAll()
+    }
+
+    func prepareNext() { preparer.prepare(segment.number + 1) }
+
+    func close() {
+        preparer.close()
+        segment.file.close()
+    }
+}

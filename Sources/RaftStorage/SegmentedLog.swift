@@ -1,0 +1,173 @@
+public import Raft
+
+/// The log, the term and the vote on disk: a ``LogStore`` in a ``DataDirectory``.
+///
+/// Entries go to segments, files that are filled with zeros ahead of time and then only ever written once, front to
+/// back; see ``Format``. A write costs one `pwrite` and one `fdatasync`; one that crosses into another segment, or
+/// holds more than 8 MiB, one of each for every part. A change of term or vote costs two of each.
+public final class SegmentedLog: LogStore, @unchecked Sendable {
+    // @unchecked: `index` has its lock; everything else that changes is touched only by open, write and close, which
+    // LogStore promises to call one at a time.
+
+    /// The size of a segment, unless a single entry needs more: 64 MiB.
+    public static let defaultSegmentBytes = 64 << 20
+
+    private let directory: DataDirectory
+    private let segmentBytes: Int
+    private let preparation: (any Loop)?
+
+    /// What readers see: only what is durable.
+    private let index = Lock(ExtentIndex())
+    private var writer: LogFrameWriter?
+    private var vote: VoteFile?
+    private var failure: RaftError?
+
+    /// - Parameters:
+    ///   - directory: must stay open for as long as the log is used.
+    ///   - segmentBytes: the size of new segments: a multiple of 4096, at least 4096. Existing ones keep theirs.
+    ///   - preparation: where the next segment is made while the current one is written: not the loop that calls
+    ///     ``write(_:)``, which would wait for it. Nil makes each when it is needed.
+    /// - Throws: `.invalidConfiguration` for another size.
+    public init(
+        directory: DataDirectory, segmentBytes: Int = SegmentedLog.defaultSegmentBytes,
+        preparation: (any Loop)? = nil
+    ) throws(RaftError) {
+        guard segmentBytes >= Format.minimumSegmentBytes, segmentBytes % 4096 == 0, segmentBytes <= 1 << 40 else {
+            throw RaftError(
+                .invalidConfiguration,
+                "segments of \(segmentBytes) bytes; the size must be a multiple of 4096, from \(Format.minimumSegmentBytes) bytes to 1 TiB"
+            )
+        }
+        self.directory = directory
+        self.segmentBytes = segmentBytes
+        self.preparation = preparation
+    }
+
+    deinit { close() }
+
+    /// Replays the log. What a crash left of a write that was never acknowledged is copied to a `.broken` file and
+    /// passed over from then on.
+    ///
+    /// - Throws: `.corrupt` for any other damage, with file, offset and what to do; nothing on disk is changed then.
+    ///   `.storage` when the disk fails.
+    public func open() throws -> RecoveredLog {
+        do throws(RaftError) {
+            return try recover()
+        } catch {
+            failure = error
+            throw error
+        }
+    }
+
+    private func recover() throws(RaftError) -> RecoveredLog {
+        let incarnation = directory.identity.incarnation
+        let fileSystem = directory.fileSystem
+        var recovery = LogRecovery(
+            directory: directory.logPath, fileSystem: fileSystem, incarnation: incarnation)
+        try recovery.run()
+        // Opening the vote file may repair it, so it comes after everything that can refuse.
+        let vote = try VoteFile.open(directory.votePath, incarnation: incarnation, fileSystem: fileSystem)
+        self.vote = vote
+        let (path, size) = (directory.logPath, segmentBytes)
+        let used = recovery.torn.map { torn in recovery.segments.firstIndex { $0 === torn.segment }! } ?? recovery.tail
+        let preparer = SegmentPreparer(ready: Array(recovery.segments[(used + 1)...]), loop: preparation) {
+            number throws(RaftError) in
+            try Segment.create(number: number, size: size, incarnation: incarnation, in: path, fileSystem: fileSystem)
+        }
+        let tail = recovery.segments[used]
+        var writer = LogFrameWriter(
+            segment: tail, offset: recovery.torn?.offset ?? recovery.tailEnd, sequence: recovery.sequence,
+            chain: recovery.chain, shape: recovery.shape, incarnation: incarnation, preparer: preparer)
+        // What was read may be in the kernel's memory only, left there by a process that died before it synced: the
+        // last frame, and the name of a segment made ahead. Nothing may be promised on them before they are durable.
+        try tail.file.sync()
+        try fileSystem.syncDirectory(path)
+        if let torn = recovery.torn {
+            try keepBroken(torn)
+            try writer.abandonSegment()
+        } else {
+            writer.prepareNext()
+        }
+        self.writer = writer
+        index.withLock { $0 = recovery.index }
+        return RecoveredLog(
+            hardState: vote.state, purged: .zero, termStarts: recovery.shape.termStarts, last: recovery.shape.last,
+            configurations: recovery.configurations, incarnation: incarnation)
+    }
+
+    /// Copies what is about to be passed over to a file of its own.
+    private func keepBroken(_ torn: LogRecovery.TornTail) throws(RaftError) {
+        let fileSystem = directory.fileSystem
+        let source = torn.segment.file
+        let copy = try fileSystem.open("\(source.path).\(torn.offset).broken", .createEmpty)
+        defer { copy.close() }
+        var offset = torn.offset
+        while offset < torn.segment.size {
+            let bytes = try source.bytes(offset..<min(offset + 1 << 20, torn.segment.size))
+            if !bytes.withUnsafeBytes(Sectors.isZero) { try copy.write(bytes, at: offset - torn.offset) }
+            offset += bytes.count
+        }
+        try copy.sync()
+        try fileSystem.syncDirectory(directory.logPath)
+    }
+
+    public func write(_ operations: [LogOperation]) throws {
+        if let failure {
+            throw RaftError(.storage, "the log takes no more writes since one failed: \(failure)")
+        }
+        do throws(RaftError) {
+            try perform(operations)
+        } catch {
+            failure = error
+            throw error
+        }
+    }
+
+    /// Only one of a vote and a frame waits at any time; before the other kind is begun, it is made durable. So the
+    /// order on disk is the order given.
+    private func perform(_ operations: [LogOperation]) throws(RaftError) {
+        guard writer != nil, vote != nil else {
+            throw RaftError(.storage, "the log in \(directory.logPath) is not open")
+        }
+        var waitingVote: HardState?
+        for operation in operations {
+            if case .hardState(let state) = operation {
+                try writer!.flush(into: index)
+                waitingVote = state
+                continue
+            }
+            if let state = waitingVote {
+                try vote!.write(state)
+                waitingVote = nil
+            }
+            switch operation {
+            case .truncate(let last): try writer!.truncate(through: last, publishing: index)
+            case .append(let batch): try writer!.append(batch, publishing: index)
+            case .hardState: continue
+            }
+        }
+        if let state = waitingVote { try vote!.write(state) }
+        try writer!.flush(into: index)
+    }
+
+    /// - Throws: `.storage` when an entry of the range is not held, or the disk fails; `.corrupt`, with file and offset,
+    ///   when the disk does not hold what was written.
+    public func read(from first: LogIndex, through last: LogIndex, maximumBytes: Int) throws -> EntryBatch {
+        let (extents, held) = index.withLock { index in
+            (index.extents(from: first, through: last, maximumBytes: maximumBytes), (index.first, index.last))
+        }
+        guard !extents.isEmpty else {
+            let range = if let first = held.0, let last = held.1 { "\(first) through \(last)" } else { "no entry" }
+            throw RaftError(.storage, "entries \(first) through \(last) are not all in the log, which holds \(range)")
+        }
+        return try ExtentReader.read(extents, from: first, through: last, maximumBytes: maximumBytes)
+    }
+
+    public func close() {
+        writer?.close()
+        vote?.close()
+        writer = nil
+        vote = nil
+        index.withLock { $0 = ExtentIndex() }
+    }
+}

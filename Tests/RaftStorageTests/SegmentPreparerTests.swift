@@ -1,0 +1,98 @@
+import Raft
+import RaftSimulation
+import Testing
+
+@testable import RaftStorage
+
+/// Keeps what is posted until the test runs it.
+private final class HeldLoop: Loop, @unchecked Sendable {
+    // @unchecked: used by the one thread of a test.
+    private var units: [any Activated] = []
+    var now: Instant { .zero }
+    func post(_ unit: any Activated) { units.append(unit) }
+    func after(_ delay: Duration, _ unit: any Activated) { units.append(unit) }
+    func enqueue(_ job: consuming ExecutorJob) {
+        let job = UnownedJob(job)
+        job.runSynchronously(on: asUnownedSerialExecutor())
+    }
+
+    func run() {
+        let waiting = units
+        units = []
+        for unit in waiting { unit.activate() }
+    }
+}
+
+@Suite("The preparation of segments")
+struct SegmentPreparerTests {
+    private let disk = SimulatedFileSystem()
+    private let loop = HeldLoop()
+    private let made = Lock<[UInt64]>([])
+
+    private func preparer() throws -> SegmentPreparer {
+        try disk.makeDirectory("/log")
+        return SegmentPreparer(ready: [], loop: loop) { [disk, made] number throws(RaftError) in
+            made.withLock { $0.append(number) }
+            return try Segment.create(
+                number: number, size: 4096, incarnation: Incarnation(rawValue: 1), in: "/log", fileSystem: disk)
+        }
+    }
+
+    @Test("A segment that is asked for ahead is made on the loop, once, and handed out")
+    func ahead() throws {
+        let preparer = try preparer()
+        preparer.prepare(2)
+        #expect(made.withLock { $0 } == [])
+        loop.run()
+        loop.run()
+        #expect(try preparer.take(2).number == 2)
+        #expect(made.withLock { $0 } == [2])
+    }
+
+    @Test("A segment that was needed before the loop came to it is never made a second time, over the one in use")
+    func late() throws {
+        let preparer = try preparer()
+        preparer.prepare(2)
+        let used = try preparer.take(2)
+        try used.file.write([1, 2, 3], at: 512)
+        loop.run()
+        #expect(made.withLock { $0 } == [2])
+        #expect(disk.contents(of: "/log/0000000000000002.segment")?[512] == 1)
+    }
+
+    @Test("A failure ahead is tried again when the segment is needed, and then reported")
+    func failure() throws {
+        let preparer = try preparer()
+        disk.limitCapacity(100)
+        preparer.prepare(2)
+        loop.run()
+        let refusal = error(.storage) { _ = try preparer.take(2) }
+        #expect(refusal?.message.contains("No space") == true)
+        disk.limitCapacity(nil)
+        #expect(try preparer.take(2).number == 2)
+    }
+
+    @Test("A segment that exists is never replaced")
+    func existing() throws {
+        _ = try preparer()
+        for number in 1...2 as ClosedRange<UInt64> {
+            _ = try Segment.create(
+                number: number, size: 4096, incarnation: Incarnation(rawValue: 1), in: "/log", fileSystem: disk)
+        }
+        let before = disk.snapshot()
+        _ = error(.invariantViolated) {
+            _ = try Segment.create(
+                number: 1, size: 8192, incarnation: Incarnation(rawValue: 1), in: "/log", fileSystem: disk)
+        }
+        #expect(disk.snapshot() == before)
+    }
+
+    @Test("After the end nothing is made")
+    func closed() throws {
+        let preparer = try preparer()
+        preparer.prepare(2)
+        preparer.close()
+        loop.run()
+        #expect(made.withLock { $0 } == [])
+    }
+}

@@ -1,0 +1,162 @@
+import Raft
+import RaftSimulation
+import RaftStorage
+import Testing
+
+/// Random numbers that a seed repeats (SplitMix64).
+struct SeededGenerator: RandomNumberGenerator {
+    private var state: UInt64
+    init(seed: UInt64) { state = seed }
+
+    mutating func next() -> UInt64 {
+        state &+= 0x9E37_79B9_7F4A_7C15
+        var z = state
+        z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
+        z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
+        return z ^ (z >> 31)
+    }
+}
+
+let directoryPath = "/data"
+let firstSegment = "/data/log/0000000000000001.segment"
+let secondSegment = "/data/log/0000000000000002.segment"
+
+/// Entries of one term with payloads of these sizes. None of their bytes is zero: a payload with a sector of zeros would
+/// make some torn writes suspect, which stops the start.
+func entries(_ first: LogIndex, term: Term, sizes: [Int], kind: EntryKind = .command) -> EntryBatch {
+    var builder = EntryBatch.Builder(first: first, term: term)
+    for (position, size) in sizes.enumerated() {
+        let index = first.advanced(by: position)
+        let byte = UInt8(truncatingIfNeeded: index.rawValue &* 7 &+ term.rawValue &* 31) | 1
+        builder.append(kind, [UInt8](repeating: byte, count: size))
+    }
+    return builder.finish()!
+}
+
+func openDirectory(
+    _ fileSystem: some FileSystem, _ path: String = directoryPath, cluster: String = "test", node: NodeID = 1,
+    mode: DataDirectory.Mode = .create, seed: UInt64 = 1
+) throws(RaftError) -> DataDirectory {
+    var generator = SeededGenerator(seed: seed)
+    return try DataDirectory.open(
+        path, cluster: cluster, node: node, mode: mode, fileSystem: fileSystem, using: &generator)
+}
+
+/// A log that is open, in the directory that it holds.
+struct OpenLog {
+    let directory: DataDirectory
+    let log: SegmentedLog
+    let recovered: RecoveredLog
+
+    init(
+        _ fileSystem: some FileSystem, _ path: String = directoryPath, segmentBytes: Int = 4096,
+        preparation: (any Loop)? = nil
+    ) throws {
+        directory = try openDirectory(fileSystem, path)
+        do {
+            log = try SegmentedLog(directory: directory, segmentBytes: segmentBytes, preparation: preparation)
+            recovered = try log.open()
+        } catch {
+            directory.close()
+            throw error
+        }
+    }
+
+    func close() {
+        log.close()
+        directory.close()
+    }
+
+    /// Every entry through `last`, read in pieces of at most `maximumBytes`.
+    func all(through last: LogIndex, maximumBytes: Int = 1 << 20) throws -> [HeldEntry] {
+        var all: [HeldEntry] = []
+        while LogIndex(UInt64(all.count)) < last {
+            let batch = try log.read(
+                from: LogIndex(UInt64(all.count) + 1), through: last, maximumBytes: maximumBytes)
+            all += batch.entries
+        }
+        return all
+    }
+}
+
+/// An entry, with its payload's hash in place of the payload: quick to compare in a debug build.
+struct HeldEntry: Hashable {
+    let id: LogID
+    let kind: EntryKind
+    let payloadHash: Int
+
+    init(_ entry: Entry) {
+        id = entry.id
+        kind = entry.kind
+        var hasher = Hasher()
+        entry.payload.withUnsafeBytes { hasher.combine(bytes: $0) }
+        hasher.combine(entry.payload.count)
+        payloadHash = hasher.finalize()
+    }
+}
+
+extension EntryBatch {
+    var entries: [HeldEntry] { (0..<count).map { HeldEntry(self[$0]) } }
+}
+
+/// What a log store should hold.
+struct Model: Equatable {
+    var hardState = HardState()
+    var entries: [HeldEntry] = []
+
+    var last: LogID { entries.last?.id ?? .zero }
+
+    var termStarts: [LogID] {
+        var starts: [LogID] = []
+        for entry in entries where entry.id.term != starts.last?.term { starts.append(entry.id) }
+        return starts
+    }
+
+    var configurations: [LogID] { entries.filter { $0.kind == .configuration }.map(\.id) }
+
+    mutating func perform(_ operation: LogOperation) {
+        switch operation {
+        case .hardState(let state): hardState = state
+        case .truncate(let last): entries.removeLast(entries.count - Int(last.index.rawValue))
+        case .append(let batch): entries += batch.entries
+        }
+    }
+
+    /// Every state that a crash during a write of `operations` may leave: after each prefix, entry by entry.
+    func statesDuring(_ operations: [LogOperation]) -> [Model] {
+        var states = [self]
+        var state = self
+        for operation in operations {
+            if case .append(let batch) = operation {
+                for entry in batch.entries {
+                    state.entries.append(entry)
+                    states.append(state)
+                }
+            } else {
+                state.perform(operation)
+                states.append(state)
+            }
+        }
+        return states
+    }
+
+    func expectHeld(by store: OpenLog, recovered: Bool = true) throws {
+        if recovered {
+            #expect(store.recovered.hardState == hardState)
+            #expect(store.recovered.last == last)
+            #expect(store.recovered.termStarts == termStarts)
+            #expect(store.recovered.configurations.map(\.id) == configurations)
+        }
+        #expect(try store.all(through: last.index) == entries)
+    }
+}
+
+/// What a frame with this payload takes in a segment.
+func frameSize(_ payload: Int) -> Int { 72 + (payload + 7) / 8 * 8 + 8 }
+
+/// The error that `body` throws, of the code it should have.
+func error(_ code: RaftError.Code, from body: () throws -> Void) -> RaftError? {
+    let error = #expect(throws: RaftError.self, performing: body)
+    #expect(error?.code == code, "\(error?.message ?? "no error")")
+    return error
+}
