@@ -100,7 +100,8 @@ struct PeerCodecTests {
     func entries() throws {
         let batches = [Self.batch(1, term: 1, [[1], [2, 3]]), Self.batch(3, term: 2, [[4]])]
         let request = AppendRequest(
-            term: 2, leader: 1, stream: StreamID(rawValue: 1), sequence: 9, previous: .zero, leaderCommit: 0, entries: batches)
+            term: 2, leader: 1, stream: StreamID(rawValue: 1), sequence: 9, previous: .zero, leaderCommit: 0,
+            entries: batches)
         guard case .append(let got) = try PeerCodec.decodeRequest(PeerCodec.encode(.append(request))) else {
             Issue.record("not an append")
             return
@@ -138,7 +139,8 @@ struct PeerCodecTests {
     /// An append of one entry with some of its bytes replaced at the end, where the entry is.
     private func append(_ change: (inout AppendRequest) -> Void) -> [UInt8] {
         var request = AppendRequest(
-            term: 4, leader: 1, stream: StreamID(rawValue: 9), sequence: 9, previous: LogID(term: 3, index: 7), leaderCommit: 5,
+            term: 4, leader: 1, stream: StreamID(rawValue: 9), sequence: 9, previous: LogID(term: 3, index: 7),
+            leaderCommit: 5,
             entries: [Self.batch(8, term: 4, [[1, 2, 3]])])
         change(&request)
         return PeerCodec.encode(.append(request))

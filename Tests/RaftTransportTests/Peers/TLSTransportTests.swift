@@ -43,7 +43,8 @@ private final class TestNode: PeerReceiver {
             reply.send(
                 .append(
                     AppendReply(
-                        term: append.term, stream: append.stream, sequence: 9, outcome: .accepted(through: append.last.index))))
+                        term: append.term, stream: append.stream, sequence: 9,
+                        outcome: .accepted(through: append.last.index))))
         case .heartbeat(let heartbeat):
             reply.send(
                 .heartbeat(
