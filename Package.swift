@@ -19,11 +19,13 @@ let package = Package(
     products: [
         .library(name: "Raft", targets: ["Raft"]),
         .library(name: "RaftStorage", targets: ["RaftStorage"]),
+        .library(name: "RaftTransport", targets: ["RaftTransport"]),
         .library(name: "RaftSimulation", targets: ["RaftSimulation"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-log", from: "1.6.0"),
         .package(url: "https://github.com/apple/swift-collections", from: "1.1.0"),
+        .package(url: "https://github.com/apple/swift-nio", from: "2.90.0"),
     ],
     targets: [
         // MARK: The library
@@ -38,6 +40,20 @@ let package = Package(
             swiftSettings: settings),
         // MARK: Devices
         .target(name: "RaftStorage", dependencies: ["CChecksum", "Raft"], swiftSettings: settings),
+        // MARK: RPC over TLS
+        .systemLibrary(name: "COpenSSL", pkgConfig: "openssl", providers: [.apt(["libssl-dev"])]),
+        .systemLibrary(name: "CProtobufC", pkgConfig: "libprotobuf-c", providers: [.apt(["libprotobuf-c-dev"])]),
+        .target(name: "CRaftProtos", dependencies: ["CProtobufC"]),
+        .target(
+            name: "RaftTransport",
+            dependencies: [
+                "Raft", "COpenSSL", "CProtobufC", "CRaftProtos",
+                .product(name: "DequeModule", package: "swift-collections"),
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+            ],
+            swiftSettings: settings),
         // MARK: Simulation
         .target(
             name: "RaftSimulation",
@@ -57,6 +73,15 @@ let package = Package(
             name: "RaftStorageTests", dependencies: ["Raft", "RaftSimulation", "RaftStorage"], swiftSettings: settings),
         .testTarget(
             name: "RaftSimulationTests", dependencies: ["Raft", "RaftSimulation", "RaftStorage"],
+            swiftSettings: settings),
+        .testTarget(
+            name: "RaftTransportTests",
+            dependencies: [
+                "RaftTransport", "Raft", "COpenSSL",
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+            ],
             swiftSettings: settings),
     ]
 )

@@ -1,0 +1,121 @@
+internal import CProtobufC
+internal import CRaftProtos
+internal import Raft
+
+/// Replies and the hello.
+extension PeerCodec {
+    static func encode(_ reply: PeerReply) -> [UInt8] {
+        var envelope = Raft__Peer__V1__PeerReply()
+        raft__peer__v1__peer_reply__init(&envelope)
+        switch reply {
+        case .vote(let vote):
+            var body = Raft__Peer__V1__VoteReply()
+            raft__peer__v1__vote_reply__init(&body)
+            body.phase = phase(vote.phase)
+            body.round = vote.round
+            body.term = vote.term.rawValue
+            body.is_granted = vote.isGranted ? 1 : 0
+            return withUnsafeMutablePointer(to: &body) { body in
+                envelope.body_case = RAFT__PEER__V1__PEER_REPLY__BODY_VOTE
+                envelope.vote = body
+                return Protobuf.encode(envelope)
+            }
+        case .append(let append):
+            var body = Raft__Peer__V1__AppendReply()
+            raft__peer__v1__append_reply__init(&body)
+            body.term = append.term.rawValue
+            body.stream = append.stream.rawValue
+            body.sequence = append.sequence
+            switch append.outcome {
+            case .accepted(let through):
+                body.outcome = RAFT__PEER__V1__APPEND_OUTCOME__ACCEPTED
+                body.index = through.rawValue
+            case .conflict(let previous, let hint):
+                body.outcome = RAFT__PEER__V1__APPEND_OUTCOME__CONFLICT
+                body.index = previous.rawValue
+                body.hint_term = hint.term.rawValue
+                body.hint_index = hint.index.rawValue
+            case .rejected: body.outcome = RAFT__PEER__V1__APPEND_OUTCOME__REJECTED
+            }
+            return withUnsafeMutablePointer(to: &body) { body in
+                envelope.body_case = RAFT__PEER__V1__PEER_REPLY__BODY_APPEND
+                envelope.append = body
+                return Protobuf.encode(envelope)
+            }
+        case .heartbeat(let heartbeat):
+            var body = Raft__Peer__V1__HeartbeatReply()
+            raft__peer__v1__heartbeat_reply__init(&body)
+            body.term = heartbeat.term.rawValue
+            body.stream = heartbeat.stream.rawValue
+            body.round = heartbeat.round
+            body.is_rejected = heartbeat.isRejected ? 1 : 0
+            return withUnsafeMutablePointer(to: &body) { body in
+                envelope.body_case = RAFT__PEER__V1__PEER_REPLY__BODY_HEARTBEAT
+                envelope.heartbeat = body
+                return Protobuf.encode(envelope)
+            }
+        }
+    }
+
+    static func decodeReply(_ bytes: [UInt8]) throws(RPCStatus) -> PeerReply {
+        try Protobuf.decode(bytes, budget: budget, unpack: raft__peer__v1__peer_reply__unpack) {
+            envelope throws(RPCStatus) in
+            switch envelope.pointee.body_case {
+            case RAFT__PEER__V1__PEER_REPLY__BODY_VOTE:
+                guard let body = envelope.pointee.vote?.pointee else { throw refuse("no body") }
+                return .vote(
+                    VoteReply(
+                        phase: try phase(body.phase), round: body.round, term: Term(body.term),
+                        isGranted: body.is_granted != 0))
+            case RAFT__PEER__V1__PEER_REPLY__BODY_APPEND:
+                guard let body = envelope.pointee.append?.pointee else { throw refuse("no body") }
+                let outcome: AppendReply.Outcome
+                switch body.outcome {
+                case RAFT__PEER__V1__APPEND_OUTCOME__ACCEPTED: outcome = .accepted(through: LogIndex(body.index))
+                case RAFT__PEER__V1__APPEND_OUTCOME__CONFLICT:
+                    outcome = .conflict(
+                        previous: LogIndex(body.index), hint: logID(body.hint_term, body.hint_index))
+                case RAFT__PEER__V1__APPEND_OUTCOME__REJECTED: outcome = .rejected
+                default: throw refuse("append outcome \(body.outcome.rawValue)")
+                }
+                return .append(
+                    AppendReply(
+                        term: Term(body.term), stream: StreamID(rawValue: body.stream), sequence: body.sequence,
+                        outcome: outcome))
+            case RAFT__PEER__V1__PEER_REPLY__BODY_HEARTBEAT:
+                guard let body = envelope.pointee.heartbeat?.pointee else { throw refuse("no body") }
+                return .heartbeat(
+                    HeartbeatReply(
+                        term: Term(body.term), stream: StreamID(rawValue: body.stream), round: body.round,
+                        isRejected: body.is_rejected != 0))
+            default: throw refuse("a reply of an unknown kind; the peer may be of a newer version")
+            }
+        }
+    }
+
+    static func encode(_ hello: Hello) -> [UInt8] {
+        let arena = ProtobufArena(budget: 4096)
+        var message = Raft__Peer__V1__Hello()
+        raft__peer__v1__hello__init(&message)
+        message.cluster = arena.string(hello.cluster)
+        message.node = hello.node.rawValue
+        message.incarnation = hello.incarnation.rawValue
+        message.has_bootstrap = hello.bootstrap == nil ? 0 : 1
+        message.bootstrap = hello.bootstrap ?? 0
+        message.configuration_term = hello.configuration.term.rawValue
+        message.configuration_index = hello.configuration.index.rawValue
+        return Protobuf.encode(message)
+    }
+
+    static func decodeHello(_ bytes: [UInt8]) throws(RPCStatus) -> Hello {
+        try Protobuf.decode(bytes, budget: budget, unpack: raft__peer__v1__hello__unpack) {
+            message throws(RPCStatus) in
+            let message = message.pointee
+            return Hello(
+                cluster: Protobuf.string(message.cluster), node: try node(message.node),
+                incarnation: Incarnation(rawValue: message.incarnation),
+                bootstrap: message.has_bootstrap != 0 ? message.bootstrap : nil,
+                configuration: logID(message.configuration_term, message.configuration_index))
+        }
+    }
+}

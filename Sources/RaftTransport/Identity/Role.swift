@@ -1,0 +1,11 @@
+/// What the holder of a certificate may be to a cluster.
+///
+/// Voter, learner and the like are facts of the configuration, not of certificates.
+public enum Role: String, Hashable, Sendable, CaseIterable, CustomStringConvertible {
+    /// A node. Its name is its id.
+    case peer
+    case client
+    case admin
+    case metrics
+    public var description: String { rawValue }
+}

@@ -1,0 +1,101 @@
+internal import Raft
+
+/// The methods between peers, and how this node serves them.
+enum PeerService {
+    /// The first call on every connection: who calls, answered with who serves; or the reason of a refusal.
+    static let hello = Method(id: 1, name: "raft.peer.v1.Peer/Hello", purpose: .peer, roles: [.peer])
+    /// One link: requests one way, replies the other.
+    static let link = Method(id: 2, name: "raft.peer.v1.Peer/Link", purpose: .peer, roles: [.peer])
+
+    /// Marks a connection whose hello was accepted.
+    private final class Admitted: Sendable {
+        let node: NodeID
+        init(_ node: NodeID) { self.node = node }
+    }
+
+    static func table(_ receiver: any PeerReceiver) -> ServiceTable {
+        var table = ServiceTable()
+        table.add(
+            hello,
+            .connected { call, connection in
+                do throws(RPCStatus) {
+                    connection.attachment = nil
+                    let node = try admit(call.request, connection.principal, receiver)
+                    connection.attachment = Admitted(node)
+                    call.respond(PeerCodec.encode(receiver.hello))
+                } catch {
+                    call.fail(error)
+                }
+            })
+        table.add(
+            link,
+            .connectedStream { _, connection in
+                guard let admitted = connection.attachment as? Admitted else {
+                    return .failure(RPCStatus(.failedPrecondition, "say hello before opening a link"))
+                }
+                return .success(LinkReceiver(admitted.node, receiver, connection))
+            })
+        return table
+    }
+
+    private static func admit(
+        _ bytes: [UInt8], _ principal: Principal, _ receiver: any PeerReceiver
+    ) throws(RPCStatus) -> NodeID {
+        let hello = try PeerCodec.decodeHello(bytes)
+        try check(hello, against: principal)
+        switch receiver.admit(hello) {
+        case .accepted: return hello.node
+        case .refused(let reason): throw RPCStatus(.failedPrecondition, reason)
+        }
+    }
+
+    /// A node may only say of itself what its certificate says.
+    static func check(_ hello: Hello, against principal: Principal) throws(RPCStatus) {
+        guard hello.node == principal.node, hello.cluster == principal.cluster else {
+            throw RPCStatus(
+                .permissionDenied,
+                "node \(hello.node) of cluster \(hello.cluster.prefix(64)) came with certificate \(principal)")
+        }
+    }
+}
+
+/// Serves one link: decodes, checks the sender, hands over.
+private final class LinkReceiver: RPCStreamHandler, @unchecked Sendable {
+    // @unchecked: everything but the constants is touched on the connection's event loop only.
+    private let node: NodeID
+    private let receiver: any PeerReceiver
+    private weak var connection: Connection?
+    private var path: StreamReplyPath?
+
+    init(_ node: NodeID, _ receiver: any PeerReceiver, _ connection: Connection) {
+        self.node = node
+        self.receiver = receiver
+        self.connection = connection
+    }
+
+    func streamReceived(_ message: [UInt8], on stream: RPCStream) {
+        stream.consumed(message.count)
+        do throws(RPCStatus) {
+            let request = try PeerCodec.decodeRequest(message)
+            guard request.sender == node else {
+                throw RPCStatus(.permissionDenied, "node \(node) sent a request in the name of node \(request.sender)")
+            }
+            let path = self.path ?? StreamReplyPath(stream)
+            self.path = path
+            receiver.receive(request, reply: path)
+        } catch {
+            // Who sends this is broken or hostile: nothing more of it is looked at.
+            connection?.refuse("node \(node): \(error.message)", code: error.code)
+        }
+    }
+
+    func streamFinished(_ stream: RPCStream) { stream.finish() }
+    func streamEnded(_ status: RPCStatus?, on stream: RPCStream) { path = nil }
+}
+
+/// Replies go back on the stream that the request came on. They are small, and overtake bulk.
+private final class StreamReplyPath: ReplyPath {
+    private let stream: RPCStream
+    init(_ stream: RPCStream) { self.stream = stream }
+    func send(_ reply: PeerReply) { stream.send(PeerCodec.encode(reply), isUrgent: true) }
+}

@@ -1,0 +1,80 @@
+internal import NIOCore
+internal import NIOPosix
+
+/// How channels are set up at both ends.
+enum ConnectionSetup {
+    /// Few and large reads: each is deciphered in one go.
+    static let receiveBuffers = AdaptiveRecvByteBufferAllocator(minimum: 2048, initial: 16_384, maximum: 262_144)
+}
+
+/// Stands above TLS until the handshake has told what an accepted connection is for; then the connection takes over,
+/// on the event loop where its purpose is served.
+final class AcceptHandler: ChannelInboundHandler, RemovableChannelHandler {
+    typealias InboundIn = ByteBuffer
+
+    private let server: RPCServer
+    private let tls: TLSHandler
+    private let place: ConnectionRegistry.Place
+    private var isSettled = false
+
+    init(_ server: RPCServer, _ tls: TLSHandler, _ place: ConnectionRegistry.Place) {
+        self.server = server
+        self.tls = tls
+        self.place = place
+    }
+
+    func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+        guard let established = event as? TLSEstablished else { return context.fireUserInboundEventTriggered(event) }
+        guard let service = server.service(established.purpose) else { return context.close(promise: nil) }
+        if let eventLoop = service.eventLoop, !eventLoop.inEventLoop {
+            return move(to: eventLoop, context)
+        }
+        isSettled = true
+        let outbox = Outbox(eventLoop: context.eventLoop)
+        // The place lives as long as the connection's handler does.
+        let side = ServerSide(service.table) { [place] _ in withExtendedLifetime(place) {} }
+        let isRoom = server.connections.settle(
+            place, isPeer: established.purpose == .peer, channel: context.channel, outbox: outbox)
+        let connection = Connection(
+            outbox, principal: established.principal, isServer: true, greets: isRoom, limits: server.limits, side: side)
+        try? context.pipeline.syncOperations.addHandler(connection, position: .after(self))
+        if !isRoom {
+            server.refuse("only places reserved for peers are left", context.channel)
+            connection.refuse("no room for another connection; try another node", code: .resourceExhausted)
+        }
+    }
+
+    /// A node's peers live on the node's own loop, so that nothing hops threads. NIO does not move channels, but the
+    /// descriptor can be: a copy of it, and the TLS session, go to a new channel there; the old one closes without a
+    /// word.
+    private func move(to eventLoop: any EventLoop, _ context: ChannelHandlerContext) {
+        isSettled = true
+        let copy = try? context.pipeline.syncOperations.withUnsafeTransportIfAvailable(of: NIOBSDSocket.Handle.self) {
+            ListeningSocket.duplicate($0)
+        }
+        guard let descriptor = copy ?? nil else { return context.close(promise: nil) }
+        let session = tls.detach()
+        context.close(promise: nil)
+        let options = ChannelOptions.Types.SocketOption(level: .tcp, name: .tcp_nodelay)
+        ClientBootstrap(group: eventLoop)
+            .channelOption(options, value: 1)
+            .channelOption(.recvAllocator, value: ConnectionSetup.receiveBuffers)
+            .channelInitializer { [server, place] channel in
+                channel.eventLoop.makeCompletedFuture {
+                    let tls = TLSHandler(
+                        session, deadline: TimeAmount(server.limits.handshakeTimeout), isEstablished: true)
+                    let above = AcceptHandler(server, tls, place)
+                    try channel.pipeline.syncOperations.addHandlers(tls, above)
+                }
+            }
+            .withConnectedSocket(descriptor)
+            .whenFailure { [server] error in server.noteFailure("cannot move a connection to its loop: \(error)") }
+    }
+
+    func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        guard !isSettled else { return context.fireErrorCaught(error) }
+        isSettled = true
+        server.refuse("\((error as? TLSFailure)?.reason ?? "\(error)")", context.channel)
+        context.close(promise: nil)
+    }
+}

@@ -1,0 +1,46 @@
+internal import NIOCore
+
+/// One call on its way, at the caller.
+final class ClientCall: @unchecked Sendable {
+    // @unchecked: what changes belongs to the connection's event loop.
+    typealias Completion = @Sendable (Result<[UInt8], RPCStatus>) -> Void
+
+    let method: Method
+    let deadline: NIODeadline
+    /// Given away when the call is sent.
+    var request: [UInt8]
+    /// 0 while it waits for a place.
+    var stream: UInt32 = 0
+    /// How many bytes of small frames the queue had been given before this one; nil for a large request.
+    private var position: UInt64?
+    private var completion: Completion?
+
+    init(_ method: Method, _ request: [UInt8], deadline: NIODeadline, _ completion: @escaping Completion) {
+        self.method = method
+        self.request = request
+        self.deadline = deadline
+        self.completion = completion
+    }
+
+    /// Takes the request out, to be queued next.
+    func takeRequest(_ queue: borrowing FrameQueue) -> [UInt8] {
+        position = FrameQueue.isLarge(request.count) ? nil : queue.smallAdded
+        defer { request = [] }
+        return request
+    }
+
+    /// Whether any of its bytes have left the queue.
+    func hasLeft(_ queue: borrowing FrameQueue) -> Bool {
+        guard stream != 0 else { return false }
+        if let position { return position < queue.smallTaken }
+        return !queue.isUntouched(stream)
+    }
+
+    var isDone: Bool { completion == nil }
+
+    func complete(_ result: Result<[UInt8], RPCStatus>) {
+        guard let completion else { return }
+        self.completion = nil
+        completion(result)
+    }
+}

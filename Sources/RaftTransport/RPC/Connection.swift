@@ -1,0 +1,238 @@
+internal import NIOCore
+internal import Raft
+
+/// What one side of a connection does with what comes.
+protocol ConnectionSide: AnyObject {
+    /// The other side's first frame is here.
+    func began(_ connection: Connection)
+    func received(_ incoming: Incoming, _ connection: Connection) throws(MalformedFrame)
+    func perform(_ command: Command, _ connection: Connection)
+    /// The connection is over. Called once; `commands` were never looked at.
+    func ended(_ reason: String, commands: [Command], _ connection: Connection)
+}
+
+/// One connection above TLS: frames in, frames out, keepalive, limits.
+///
+/// Owns the queue of what is to be written and the messages not yet complete. Takes commands from any thread through
+/// its outbox, everything else happens on its event loop. Never waits. Made by the listener or by a dial, dies with
+/// its channel; a malformed frame ends this connection and no other.
+final class Connection: ChannelInboundHandler, @unchecked Sendable {
+    // @unchecked: all that changes belongs to the event loop's thread.
+    typealias InboundIn = ByteBuffer
+    typealias OutboundOut = ByteBuffer
+
+    let outbox: Outbox
+    let principal: Principal
+    let limits: TransportLimits
+    let isServer: Bool
+    private let greets: Bool
+    private let side: any ConnectionSide
+    private(set) var queue = FrameQueue()
+    private(set) var settings: PeerSettings?
+    /// A place for whoever serves the connection, such as the hello of a peer.
+    var attachment: AnyObject?
+
+    private var context: ChannelHandlerContext?
+    private var decoder = FrameDecoder()
+    private var assembler: MessageAssembler
+    private(set) var isReading = false
+    private(set) var isEnded = false
+    /// The other side did not accept our certificate: it said so in an alert, before its first frame.
+    private(set) var isRefused = false
+    private var isPaused = false
+    private var commands: [Command] = []
+    private var lastRead = NIODeadline.now()
+    private let begunAt = NIODeadline.now()
+    private var hasAsked = false
+    private var keepalive: RepeatedTask?
+
+    var eventLoop: any EventLoop { outbox.eventLoop }
+
+    /// - Parameter greets: false for a server that is about to refuse: it says so before anything else.
+    init(
+        _ outbox: Outbox, principal: Principal, isServer: Bool, greets: Bool = true, limits: TransportLimits,
+        side: any ConnectionSide
+    ) {
+        self.greets = greets
+        self.outbox = outbox
+        self.principal = principal
+        self.isServer = isServer
+        self.side = side
+        var limits = limits
+        limits.maximumMessageBytes = min(limits.maximumMessageBytes, TransportLimits.hardMessageBytes)
+        self.limits = limits
+        assembler = MessageAssembler(limits: limits)
+    }
+
+    // MARK: Life
+
+    func handlerAdded(context: ChannelHandlerContext) {
+        self.context = context
+        outbox.attach(self)
+        // A client keeps silent until the server has spoken: only then has the server accepted its certificate.
+        if isServer && greets { sendSettings() }
+        let interval = TimeAmount(limits.keepaliveInterval / 2)
+        let bound = NIOLoopBound(self, eventLoop: eventLoop)
+        keepalive = eventLoop.scheduleRepeatedTask(initialDelay: interval, delay: interval) { _ in
+            bound.value.checkLife()
+        }
+        drain()
+    }
+
+    func handlerRemoved(context: ChannelHandlerContext) { end("the connection was closed") }
+
+    private func sendSettings() {
+        let settings = PeerSettings(
+            maximumMessageBytes: UInt32(clamping: limits.maximumMessageBytes),
+            maximumCalls: UInt32(clamping: limits.maximumCallsInFlight),
+            streamCredit: UInt32(clamping: limits.streamCredit))
+        sendUrgent(.init(type: .settings, stream: 0, head: settings.head))
+    }
+
+    private func checkLife() {
+        let now = NIODeadline.now()
+        let silence = now - lastRead
+        if settings == nil, now - begunAt > TimeAmount(limits.handshakeTimeout) {
+            return fail("nothing was said within \(limits.handshakeTimeout) after the handshake")
+        }
+        if silence > TimeAmount(limits.keepaliveTimeout) {
+            return fail("nothing was heard for \(limits.keepaliveTimeout), not even an answer to a ping")
+        }
+        if silence > TimeAmount(limits.keepaliveInterval), !hasAsked, settings != nil {
+            hasAsked = true
+            sendUrgent(.init(type: .ping, stream: 0, head: Wire.bytes(now.uptimeNanoseconds)))
+            writeOut()
+        }
+    }
+
+    /// Ends the connection for a reason.
+    func fail(_ reason: String) {
+        guard !isEnded else { return }
+        let context = self.context
+        end(reason)
+        context?.close(promise: nil)
+    }
+
+    private func end(_ reason: String) {
+        guard !isEnded else { return }
+        isEnded = true
+        keepalive?.cancel()
+        let waiting = commands + outbox.close()
+        commands = []
+        side.ended(reason, commands: waiting, self)
+        attachment = nil
+        context = nil
+    }
+
+    func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        guard let failure = error as? TLSFailure else { return fail("\(error)") }
+        isRefused = settings == nil && !failure.isCutOff
+        fail(failure.reason)
+    }
+
+    func channelInactive(context: ChannelHandlerContext) {
+        end("the other side closed the connection")
+        context.fireChannelInactive()
+    }
+
+    func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+        if case ChannelEvent.inputClosed? = event as? ChannelEvent { fail("the other side closed the connection") }
+        context.fireUserInboundEventTriggered(event)
+    }
+
+    // MARK: In
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        guard !isEnded else { return }
+        isReading = true
+        lastRead = .now()
+        hasAsked = false
+        var bytes = unwrapInboundIn(data)
+        decoder.append(&bytes)
+        do throws(MalformedFrame) {
+            while !isEnded, let frame = try decoder.next() {
+                if let incoming = try assembler.take(frame) { try handle(incoming) }
+            }
+        } catch {
+            refuse("malformed: \(error.reason)")
+        }
+        isReading = false
+        drain()
+    }
+
+    private func handle(_ incoming: Incoming) throws(MalformedFrame) {
+        if case .settings(let settings) = incoming {
+            guard self.settings == nil else { throw MalformedFrame("settings twice") }
+            self.settings = settings
+            if !isServer { sendSettings() }
+            return side.began(self)
+        }
+        if case .goaway = incoming {
+            // May come before the settings: a server that has no room.
+            return try side.received(incoming, self)
+        }
+        guard settings != nil else { throw MalformedFrame("settings do not come first") }
+        switch incoming {
+        case .ping(let number): sendUrgent(.init(type: .pong, stream: 0, head: Wire.bytes(number)))
+        case .pong: break  // having been heard is all that it is for
+        default: try side.received(incoming, self)
+        }
+    }
+
+    /// Says why, then closes.
+    func refuse(_ reason: String, code: RPCStatus.Code = .internal) {
+        sendUrgent(
+            .init(type: .goaway, stream: 0, head: Wire.bytes(UInt32.max) + Wire.statusHead(RPCStatus(code, reason))))
+        writeOut()
+        fail(reason)
+    }
+
+    // MARK: Out
+
+    func send(_ item: FrameQueue.Item) { queue.add(item) }
+    func sendUrgent(_ item: FrameQueue.Item) { queue.addUrgent(item) }
+
+    /// Forgets what a stream had still to send and to receive at length.
+    func drop(_ stream: UInt32) {
+        queue.drop(stream)
+        assembler.drop(stream)
+    }
+
+    func dropIncoming(_ stream: UInt32) { assembler.drop(stream) }
+
+    /// Does what others asked for, then writes.
+    func drain() {
+        guard !isEnded else { return }
+        outbox.takeAll(into: &commands)
+        for command in commands {
+            // One of them may end the connection; the rest still deserve an answer.
+            side.perform(command, self)
+        }
+        commands.removeAll(keepingCapacity: true)
+        writeOut()
+    }
+
+    func channelWritabilityChanged(context: ChannelHandlerContext) {
+        writeOut()
+        context.fireChannelWritabilityChanged()
+    }
+
+    private func writeOut() {
+        guard let context, !isEnded else { return }
+        while context.channel.isWritable, let bytes = queue.take(maximumBytes: 131_072) {
+            context.writeAndFlush(wrapOutboundOut(bytes), promise: nil)
+            if isEnded { return }
+        }
+        guard queue.byteCount <= limits.maximumQueuedBytes, queue.urgentBytes <= TransportLimits.maximumUrgentBytes
+        else { return fail("\(queue.byteCount) bytes wait for the other side, which is too slow in reading them") }
+        // Whoever does not read its answers is not heard either.
+        let pauses = queue.byteCount > limits.maximumQueuedBytes / (isPaused ? 4 : 2)
+        if pauses != isPaused {
+            isPaused = pauses
+            _ = context.channel.setOption(.autoRead, value: !pauses)
+        }
+    }
+
+    /// Whether everything said so far has been handed to the socket.
+    var hasWrittenAll: Bool { queue.isEmpty }
+}

@@ -1,0 +1,188 @@
+internal import NIOCore
+
+/// The serving side of a connection: looks up methods, checks roles, keeps what is open.
+final class ServerSide: ConnectionSide {
+    private enum Open {
+        case call(ServerCall)
+        case stream(RPCStream)
+    }
+
+    private let table: ServiceTable
+    private let onEnd: (String) -> Void
+    private var open: [UInt32: Open] = [:]
+    /// The highest stream seen.
+    private var lastStream: UInt32 = 0
+    private var retiring: String?
+
+    /// - Parameter onEnd: told once, when the connection is over and why.
+    init(_ table: ServiceTable, onEnd: @escaping (String) -> Void) {
+        self.table = table
+        self.onEnd = onEnd
+    }
+
+    func began(_ connection: Connection) {}
+
+    func received(_ incoming: Incoming, _ connection: Connection) throws(MalformedFrame) {
+        switch incoming {
+        case .request(let stream, let method, let isStreaming, let timeout, let bytes):
+            guard open[stream] == nil else { throw MalformedFrame("stream \(stream) is open already") }
+            lastStream = max(lastStream, stream)
+            if let status = begin(stream, method, isStreaming, timeout, bytes, connection) {
+                answer(stream, .failure(status), connection)
+            }
+        case .cancel(let stream):
+            connection.drop(stream)
+            switch open.removeValue(forKey: stream) {
+            case .call(let call): call.cancel()
+            case .stream(let rpc):
+                rpc.markEnded()?.streamEnded(RPCStatus(.cancelled, "the caller cancelled"), on: rpc)
+            case nil: break
+            }
+            closeIfDone(connection)
+        case .message(let stream, let isUrgent, let bytes):
+            if case .stream(let rpc)? = open[stream] {
+                try connection.streamMessage(rpc, bytes, isUrgent: isUrgent)
+            }
+        case .finish(let stream):
+            if case .stream(let rpc)? = open[stream] { rpc.handler?.streamFinished(rpc) }
+        case .credit(let stream, let more):
+            if case .stream(let rpc)? = open[stream] {
+                try connection.streamCredit(rpc, more)
+                if rpc.flow.hasFinished { end(rpc, nil, connection) }
+            }
+        case .goaway: break  // a caller that leaves: it closes when it is done
+        case .response, .status: throw MalformedFrame("a caller does not answer")
+        case .settings, .ping, .pong: break
+        }
+    }
+
+    /// - Returns: why the call is refused.
+    private func begin(
+        _ stream: UInt32, _ id: UInt16, _ isStreaming: Bool, _ timeout: UInt32, _ bytes: [UInt8],
+        _ connection: Connection
+    ) -> RPCStatus? {
+        guard retiring == nil else { return RPCStatus(.unavailable, "the server is going away") }
+        guard let entry = table.entries[id] else {
+            return RPCStatus(.unimplemented, "no method \(id) is served here; the server may be of another version")
+        }
+        let method = entry.method
+        guard method.roles.contains(connection.principal.role) else {
+            let roles = method.roles.map(\.rawValue).sorted().joined(separator: ", ")
+            return RPCStatus(
+                .permissionDenied, "\(method.name) is for \(roles), not for \(connection.principal)")
+        }
+        guard open.count < connection.limits.maximumCallsInFlight else {
+            return RPCStatus(
+                .resourceExhausted, "\(open.count) calls are open on this connection; wait for some to end")
+        }
+        func makeCall() -> ServerCall {
+            let call = ServerCall(
+                principal: connection.principal, request: bytes, timeoutMilliseconds: timeout, stream: stream,
+                outbox: connection.outbox)
+            open[stream] = .call(call)
+            return call
+        }
+        func makeStream() -> RPCStream {
+            let rpc = RPCStream(connection.outbox, method, principal: connection.principal)
+            connection.begin(rpc, id: stream)
+            open[stream] = .stream(rpc)
+            return rpc
+        }
+        switch entry.service {
+        case .unary(let handler) where !isStreaming: handler(makeCall())
+        case .connected(let handler) where !isStreaming: handler(makeCall(), connection)
+        case .stream(let handler) where isStreaming:
+            let rpc = makeStream()
+            rpc.handler = handler(rpc)
+        case .connectedStream(let handler) where isStreaming:
+            let rpc = makeStream()
+            switch handler(rpc, connection) {
+            case .success(let receiver): rpc.handler = receiver
+            case .failure(let status):
+                open[stream] = nil
+                _ = rpc.markEnded()
+                return status
+            }
+        default:
+            return RPCStatus(.unimplemented, "\(method.name) is \(isStreaming ? "not a stream" : "a stream")")
+        }
+        return nil
+    }
+
+    private func answer(_ stream: UInt32, _ result: Result<[UInt8], RPCStatus>, _ connection: Connection) {
+        switch result {
+        case .success(let bytes):
+            let maximum = Int(connection.settings?.maximumMessageBytes ?? 0)
+            guard bytes.count <= maximum else {
+                let status = RPCStatus(
+                    .resourceExhausted, "the response has \(bytes.count) bytes; the caller takes at most \(maximum)")
+                return answer(stream, .failure(status), connection)
+            }
+            connection.send(
+                .init(type: .response, stream: stream, head: Wire.bytes(UInt32(bytes.count)), body: bytes))
+        case .failure(let status):
+            let status = status.code == .ok ? RPCStatus(.internal, "a failure without a code") : status
+            connection.send(.init(type: .status, stream: stream, head: Wire.statusHead(status)))
+        }
+    }
+
+    func perform(_ command: Command, _ connection: Connection) {
+        switch command {
+        case .answer(let call, let result):
+            guard case .call(let current)? = open[call.stream], current === call else { return }
+            open[call.stream] = nil
+            answer(call.stream, result, connection)
+            closeIfDone(connection)
+        case .send(let stream, let message, let isUrgent):
+            connection.streamSend(stream, message, isUrgent: isUrgent)
+        case .finish(let stream):
+            connection.streamFinish(stream, nil)
+            if stream.flow.hasFinished { end(stream, nil, connection) }
+        case .end(let stream, let status):
+            guard case .stream? = open[stream.flow.id] else { return }
+            connection.drop(stream.flow.id)
+            answer(stream.flow.id, .failure(status), connection)
+            end(stream, status, connection)
+        case .consumed(let stream, let count): connection.streamConsumed(stream, count)
+        case .retire(let reason):
+            guard retiring == nil else { return }
+            retiring = reason
+            connection.sendUrgent(
+                .init(
+                    type: .goaway, stream: 0,
+                    head: Wire.bytes(lastStream) + Wire.statusHead(RPCStatus(.unavailable, reason))))
+            closeIfDone(connection)
+        case .close(let reason): connection.fail(reason)
+        case .call, .abandon, .open: break  // a caller's
+        }
+    }
+
+    private func end(_ stream: RPCStream, _ status: RPCStatus?, _ connection: Connection) {
+        open[stream.flow.id] = nil
+        stream.markEnded()?.streamEnded(status, on: stream)
+        closeIfDone(connection)
+    }
+
+    /// A retiring connection closes once the last answer has been handed over; streams are ended by whoever serves
+    /// them, or by the listener's deadline.
+    private func closeIfDone(_ connection: Connection) {
+        guard let retiring, open.isEmpty else { return }
+        let bound = NIOLoopBound(connection, eventLoop: connection.eventLoop)
+        connection.eventLoop.execute {
+            if bound.value.hasWrittenAll { bound.value.fail(retiring) }
+        }
+    }
+
+    func ended(_ reason: String, commands: [Command], _ connection: Connection) {
+        let items = open.sorted { $0.key < $1.key }
+        open = [:]
+        for (_, item) in items {
+            switch item {
+            case .call(let call): call.cancel()
+            case .stream(let stream):
+                stream.markEnded()?.streamEnded(RPCStatus(.unavailable, reason), on: stream)
+            }
+        }
+        onEnd(reason)
+    }
+}

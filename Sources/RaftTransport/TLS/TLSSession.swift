@@ -1,0 +1,221 @@
+internal import COpenSSL
+internal import NIOCore
+internal import Raft
+
+/// One TLS connection between two memory BIOs: bytes in, bytes out, no socket.
+///
+/// Used by one event loop at a time; a server's may be handed to another loop once the handshake is done.
+final class TLSSession: @unchecked Sendable {
+    // @unchecked: see above; whoever hands it over touches it no more.
+
+    enum HandshakeStep {
+        case needsInput
+        case done
+        case failed(String)
+    }
+    enum ReadResult {
+        case bytes
+        case needsInput
+        /// The other side has said that it sends nothing more.
+        case closeNotify
+        case failed(String)
+    }
+
+    private let ssl: OpaquePointer
+    private let input: OpaquePointer
+    private let output: OpaquePointer
+    private let policy: TLSPolicy
+    private let isServer: Bool
+    /// What the client asked for; on the server, what was selected.
+    private(set) var purpose: Purpose?
+    /// Who the other side is; set during the handshake, once its certificate was found good.
+    private(set) var principal: Principal?
+    /// Why our own check refused the other side.
+    private var refusal: String?
+
+    /// - Parameter purpose: what a client asks for; nil makes a server.
+    init?(_ context: TLSContext, purpose: Purpose?, policy: TLSPolicy) {
+        isServer = purpose == nil
+        self.policy = policy
+        self.purpose = purpose
+        guard let ssl = SSL_new(isServer ? context.serverContext : context.clientContext) else { return nil }
+        guard let input = BIO_new(BIO_s_mem()), let output = BIO_new(BIO_s_mem()) else {
+            SSL_free(ssl)
+            return nil
+        }
+        self.ssl = ssl
+        self.input = input
+        self.output = output
+        // Empty means "later", not "end".
+        BIO_ctrl(input, BIO_C_SET_BUF_MEM_EOF_RETURN, -1, nil)
+        BIO_ctrl(output, BIO_C_SET_BUF_MEM_EOF_RETURN, -1, nil)
+        SSL_set_bio(ssl, input, output)  // which now owns both
+        // Unretained: the callbacks below run only inside calls that this object makes.
+        SSL_set_ex_data(ssl, 0, Unmanaged.passUnretained(self).toOpaque())
+        if let purpose {
+            SSL_set_connect_state(ssl)
+            let name = Array(purpose.rawValue.utf8)
+            let offered = [UInt8(name.count)] + name
+            guard SSL_set_alpn_protos(ssl, offered, UInt32(offered.count)) == 0 else { return nil }
+        } else {
+            SSL_set_accept_state(ssl)
+        }
+    }
+
+    deinit { SSL_free(ssl) }
+
+    // MARK: Bytes
+
+    /// Takes what came from the network.
+    func feed(_ bytes: UnsafeRawBufferPointer) {
+        guard let start = bytes.baseAddress, !bytes.isEmpty else { return }
+        BIO_write(input, start, Int32(bytes.count))
+    }
+
+    /// Bytes from the network that have not been deciphered yet.
+    var pendingInput: Int { Int(BIO_ctrl_pending(input)) }
+
+    var hasOutput: Bool { BIO_ctrl_pending(output) > 0 }
+
+    /// Moves everything that waits for the network into a buffer.
+    func takeOutput(_ allocator: ByteBufferAllocator) -> ByteBuffer {
+        let count = Int(BIO_ctrl_pending(output))
+        var buffer = allocator.buffer(capacity: count)
+        buffer.writeWithUnsafeMutableBytes(minimumWritableBytes: count) { room in
+            max(0, Int(BIO_read(output, room.baseAddress, Int32(count))))
+        }
+        return buffer
+    }
+
+    /// Deciphers as much as fits into the room of `buffer`.
+    func read(into buffer: inout ByteBuffer) -> ReadResult {
+        var result = ReadResult.needsInput
+        var isFirst = true
+        while buffer.writableBytes > 0 {
+            ERR_clear_error()
+            var code: Int32 = 0
+            buffer.writeWithUnsafeMutableBytes(minimumWritableBytes: 0) { room in
+                code = SSL_read(ssl, room.baseAddress, Int32(clamping: room.count))
+                return max(0, Int(code))
+            }
+            if code > 0 {
+                result = .bytes
+                isFirst = false
+                continue
+            }
+            switch SSL_get_error(ssl, code) {
+            case SSL_ERROR_WANT_READ, SSL_ERROR_WANT_WRITE: return result
+            // The bytes before it are given first; the next read finds it again.
+            case SSL_ERROR_ZERO_RETURN: return isFirst ? .closeNotify : result
+            default: return .failed(explain())
+            }
+        }
+        return result
+    }
+
+    /// Seals bytes; they wait in the output.
+    func write(_ bytes: UnsafeRawBufferPointer) -> Bool {
+        guard !bytes.isEmpty else { return true }
+        ERR_clear_error()
+        return SSL_write(ssl, bytes.baseAddress, Int32(bytes.count)) == Int32(bytes.count)
+    }
+
+    /// Says that nothing more will be sent.
+    func shutdown() {
+        ERR_clear_error()
+        SSL_shutdown(ssl)
+        ERR_clear_error()
+    }
+
+    // MARK: Handshake
+
+    func handshake() -> HandshakeStep {
+        ERR_clear_error()
+        let code = SSL_do_handshake(ssl)
+        if code == 1 {
+            // The callbacks have seen to all of this; a connection without it must not come into being all the same.
+            guard principal != nil, let purpose, purpose == selected, SSL_version(ssl) == TLS1_3_VERSION else {
+                return .failed("the other side completed a handshake without purpose or identity")
+            }
+            return .done
+        }
+        switch SSL_get_error(ssl, code) {
+        case SSL_ERROR_WANT_READ, SSL_ERROR_WANT_WRITE: return .needsInput
+        default: return .failed(explain())
+        }
+    }
+
+    private func explain() -> String {
+        let reason = OpenSSLErrors.take()
+        return refusal ?? reason
+    }
+
+    private var selected: Purpose? {
+        var name: UnsafePointer<UInt8>?
+        var count: UInt32 = 0
+        SSL_get0_alpn_selected(ssl, &name, &count)
+        return Purpose(rawValue: String(decoding: UnsafeBufferPointer(start: name, count: Int(count)), as: UTF8.self))
+    }
+
+    private static func of(_ ssl: OpaquePointer?) -> TLSSession? {
+        SSL_get_ex_data(ssl, 0).map { Unmanaged<TLSSession>.fromOpaque($0).takeUnretainedValue() }
+    }
+
+    /// ALPN, at the server: the first purpose offered that is served; a fatal alert when there is none.
+    static let selectProtocol: SSL_CTX_alpn_select_cb_func = { ssl, out, outCount, offered, offeredCount, _ in
+        guard let session = TLSSession.of(ssl), let offered, let out, let outCount else {
+            return SSL_TLSEXT_ERR_ALERT_FATAL
+        }
+        let all = UnsafeBufferPointer(start: offered, count: Int(offeredCount))
+        var position = 0
+        while position < all.count {
+            let count = Int(all[position])
+            guard count > 0, position + 1 + count <= all.count else { break }
+            let name = UnsafeBufferPointer(rebasing: all[(position + 1)..<(position + 1 + count)])
+            if let purpose = Purpose(rawValue: String(decoding: name, as: UTF8.self)), session.policy.serves(purpose) {
+                session.purpose = purpose
+                out.pointee = name.baseAddress
+                outCount.pointee = UInt8(count)
+                return SSL_TLSEXT_ERR_OK
+            }
+            position += 1 + count
+        }
+        session.refusal = "the client asked for no protocol that is served here"
+        return SSL_TLSEXT_ERR_ALERT_FATAL
+    }
+
+    /// The verdict on a certificate: OpenSSL's first, then ours on the leaf. A refusal is an alert in the handshake.
+    static let judgeCertificate: @convention(c) (Int32, OpaquePointer?) -> Int32 = { isGood, context in
+        let ssl = X509_STORE_CTX_get_ex_data(context, SSL_get_ex_data_X509_STORE_CTX_idx())
+        guard let session = TLSSession.of(ssl.map { OpaquePointer($0) }),
+            let current = X509_STORE_CTX_get_current_cert(context), X509_up_ref(current) == 1
+        else { return 0 }
+        let certificate = X509Certificate(owning: current)
+        let depth = X509_STORE_CTX_get_error_depth(context)
+        guard isGood == 1 else {
+            let reason = String(cString: X509_verify_cert_error_string(Int(X509_STORE_CTX_get_error(context))))
+            session.refusal =
+                "certificate \(certificate.subject) (issuer \(certificate.issuer), SHA-256 \(certificate.fingerprint)): \(reason)"
+            return 0
+        }
+        guard depth == 0 else { return 1 }
+        if let reason = session.judge(certificate) {
+            session.refusal = reason
+            X509_STORE_CTX_set_error(context, X509_V_ERR_APPLICATION_VERIFICATION)
+            return 0
+        }
+        return 1
+    }
+
+    private func judge(_ certificate: X509Certificate) -> String? {
+        guard let purpose, !isServer || selected == purpose else { return "the client named no protocol (ALPN)" }
+        do throws(RaftError) {
+            let principal = try certificate.principal()
+            if let reason = policy.judge(principal, purpose) { return reason }
+            self.principal = principal
+            return nil
+        } catch {
+            return error.message
+        }
+    }
+}

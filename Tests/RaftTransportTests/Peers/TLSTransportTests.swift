@@ -1,0 +1,306 @@
+import NIOCore
+import NIOPosix
+import Raft
+import RaftTransport
+import Testing
+
+/// A node, as a transport sees it: answers votes, keeps what it heard.
+private final class TestNode: PeerReceiver {
+    let id: NodeID
+    let cluster: String
+    let refuses = Lock<String?>(nil)
+    let admitted = Lock<[Hello]>([])
+    let requests: AsyncStream<PeerRequest>
+    private let feed: AsyncStream<PeerRequest>.Continuation
+    let loop: NIOLoop
+    let wasOnLoop = Lock(true)
+
+    init(_ id: NodeID, cluster: String = "test", loop: NIOLoop) {
+        self.id = id
+        self.cluster = cluster
+        self.loop = loop
+        (requests, feed) = AsyncStream.makeStream(of: PeerRequest.self)
+    }
+
+    var hello: Hello {
+        Hello(
+            cluster: cluster, node: id, incarnation: Incarnation(rawValue: id.rawValue + 100), bootstrap: 7,
+            configuration: LogID(term: 1, index: 1))
+    }
+
+    func admit(_ hello: Hello) -> Admission {
+        admitted.withLock { $0.append(hello) }
+        return refuses.withLock { $0 }.map { .refused($0) } ?? .accepted
+    }
+
+    func receive(_ request: PeerRequest, reply: any ReplyPath) {
+        if !loop.eventLoop.inEventLoop { wasOnLoop.withLock { $0 = false } }
+        feed.yield(request)
+        switch request {
+        case .vote(let vote):
+            reply.send(.vote(VoteReply(phase: vote.phase, round: vote.round, term: vote.term, isGranted: true)))
+        case .append(let append):
+            reply.send(
+                .append(
+                    AppendReply(
+                        term: append.term, stream: append.stream, sequence: append.sequence,
+                        outcome: .accepted(through: append.last.index))))
+        case .heartbeat(let heartbeat):
+            reply.send(
+                .heartbeat(
+                    HeartbeatReply(
+                        term: heartbeat.term, stream: heartbeat.stream, round: heartbeat.round, isRejected: false)))
+        case .timeoutNow: break
+        }
+    }
+}
+
+private final class LinkRecorder: PeerLinkObserver {
+    enum Event: Equatable, Sendable {
+        case opened
+        case reply(PeerReply)
+        case closed(String)
+    }
+    let events: AsyncStream<Event>
+    private let feed: AsyncStream<Event>.Continuation
+    init() { (events, feed) = AsyncStream.makeStream(of: Event.self) }
+    func linkOpened() { feed.yield(.opened) }
+    func linkReceived(_ reply: PeerReply) { feed.yield(.reply(reply)) }
+    func linkClosed(_ reason: LinkFailure) {
+        feed.yield(.closed(reason.reason))
+        feed.finish()
+    }
+
+    /// The reason, if the first thing heard is that the link has closed.
+    func refusal() async -> String? {
+        for await event in events {
+            if case .closed(let reason) = event { return reason }
+            return nil
+        }
+        return nil
+    }
+}
+
+/// A node with its server and transport, on a loop of its own; connections are accepted on another.
+private struct Member {
+    let node: TestNode
+    let server: RPCServer
+    let transport: TLSTransport
+    var address: String { "127.0.0.1:\(server.port)" }
+
+    init(
+        _ id: NodeID, _ authority: TestAuthority, name: String? = nil, cluster: String = "test", starts: Bool = true
+    ) throws {
+        let loops = Array(MultiThreadedEventLoopGroup.singleton.makeIterator())
+        let loop = NIOLoop(loops[Int(id.rawValue) % loops.count])
+        let tls = try authority.context(.peer, name ?? "\(id)", cluster: cluster)
+        node = TestNode(id, cluster: cluster, loop: loop)
+        server = try RPCServer(listen: "127.0.0.1:0", tls: tls, group: MultiThreadedEventLoopGroup.singleton)
+        transport = TLSTransport(server: server, tls: tls, loop: loop)
+        if starts { try transport.start(node) }
+    }
+
+    func stop() async {
+        transport.stop()
+        await server.stop()
+    }
+}
+
+@Suite("The TLS transport")
+struct TLSTransportTests {
+    private let authority: TestAuthority
+    init() throws { authority = try TestAuthority() }
+
+    private func vote(_ candidate: NodeID, round: UInt64 = 1) -> PeerRequest {
+        .vote(VoteRequest(phase: .vote, term: 3, candidate: candidate, lastLog: .zero, round: round))
+    }
+
+    private func granted(_ round: UInt64) -> LinkRecorder.Event {
+        .reply(.vote(VoteReply(phase: .vote, round: round, term: 3, isGranted: true)))
+    }
+
+    @Test("opens a link after both sides have accepted each other's hello, and carries requests and replies")
+    func exchange() async throws {
+        let one = try Member(1, authority)
+        let two = try Member(2, authority)
+        let recorder = LinkRecorder()
+        let link = one.transport.connect(to: 2, at: two.address, observer: recorder)
+        var events = recorder.events.makeAsyncIterator()
+        #expect(await events.next() == .opened)
+        #expect(one.node.admitted.withLock { $0 } == [two.node.hello])
+        #expect(two.node.admitted.withLock { $0 } == [one.node.hello])
+        for round in 1...50 as ClosedRange<UInt64> {
+            link.send(vote(1, round: round))
+            #expect(await events.next() == granted(round))
+        }
+        // The node's own loop, wherever the connection was accepted.
+        #expect(two.node.wasOnLoop.withLock { $0 })
+        link.close()
+        await one.stop()
+        await two.stop()
+    }
+
+    @Test("brings large appends across whole, with heartbeats between them")
+    func appends() async throws {
+        let one = try Member(1, authority)
+        let two = try Member(2, authority)
+        let recorder = LinkRecorder()
+        let link = one.transport.connect(to: 2, at: two.address, observer: recorder)
+        var appends: [PeerRequest] = []
+        var previous = LogID.zero
+        for number in 1...5 as ClosedRange<UInt64> {
+            var builder = EntryBatch.Builder(first: previous.index.next, term: 3)
+            builder.append(.command, [UInt8](repeating: UInt8(number), count: 1 << 20))
+            let batch = builder.finish()!
+            let append = AppendRequest(
+                term: 3, leader: 1, stream: StreamID(rawValue: 5), sequence: UInt64(number), previous: previous,
+                leaderCommit: 0,
+                entries: [batch])
+            previous = batch.last
+            appends.append(.append(append))
+        }
+        let heartbeat = PeerRequest.heartbeat(
+            HeartbeatRequest(
+                term: 3, leader: 1, stream: StreamID(rawValue: 5), round: 1, commit: 0, leaderCommit: 0))
+        // Sent before the link has opened: kept until it has.
+        for append in appends { link.send(append) }
+        link.send(heartbeat)
+        var got: [PeerRequest] = []
+        for await request in two.node.requests {
+            got.append(request)
+            if got.count == 6 { break }
+        }
+        #expect(got.filter { $0 != heartbeat } == appends)
+        #expect(got.contains(heartbeat))
+        link.close()
+        await one.stop()
+        await two.stop()
+    }
+
+    @Test("shares one connection among the links to a peer, and gives each its own replies")
+    func sharing() async throws {
+        let one = try Member(1, authority)
+        let two = try Member(2, authority)
+        let recorders = (0..<3).map { _ in LinkRecorder() }
+        let links = recorders.map { one.transport.connect(to: 2, at: two.address, observer: $0) }
+        for (number, recorder) in recorders.enumerated() {
+            var events = recorder.events.makeAsyncIterator()
+            #expect(await events.next() == .opened)
+            links[number].send(vote(1, round: UInt64(number)))
+            #expect(await events.next() == granted(UInt64(number)))
+        }
+        #expect(two.node.admitted.withLock { $0.count } == 1)
+        // One that closes disturbs no other.
+        links[0].close()
+        links[0].send(vote(1, round: 99))
+        links[1].send(vote(1, round: 77))
+        for await request in two.node.requests where request == vote(1, round: 77) { break }
+        await one.stop()
+        await two.stop()
+    }
+
+    @Test("tells the reason when the other side does not admit this node")
+    func refusedThere() async throws {
+        let one = try Member(1, authority)
+        let two = try Member(2, authority)
+        two.node.refuses.withLock { $0 = "node 1 was removed by configuration 9@4" }
+        let recorder = LinkRecorder()
+        _ = one.transport.connect(to: 2, at: two.address, observer: recorder)
+        #expect(await recorder.refusal()?.contains("node 1 was removed by configuration 9@4") == true)
+        await one.stop()
+        await two.stop()
+    }
+
+    @Test("tells the reason when this node does not admit the other side")
+    func refusedHere() async throws {
+        let one = try Member(1, authority)
+        let two = try Member(2, authority)
+        one.node.refuses.withLock { $0 = "another bootstrap" }
+        let recorder = LinkRecorder()
+        _ = one.transport.connect(to: 2, at: two.address, observer: recorder)
+        #expect(await recorder.refusal()?.contains("another bootstrap") == true)
+        await one.stop()
+        await two.stop()
+    }
+
+    @Test("does not open a link to a node whose certificate names another")
+    func wrongPeer() async throws {
+        let one = try Member(1, authority)
+        let two = try Member(2, authority)
+        let recorder = LinkRecorder()
+        _ = one.transport.connect(to: 3, at: two.address, observer: recorder)
+        let reason = await recorder.refusal()
+        #expect(reason?.contains("peer certificate names raft://test/peer/2, but node 3 was dialled") == true)
+        #expect(two.node.admitted.withLock { $0.isEmpty })
+        await one.stop()
+        await two.stop()
+    }
+
+    @Test("closes the connection of a peer that sends in another's name, and never delivers it")
+    func spoofing() async throws {
+        let one = try Member(1, authority)
+        let two = try Member(2, authority)
+        let recorder = LinkRecorder()
+        let link = one.transport.connect(to: 2, at: two.address, observer: recorder)
+        link.send(vote(3))
+        var events = recorder.events.makeAsyncIterator()
+        #expect(await events.next() == .opened)
+        guard case .closed(let reason)? = await events.next() else {
+            Issue.record("the link stayed open")
+            return
+        }
+        #expect(reason.contains("node 1 sent a request in the name of node 3"))
+        // A good one on a new link is the first that arrives.
+        let again = LinkRecorder()
+        let second = one.transport.connect(to: 2, at: two.address, observer: again)
+        second.send(vote(1, round: 5))
+        for await request in two.node.requests {
+            #expect(request == vote(1, round: 5))
+            break
+        }
+        await one.stop()
+        await two.stop()
+    }
+
+    @Test("does not start with the certificate of another node")
+    func ownCertificate() throws {
+        let wrong = try Member(1, authority, name: "2", starts: false)
+        let error = #expect(throws: RaftError.self) { try wrong.transport.start(wrong.node) }
+        #expect(error?.message.contains("raft://test/peer/1") == true)
+    }
+
+    @Test("closes its links when the other side stops, and dials afresh when it is back")
+    func broken() async throws {
+        let one = try Member(1, authority)
+        let two = try Member(2, authority)
+        let recorder = LinkRecorder()
+        let link = one.transport.connect(to: 2, at: two.address, observer: recorder)
+        var events = recorder.events.makeAsyncIterator()
+        #expect(await events.next() == .opened)
+        await two.stop()
+        guard case .closed? = await events.next() else {
+            Issue.record("the link stayed open")
+            return
+        }
+        #expect(await events.next() == nil)
+        link.send(vote(1))
+        let three = try Member(2, authority)
+        let again = LinkRecorder()
+        let second = one.transport.connect(to: 2, at: three.address, observer: again)
+        var more = again.events.makeAsyncIterator()
+        #expect(await more.next() == .opened)
+        second.send(vote(1, round: 8))
+        #expect(await more.next() == granted(8))
+        await one.stop()
+        await three.stop()
+    }
+
+    @Test("says when nobody listens at an address, and leaves other peers alone")
+    func nobody() async throws {
+        let one = try Member(1, authority)
+        let recorder = LinkRecorder()
+        _ = one.transport.connect(to: 2, at: "no port here", observer: recorder)
+        #expect(await recorder.refusal()?.contains("write host:port") == true)
+        await one.stop()
+    }
+}
