@@ -20,6 +20,7 @@ let package = Package(
         .library(name: "Raft", targets: ["Raft"]),
         .library(name: "RaftStorage", targets: ["RaftStorage"]),
         .library(name: "RaftTransport", targets: ["RaftTransport"]),
+        .library(name: "RaftKeyValue", targets: ["RaftKeyValue"]),
         .library(name: "RaftSimulation", targets: ["RaftSimulation"]),
     ],
     dependencies: [
@@ -54,6 +55,11 @@ let package = Package(
                 .product(name: "NIOPosix", package: "swift-nio"),
             ],
             swiftSettings: settings),
+        // MARK: The key-value service
+        .systemLibrary(name: "CLMDB", pkgConfig: "lmdb", providers: [.apt(["liblmdb-dev"])]),
+        .target(
+            name: "RaftKeyValue", dependencies: ["Raft", "CLMDB", "CRaftProtos", "CProtobufC"],
+            swiftSettings: settings),
         // MARK: Simulation
         .target(
             name: "RaftSimulation",
@@ -83,5 +89,6 @@ let package = Package(
                 .product(name: "NIOPosix", package: "swift-nio"),
             ],
             swiftSettings: settings),
+        .testTarget(name: "RaftKeyValueTests", dependencies: ["Raft", "RaftKeyValue"], swiftSettings: settings),
     ]
 )
