@@ -21,6 +21,7 @@ let package = Package(
         .library(name: "RaftStorage", targets: ["RaftStorage"]),
         .library(name: "RaftTransport", targets: ["RaftTransport"]),
         .library(name: "RaftKeyValue", targets: ["RaftKeyValue"]),
+        .library(name: "RaftClient", targets: ["RaftClient"]),
         .library(name: "RaftSimulation", targets: ["RaftSimulation"]),
     ],
     dependencies: [
@@ -60,6 +61,13 @@ let package = Package(
         .target(
             name: "RaftKeyValue", dependencies: ["Raft", "CLMDB", "CRaftProtos", "CProtobufC"],
             swiftSettings: settings),
+        .target(
+            name: "RaftClient",
+            dependencies: [
+                "Raft", "RaftTransport", "CRaftProtos", "CProtobufC",
+                .product(name: "NIOCore", package: "swift-nio"),
+            ],
+            swiftSettings: settings),
         // MARK: Simulation
         .target(
             name: "RaftSimulation",
@@ -90,5 +98,7 @@ let package = Package(
             ],
             swiftSettings: settings),
         .testTarget(name: "RaftKeyValueTests", dependencies: ["Raft", "RaftKeyValue"], swiftSettings: settings),
+        .testTarget(
+            name: "RaftClientTests", dependencies: ["Raft", "RaftClient", "RaftTransport"], swiftSettings: settings),
     ]
 )
