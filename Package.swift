@@ -22,12 +22,16 @@ let package = Package(
         .library(name: "RaftTransport", targets: ["RaftTransport"]),
         .library(name: "RaftKeyValue", targets: ["RaftKeyValue"]),
         .library(name: "RaftClient", targets: ["RaftClient"]),
+        .library(name: "RaftServer", targets: ["RaftServer"]),
         .library(name: "RaftSimulation", targets: ["RaftSimulation"]),
+        // Its folder is not `raft`: that would be `Raft` on a disk that does not tell the two apart.
+        .executable(name: "raft", targets: ["RaftCommand"]),
     ],
     dependencies: [
-        .package(url: "https://github.com/apple/swift-log", from: "1.6.0"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
         .package(url: "https://github.com/apple/swift-collections", from: "1.1.0"),
         .package(url: "https://github.com/apple/swift-nio", from: "2.90.0"),
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.5.0"),
     ],
     targets: [
         // MARK: The library
@@ -68,6 +72,25 @@ let package = Package(
                 .product(name: "NIOCore", package: "swift-nio"),
             ],
             swiftSettings: settings),
+        .target(
+            name: "RaftServer",
+            dependencies: [
+                "Raft", "RaftStorage", "RaftTransport", "RaftKeyValue", "RaftClient",
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+            ],
+            swiftSettings: settings),
+        .executableTarget(
+            name: "RaftCommand",
+            dependencies: [
+                "Raft", "RaftTransport", "RaftClient", "RaftServer", "RaftKeyValue",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+            ],
+            swiftSettings: settings),
         // MARK: Simulation
         .target(
             name: "RaftSimulation",
@@ -100,5 +123,13 @@ let package = Package(
         .testTarget(name: "RaftKeyValueTests", dependencies: ["Raft", "RaftKeyValue"], swiftSettings: settings),
         .testTarget(
             name: "RaftClientTests", dependencies: ["Raft", "RaftClient", "RaftTransport"], swiftSettings: settings),
+        .testTarget(
+            name: "RaftCommandTests",
+            dependencies: [
+                "Raft", "RaftClient", "RaftCommand", "RaftServer", "RaftTransport",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "Logging", package: "swift-log"),
+            ],
+            swiftSettings: settings),
     ]
 )
