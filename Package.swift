@@ -131,5 +131,12 @@ let package = Package(
                 .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: settings),
+        // Needs the program itself, which it starts: real processes over real mTLS.
+        .testTarget(
+            name: "IntegrationTests",
+            dependencies: [
+                "Raft", "RaftClient", "RaftCommand", "RaftTransport", .product(name: "NIOPosix", package: "swift-nio"),
+            ],
+            swiftSettings: settings),
     ]
 )
