@@ -19,15 +19,20 @@ let package = Package(
     products: [
         .library(name: "Raft", targets: ["Raft"]),
         .library(name: "RaftStorage", targets: ["RaftStorage"]),
-        .library(name: "RaftSimulation", targets: ["RaftSimulation"]),
         .library(name: "RaftTransport", targets: ["RaftTransport"]),
+        .library(name: "RaftKeyValue", targets: ["RaftKeyValue"]),
+        .library(name: "RaftClient", targets: ["RaftClient"]),
+        .library(name: "RaftServer", targets: ["RaftServer"]),
+        .library(name: "RaftSimulation", targets: ["RaftSimulation"]),
+        // Its folder is not `raft`: that would be `Raft` on a disk that does not tell the two apart.
+        .executable(name: "raft", targets: ["RaftCommand"]),
         .executable(name: "raft-simulate", targets: ["RaftSimulateCommand"]),
     ],
     dependencies: [
-        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.5.0"),
-        .package(url: "https://github.com/apple/swift-log", from: "1.6.0"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
         .package(url: "https://github.com/apple/swift-collections", from: "1.1.0"),
         .package(url: "https://github.com/apple/swift-nio", from: "2.90.0"),
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.5.0"),
     ],
     targets: [
         // MARK: The library
@@ -51,6 +56,37 @@ let package = Package(
             dependencies: [
                 "Raft", "COpenSSL", "CProtobufC", "CRaftProtos",
                 .product(name: "DequeModule", package: "swift-collections"),
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+            ],
+            swiftSettings: settings),
+        // MARK: The key-value service
+        .systemLibrary(name: "CLMDB", pkgConfig: "lmdb", providers: [.apt(["liblmdb-dev"])]),
+        .target(
+            name: "RaftKeyValue", dependencies: ["Raft", "CLMDB", "CRaftProtos", "CProtobufC"],
+            swiftSettings: settings),
+        .target(
+            name: "RaftClient",
+            dependencies: [
+                "Raft", "RaftTransport", "CRaftProtos", "CProtobufC",
+                .product(name: "NIOCore", package: "swift-nio"),
+            ],
+            swiftSettings: settings),
+        .target(
+            name: "RaftServer",
+            dependencies: [
+                "Raft", "RaftStorage", "RaftTransport", "RaftKeyValue", "RaftClient",
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+            ],
+            swiftSettings: settings),
+        .executableTarget(
+            name: "RaftCommand",
+            dependencies: [
+                "Raft", "RaftTransport", "RaftClient", "RaftServer", "RaftKeyValue",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
@@ -89,6 +125,24 @@ let package = Package(
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
+            ],
+            swiftSettings: settings),
+        .testTarget(name: "RaftKeyValueTests", dependencies: ["Raft", "RaftKeyValue"], swiftSettings: settings),
+        .testTarget(
+            name: "RaftClientTests", dependencies: ["Raft", "RaftClient", "RaftTransport"], swiftSettings: settings),
+        .testTarget(
+            name: "RaftCommandTests",
+            dependencies: [
+                "Raft", "RaftClient", "RaftCommand", "RaftServer", "RaftTransport",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "Logging", package: "swift-log"),
+            ],
+            swiftSettings: settings),
+        // Needs the program itself, which it starts: real processes over real mTLS.
+        .testTarget(
+            name: "IntegrationTests",
+            dependencies: [
+                "Raft", "RaftClient", "RaftCommand", "RaftTransport", .product(name: "NIOPosix", package: "swift-nio"),
             ],
             swiftSettings: settings),
     ]

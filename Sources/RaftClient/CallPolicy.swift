@@ -1,0 +1,66 @@
+internal import Raft
+internal import RaftTransport
+
+/// What to do about one failed attempt of a call. Pure.
+///
+/// The rule behind it: a call is made again only if it certainly had no effect, or if having it twice is no harm
+/// because it only reads.
+enum CallPolicy {
+    enum Decision: Hashable {
+        /// Ask the leader, here.
+        case follow(String)
+        /// Ask another node.
+        case elsewhere
+        /// Ask the same node, later.
+        case later
+        case give(up: RaftClientError)
+    }
+
+    /// - Parameters:
+    ///   - isRead: the call changes nothing.
+    ///   - endpoint: who was asked, for the message.
+    static func judge(_ status: RPCStatus, isRead: Bool, endpoint: String) -> Decision {
+        let text = "\(endpoint): \(status.message)"
+        let detail = status.detail
+        let mayHaveHappened = status.wasSent && !isRead && !certainlyNothing(status, detail)
+
+        switch status.code {
+        case .permissionDenied:
+            return .give(up: RaftClientError(.notAuthorized, text))
+        case .unauthenticated where !mayHaveHappened:
+            return .elsewhere
+        case .cancelled where !mayHaveHappened && !status.wasSent:
+            return .give(up: RaftClientError(.cancelled, text))
+        default: break
+        }
+        if mayHaveHappened {
+            return .give(
+                up: RaftClientError(
+                    .outcomeUnknown, "\(text); the write may have been applied, or may be yet: read before repeating it"
+                ))
+        }
+        switch detail?.code {
+        case "notLeader":
+            if let address = detail?.leader?.address, address != endpoint { return .follow(address) }
+            return .elsewhere
+        case "overloaded": return .later
+        default: break
+        }
+        switch status.code {
+        case .invalidArgument, .outOfRange, .unimplemented, .alreadyExists, .notFound:
+            return .give(up: RaftClientError(.refused, text))
+        case .resourceExhausted: return .later
+        default: return .elsewhere
+        }
+    }
+
+    /// Whether the server itself says that the call had, and will have, no effect.
+    private static func certainlyNothing(_ status: RPCStatus, _ detail: ErrorDetail?) -> Bool {
+        if let detail { return detail.outcome == .nothingHappened }
+        // Without a detail the answer is the transport's, not the node's: these it gives before it calls the handler.
+        switch status.code {
+        case .permissionDenied, .unauthenticated, .unimplemented, .invalidArgument, .resourceExhausted: return true
+        default: return false
+        }
+    }
+}

@@ -1,0 +1,88 @@
+internal import CProtobufC
+internal import CRaftProtos
+internal import Raft
+package import RaftTransport
+
+/// `raft.admin.v1.StatusRequest`: asks for everything, so it says nothing.
+package struct StatusRequest: Hashable, Sendable {
+    package init() {}
+    package func encoded() -> [UInt8] { [] }
+    package init(decoding bytes: [UInt8]) throws(RPCStatus) {
+        self = try Protobuf.decode(bytes, budget: 4096, unpack: raft__admin__v1__status_request__unpack) { _ in
+            StatusRequest()
+        }
+    }
+}
+
+extension MemberStatus {
+    package func encoded() -> [UInt8] {
+        let addresses = members.reduce(0) { $0 + $1.address.utf8.count + 160 }
+        let arena = ProtobufArena(budget: addresses + peers.count * 160 + 16_384 + (stopReason?.utf8.count ?? 0))
+        var message = Raft__Admin__V1__StatusResponse()
+        raft__admin__v1__status_response__init(&message)
+        message.id = id.rawValue
+        message.cluster = arena.string(cluster)
+        message.role = arena.string(role)
+        message.term = term.rawValue
+        message.leader_id = leader?.id.rawValue ?? 0
+        message.leader_address = arena.string(leader?.address ?? "")
+        message.last_term = last.term.rawValue
+        message.last_index = last.index.rawValue
+        message.commit_index = commit.rawValue
+        message.applied_index = applied.rawValue
+        message.snapshot_index = snapshot.rawValue
+        message.stop_reason = arena.string(stopReason ?? "")
+        message.n_members = members.count
+        message.members = arena.repeated(
+            members.map { member in
+                var field = Raft__Admin__V1__Member()
+                raft__admin__v1__member__init(&field)
+                field.id = member.id.rawValue
+                field.address = arena.string(member.address)
+                field.is_voter = member.isVoter ? 1 : 0
+                return field
+            })
+        message.n_peers = peers.count
+        message.peers = arena.repeated(
+            peers.map { peer in
+                var field = Raft__Admin__V1__Peer()
+                raft__admin__v1__peer__init(&field)
+                field.id = peer.id.rawValue
+                field.match_index = peer.matchIndex.rawValue
+                field.reachable = peer.isReachable ? 1 : 0
+                return field
+            })
+        return Protobuf.encode(message)
+    }
+
+    package init(decoding bytes: [UInt8]) throws(RPCStatus) {
+        self = try Protobuf.decode(bytes, unpack: raft__admin__v1__status_response__unpack) { pointer in
+            let message = pointer.pointee
+            let address = Protobuf.string(message.leader_address)
+            let reason = Protobuf.string(message.stop_reason)
+            return MemberStatus(
+                id: NodeID(message.id), cluster: Protobuf.string(message.cluster), role: Protobuf.string(message.role),
+                term: Term(message.term),
+                leader: message.leader_id == 0
+                    ? nil : LeaderHint(id: NodeID(message.leader_id), address: address.isEmpty ? nil : address),
+                last: LogID(term: Term(message.last_term), index: LogIndex(message.last_index)),
+                commit: LogIndex(message.commit_index), applied: LogIndex(message.applied_index),
+                snapshot: LogIndex(message.snapshot_index),
+                members: UnsafeBufferPointer(start: message.members, count: message.n_members).compactMap { field in
+                    field.map {
+                        Member(
+                            id: NodeID($0.pointee.id), address: Protobuf.string($0.pointee.address),
+                            isVoter: $0.pointee.is_voter != 0)
+                    }
+                },
+                peers: UnsafeBufferPointer(start: message.peers, count: message.n_peers).compactMap { field in
+                    field.map {
+                        Peer(
+                            id: NodeID($0.pointee.id), matchIndex: LogIndex($0.pointee.match_index),
+                            isReachable: $0.pointee.reachable != 0)
+                    }
+                },
+                stopReason: reason.isEmpty ? nil : reason)
+        }
+    }
+}

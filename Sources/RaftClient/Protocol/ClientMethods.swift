@@ -1,0 +1,19 @@
+package import RaftTransport
+
+/// The methods of Protos/client.proto and Protos/admin.proto, each with the roles that may call it.
+package enum ClientMethods {
+    package static let put = client(1, "Put")
+    package static let delete = client(2, "Delete")
+    package static let compareAndSwap = client(3, "CompareAndSwap")
+    package static let get = client(4, "Get")
+    package static let range = client(5, "Range")
+    package static let status = Method(
+        id: 1, name: "raft.admin.v1.Node/Status", purpose: .admin, roles: [.admin])
+
+    private static func client(_ id: UInt16, _ name: String) -> Method {
+        Method(id: id, name: "raft.client.v1.KeyValue/\(name)", purpose: .client, roles: [.client])
+    }
+
+    /// The largest message that either side may need memory for: a frame's limit, and its fields unpacked.
+    package static let unpackBudget = 24 << 20
+}

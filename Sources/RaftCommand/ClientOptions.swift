@@ -1,0 +1,77 @@
+internal import ArgumentParser
+internal import NIOCore
+internal import NIOPosix
+internal import Raft
+internal import RaftClient
+internal import RaftTransport
+
+/// What every client command takes.
+struct ClientOptions: ParsableArguments {
+    @Option(
+        help: ArgumentHelp(
+            "The context file of the cluster.",
+            discussion: "Default: $RAFT_CONTEXT, else ./raft-dev/context.json.", valueName: "file"))
+    var context: String?
+
+    @Option(help: "How long to try in all, such as 5s or 500ms.")
+    var timeout = TimeArgument(.seconds(5))
+
+    @Option(name: [.customShort("o"), .customLong("output")], help: "How to print: table or json.")
+    var output = OutputFormat.table
+
+    static let defaultContext = "./raft-dev/context.json"
+
+    func loadContext() throws(Failure) -> ClusterContext {
+        let variable = Console.environment("RAFT_CONTEXT").flatMap { $0.isEmpty ? nil : $0 }
+        return try ClusterContext.load(context ?? variable ?? Self.defaultContext)
+    }
+
+    /// Runs `body` with a client, says on standard error when it takes long, and closes the client.
+    func withClient<Result>(
+        _ role: Role, _ body: (KeyValueClient, ClusterContext) async throws -> Result
+    ) async throws -> Result {
+        let context = try loadContext()
+        let client = try Self.client(context, role, timeout: timeout.duration)
+        let notice = Task { [timeout] in
+            try await Task.sleep(for: .seconds(1))
+            Console.error(
+                "waiting for \(context.endpoints.joined(separator: ", ")), at most \(timeout.duration.formatted)")
+        }
+        defer { notice.cancel() }
+        do {
+            let result = try await body(client, context)
+            await client.close()
+            return result
+        } catch let error as RaftClientError {
+            throw Failure(error)
+        }
+    }
+
+    /// A client with the context's certificate for `role`.
+    static func client(
+        _ context: ClusterContext, _ role: Role, timeout: Duration
+    ) throws(Failure) -> KeyValueClient {
+        guard let credentials = role == .admin ? context.admin : context.client else {
+            throw Failure(
+                .usage,
+                "the context file names no \(role) certificate; make one with `raft cert issue --role \(role)` and add it as \"\(role)\""
+            )
+        }
+        let tls: TLSContext
+        do {
+            tls = try TLSContext(certificate: credentials.certificate, key: credentials.key, ca: context.ca)
+        } catch {
+            throw Failure(.usage, error.message)
+        }
+        guard tls.principal.cluster == context.cluster else {
+            throw Failure(
+                .usage,
+                "\(credentials.certificate) names cluster \"\(tls.principal.cluster)\", the context file \"\(context.cluster)\"; use a certificate of that cluster"
+            )
+        }
+        var options = KeyValueClient.Options()
+        options.timeout = timeout
+        return KeyValueClient(
+            endpoints: context.endpoints, tls: tls, group: MultiThreadedEventLoopGroup.singleton, options: options)
+    }
+}

@@ -1,0 +1,43 @@
+internal import ArgumentParser
+
+/// The executable `raft`.
+@main
+struct RaftCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "raft",
+        abstract: "A replicated key-value store: nodes, certificates and clients in one program.",
+        discussion: """
+            Begin with `raft dev`: three nodes on this machine, with certificates of their own. Then, beside it, \
+            `raft put a 1 && raft get a`.
+
+            \(Failure.exitCodeHelp)
+            """,
+        version: "0.1.0",
+        subcommands: [
+            Dev.self, Serve.self, Cert.self, Put.self, Get.self, Delete.self, RangeCommand.self, CompareAndSwap.self,
+            Status.self,
+        ])
+
+    static func main() async {
+        await main(nil)
+    }
+
+    static func main(_ arguments: [String]?) async {
+        do {
+            var command = try parseAsRoot(arguments)
+            if var asynchronous = command as? any AsyncParsableCommand {
+                try await asynchronous.run()
+            } else {
+                try command.run()
+            }
+        } catch let failure as Failure {
+            Console.error(failure.message)
+            exit(withError: ExitCode(failure.code.rawValue))
+        } catch {
+            // Help and version leave with 0, and a mistake in the arguments with our code for it, not with sysexits'.
+            guard exitCode(for: error) == .validationFailure else { exit(withError: error) }
+            Console.error(fullMessage(for: error), prefix: "")
+            exit(withError: ExitCode(Failure.Code.usage.rawValue))
+        }
+    }
+}

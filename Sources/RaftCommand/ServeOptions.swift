@@ -1,0 +1,145 @@
+internal import ArgumentParser
+internal import Raft
+internal import RaftServer
+
+/// The settings of `raft serve`, from flags or, where a flag is not given, from the environment.
+struct ServeOptions: ParsableArguments {
+    @Option(help: ArgumentHelp("This node's id, above 0.  [RAFT_ID]", valueName: "n")) var id: String?
+    @Option(help: ArgumentHelp("Where to listen.  [RAFT_LISTEN]", valueName: "host:port")) var listen: String?
+    @Option(
+        help: ArgumentHelp(
+            "Where others reach this node; default: its entry in --members, else --listen.  [RAFT_ADVERTISE]",
+            valueName: "host:port"))
+    var advertise: String?
+    @Option(help: ArgumentHelp("Where the node keeps its data.  [RAFT_DATA]", valueName: "dir")) var data: String?
+    @Option(help: ArgumentHelp("The node's certificate, of role peer.  [RAFT_CERT]", valueName: "file"))
+    var cert: String?
+    @Option(help: ArgumentHelp("Its key, readable for its owner alone.  [RAFT_KEY]", valueName: "file"))
+    var key: String?
+    @Option(help: ArgumentHelp("The authority of the cluster's certificates.  [RAFT_CA]", valueName: "file"))
+    var ca: String?
+    @Option(help: ArgumentHelp("The cluster's name, as in the certificates.  [RAFT_CLUSTER]", valueName: "name"))
+    var cluster: String?
+    @Option(
+        help: ArgumentHelp(
+            "The initial members, the same on each: 1=host:port,2=host:port,…  [RAFT_MEMBERS]", valueName: "list"))
+    var members: String?
+    @Flag(help: "First start of an initial member: begin the cluster with --members.  [RAFT_BOOTSTRAP=1]")
+    var bootstrap = false
+    @Flag(help: "First start of any other member: wait for a leader.  [RAFT_JOIN=1]") var join = false
+    @Option(
+        help: ArgumentHelp(
+            "Campaign after hearing no leader for this to twice this. Default 1s.  [RAFT_ELECTION_TIMEOUT]",
+            valueName: "time"))
+    var electionTimeout: String?
+    @Option(
+        help: ArgumentHelp(
+            "How often a leader is heard. Default 100ms.  [RAFT_HEARTBEAT]", valueName: "time"))
+    var heartbeat: String?
+    @Option(
+        help: ArgumentHelp(
+            "The largest value taken from clients, in bytes. Default 1572864.  [RAFT_MAX_VALUE_BYTES]",
+            valueName: "n"))
+    var maxValueBytes: String?
+    @Flag(help: "Stop when standard input ends; so nodes end with the program that started them.")
+    var stopOnEOF = false
+
+    /// Everything that can be checked without looking at a file.
+    ///
+    /// - Throws: a ``Failure`` of code usage that names the flag and its variable.
+    func configuration(
+        environment: @escaping (String) -> String? = Console.environment
+    ) throws(Failure) -> ServerConfiguration {
+        let values = Values(environment: environment)
+        let idText = try values.required(id, "--id")
+        guard let number = UInt64(idText), number > 0 else {
+            throw Failure(.usage, "--id \"\(idText)\": an id is a whole number above 0")
+        }
+        let listen = try values.required(listen, "--listen")
+        try MembersArgument.checkAddress(listen, "--listen", anyPort: true)
+        let members = try values.optional(members, "--members").map { text throws(Failure) in
+            try MembersArgument.parse(text)
+        }
+        let advertise = values.optional(advertise, "--advertise")
+        if let advertise { try MembersArgument.checkAddress(advertise, "--advertise") }
+        if let members {
+            guard let own = members.address(of: NodeID(number)) else {
+                throw Failure(
+                    .usage, "--members does not name node \(number), this one; it names \(values.list(members))")
+            }
+            if let advertise, own != advertise {
+                throw Failure(
+                    .usage,
+                    "--advertise \(advertise), but --members says that node \(number) is at \(own); make them agree")
+            }
+        }
+        let isBootstrap = try values.flag(bootstrap, "--bootstrap")
+        let isJoin = try values.flag(join, "--join")
+        if isBootstrap, isJoin { throw Failure(.usage, "--bootstrap and --join exclude each other; give one of them") }
+        if isBootstrap, members == nil {
+            throw Failure(.usage, "--bootstrap needs --members, the same list on each initial member")
+        }
+        var configuration = ServerConfiguration(
+            id: NodeID(number), cluster: try values.required(cluster, "--cluster"), listen: listen,
+            data: try values.required(data, "--data"), certificate: try values.required(cert, "--cert"),
+            key: try values.required(key, "--key"), ca: try values.required(ca, "--ca"))
+        configuration.advertise = advertise
+        configuration.members = members
+        if isBootstrap { configuration.firstStart = .bootstrap }
+        if isJoin { configuration.firstStart = .join }
+        if let least = try values.time(electionTimeout, "--election-timeout") {
+            configuration.electionTimeout = least...(least * 2)
+        }
+        if let heartbeat = try values.time(heartbeat, "--heartbeat") { configuration.heartbeatInterval = heartbeat }
+        if let text = values.optional(maxValueBytes, "--max-value-bytes") {
+            guard let count = Int(text), (1...ServerConfiguration.largestMaximumValueBytes).contains(count) else {
+                throw Failure(
+                    .usage,
+                    "--max-value-bytes \"\(text)\": 1 to \(ServerConfiguration.largestMaximumValueBytes)")
+            }
+            configuration.maximumValueBytes = count
+        }
+        return configuration
+    }
+}
+
+/// Looks a setting up: the flag first, then its variable.
+private struct Values {
+    let environment: (String) -> String?
+
+    static func variable(_ flag: String) -> String {
+        "RAFT_" + flag.dropFirst(2).uppercased().map { $0 == "-" ? "_" : String($0) }.joined()
+    }
+
+    func optional(_ value: String?, _ flag: String) -> String? {
+        value ?? environment(Self.variable(flag)).flatMap { $0.isEmpty ? nil : $0 }
+    }
+
+    func required(_ value: String?, _ flag: String) throws(Failure) -> String {
+        guard let found = optional(value, flag), !found.isEmpty else {
+            throw Failure(.usage, "\(flag) is missing; give it, or set \(Self.variable(flag))")
+        }
+        return found
+    }
+
+    func flag(_ isSet: Bool, _ flag: String) throws(Failure) -> Bool {
+        if isSet { return true }
+        switch environment(Self.variable(flag)) ?? "" {
+        case "", "0", "false", "no": return false
+        case "1", "true", "yes": return true
+        case let other: throw Failure(.usage, "\(Self.variable(flag))=\(other): write 1 or 0")
+        }
+    }
+
+    func time(_ value: String?, _ flag: String) throws(Failure) -> Duration? {
+        guard let text = optional(value, flag) else { return nil }
+        guard let time = TimeArgument(argument: text) else {
+            throw Failure(.usage, "\(flag) \"\(text)\" is no time; write 1500ms or 2s")
+        }
+        return time.duration
+    }
+
+    func list(_ members: ClusterConfiguration) -> String {
+        members.members.map { "\($0.id)=\($0.address)" }.joined(separator: ",")
+    }
+}

@@ -1,0 +1,194 @@
+public import Raft
+
+#if canImport(Glibc)
+    internal import Glibc
+#elseif canImport(Musl)
+    internal import Musl
+#else
+    internal import Darwin
+#endif
+
+/// The key-value state of one node, on LMDB: a cache of the log.
+///
+/// Commits are not synced. The state survives a clean end and the death of the process; after the death of the machine
+/// it is thrown away and built again from the log (see ``CleanMark``). `lastApplied` is written in the same transaction
+/// as the values, so a command is never applied twice and never skipped.
+///
+/// Belongs to one thread at a time, like every state machine; reads are calls of ``get(_:)`` and
+/// ``range(_:limit:maximumBytes:)`` from within `RaftNode.read`.
+public final class KeyValueMachine: StateMachine {
+    public typealias Command = KeyValueCommand
+    public typealias Output = KeyValueOutput
+
+    public static let execution = StateMachineExecution.worker
+
+    /// The last log entry whose effect the state shows; nil when it is empty and the log is to be applied from its
+    /// first entry on.
+    public private(set) var lastApplied: LogID?
+    /// Why a state that was there has been thrown away, for the log; nil when it was kept, or there was none.
+    public private(set) var discardReason: String?
+
+    private let directory: String
+    private let initialMapBytes: Int
+    private let maximumMapBytes: Int
+    private let mark: CleanMark
+    private var environment: Environment?
+
+    /// Opens the state in `directory`, which is made if it is not there. The caller sees to it that no other process
+    /// uses it.
+    ///
+    /// - Parameters:
+    ///   - initialMapBytes: the size of the map at first; it doubles whenever it is full. Taken from the disk at once.
+    ///   - maximumMapBytes: the size that the map never exceeds; a command that needs more stops the node.
+    /// - Throws: ``RaftError/Code/storage`` when the directory cannot be used or the disk is full.
+    public convenience init(
+        directory: String, initialMapBytes: Int = 16 << 20, maximumMapBytes: Int = 1 << 40
+    ) throws {
+        try self.init(
+            directory: directory, initialMapBytes: initialMapBytes, maximumMapBytes: maximumMapBytes,
+            bootID: CleanMark.currentBootID())
+    }
+
+    /// - Parameter bootID: which start of the machine this is, for tests that need another one.
+    package init(directory: String, initialMapBytes: Int, maximumMapBytes: Int, bootID: String?) throws {
+        self.directory = directory
+        self.initialMapBytes = initialMapBytes
+        self.maximumMapBytes = maximumMapBytes
+        mark = CleanMark(directory: directory, bootID: bootID)
+        if mkdir(directory, 0o700) != 0, errno != EEXIST { throw CleanMark.failure("make directory", directory) }
+        var information = stat()
+        if stat(directory + "/data.mdb", &information) == 0, !mark.isTrusted() {
+            discardReason = "the machine stopped before the key-value state was synced, or its layout is another"
+            try removeFiles()
+        }
+        try openEnvironment()
+    }
+
+    /// Throws the state away if it shows entries that the log does not hold (any more): they may be replaced by others.
+    ///
+    /// - Parameter logEnd: the last entry of the log.
+    public func discard(ifAbove logEnd: LogID) throws {
+        guard let lastApplied, lastApplied.index > logEnd.index || lastApplied.term > logEnd.term else { return }
+        discardReason = "the key-value state shows entry \(lastApplied), the log ends at \(logEnd)"
+        environment = nil
+        try removeFiles()
+        try openEnvironment()
+    }
+
+    private func openEnvironment() throws {
+        // Before LMDB writes anything, and durable: from here on a power cut costs the state.
+        try mark.write(.open)
+        let environment = try Environment(
+            directory: directory, initialMapBytes: initialMapBytes, maximumMapBytes: maximumMapBytes)
+        lastApplied = try environment.applied()
+        self.environment = environment
+    }
+
+    private func removeFiles() throws {
+        for name in ["mark", "data.mdb", "lock.mdb"] where unlink(directory + "/" + name) != 0 && errno != ENOENT {
+            throw CleanMark.failure("remove", directory + "/" + name)
+        }
+    }
+
+    private func opened() throws -> Environment {
+        guard let environment else { throw RaftError(.stopped, "the key-value state is closed") }
+        return environment
+    }
+
+    // MARK: StateMachine
+
+    public func apply(_ command: KeyValueCommand, at id: LogID) throws -> KeyValueOutput {
+        let output = try opened().write { writer in
+            try writer.setApplied(id)
+            return try Self.apply(command, at: id, writer)
+        }
+        lastApplied = id
+        return output
+    }
+
+    /// Applies the whole run in one transaction, together with its last position.
+    public func apply(_ batch: CommandBatch<KeyValueCommand>, into outputs: inout [KeyValueOutput]) throws {
+        let start = outputs.count
+        try opened().write { writer in
+            outputs.removeSubrange(start...)
+            try batch.forEach { command, id in outputs.append(try Self.apply(command, at: id, writer)) }
+            try writer.setApplied(batch.through)
+        }
+        lastApplied = batch.through
+    }
+
+    private static func apply(
+        _ command: KeyValueCommand, at id: LogID, _ writer: Environment.Writer
+    ) throws -> KeyValueOutput {
+        let key = command.key
+        if let refusal = KeyValueLimits.refusal(key: key) { return .refused(refusal) }
+        let revision = id.index.rawValue
+        switch command {
+        case .put(_, let value):
+            let previous = try writer.get(key) { _, revision in revision }
+            try writer.put(key, value, revision: revision)
+            return .done(revision: revision, previous: previous)
+        case .delete:
+            guard let previous = try writer.get(key, { _, revision in revision }) else {
+                return .unchanged(current: nil)
+            }
+            try writer.delete(key)
+            return .done(revision: revision, previous: previous)
+        case .compareAndSwap(_, let expectation, let value):
+            let found = try writer.get(key) { bytes, revision in
+                let isExpected =
+                    switch expectation {
+                    case .value(let expected): bytes.elementsEqual(expected)
+                    case .revision(let expected): revision == expected
+                    case .absent: false
+                    }
+                return (isExpected: isExpected, revision: revision)
+            }
+            guard found?.isExpected ?? (expectation == .absent) else { return .unchanged(current: found?.revision) }
+            try writer.put(key, value, revision: revision)
+            return .done(revision: revision, previous: found?.revision)
+        }
+    }
+
+    /// Syncs the state and marks it clean, so that the next start finds it even if the machine was off in between.
+    public func close() throws {
+        guard let environment else { return }
+        try environment.sync()
+        try mark.write(.clean)
+        self.environment = nil
+    }
+
+    // MARK: Reads
+
+    /// One key, or nil when it is absent.
+    public func get(_ key: [UInt8]) throws -> KeyValueEntry? {
+        guard KeyValueLimits.refusal(key: key) == nil else { return nil }
+        return try opened().get(key) { value, revision in
+            KeyValueEntry(key: key, value: Array(value), revision: revision)
+        }
+    }
+
+    /// The first entries of a range.
+    ///
+    /// - Parameters:
+    ///   - limit: the most entries returned; 0 returns none and only says whether there is one.
+    ///   - maximumBytes: the most bytes of keys and values returned, unless the first entry alone has more.
+    public func range(_ range: KeyRange, limit: Int = 1000, maximumBytes: Int = 1 << 20) throws -> RangePage {
+        var page = RangePage(entries: [], hasMore: false)
+        var byteCount = 0
+        // A longer bound than any key: begin at its longest possible prefix, which is the one key to be skipped.
+        let first = Array(range.from.prefix(KeyValueLimits.maximumKeyBytes))
+        try opened().forEach(from: first) { key, value, revision in
+            if first.count < range.from.count, key.lexicographicallyPrecedes(range.from) { return true }
+            if let upTo = range.upTo, !key.lexicographicallyPrecedes(upTo) { return false }
+            byteCount += key.count + value.count
+            guard page.entries.count < limit, page.entries.isEmpty || byteCount <= maximumBytes else {
+                page.hasMore = true
+                return false
+            }
+            page.entries.append(KeyValueEntry(key: Array(key), value: Array(value), revision: revision))
+            return true
+        }
+        return page
+    }
+}

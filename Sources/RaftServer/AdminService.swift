@@ -1,0 +1,39 @@
+internal import Raft
+internal import RaftClient
+internal import RaftKeyValue
+internal import RaftTransport
+
+/// The methods of Protos/admin.proto.
+struct AdminService: Sendable {
+    let node: RaftNode<KeyValueMachine>
+
+    func offer(on server: RPCServer) {
+        var table = ServiceTable()
+        table.register(ClientMethods.status) { call in
+            do throws(RPCStatus) {
+                _ = try StatusRequest(decoding: call.request)
+                call.respond(MemberStatus(node.status).encoded())
+            } catch {
+                call.fail(error)
+            }
+        }
+        server.serve(.admin, table)
+    }
+}
+
+extension MemberStatus {
+    init(_ status: NodeStatus) {
+        let configuration = status.configuration
+        self.init(
+            id: status.id, cluster: status.cluster, role: status.role.rawValue, term: status.currentTerm,
+            leader: status.leader, last: status.last, commit: status.commitIndex, applied: status.lastApplied,
+            // No snapshots are made yet.
+            snapshot: .zero,
+            members: configuration?.members.map { member in
+                Member(
+                    id: member.id, address: member.address, isVoter: configuration?.isVoter(member.id) ?? false)
+            } ?? [],
+            peers: status.peers.map { Peer(id: $0.id, matchIndex: $0.matchIndex, isReachable: $0.isReachable) },
+            stopReason: status.stopReason?.message)
+    }
+}

@@ -1,0 +1,149 @@
+internal import Raft
+internal import RaftClient
+internal import RaftKeyValue
+internal import RaftTransport
+
+/// The methods of Protos/client.proto: each maps one call to one method of the node, without a task.
+struct ClientService: Sendable {
+    let node: RaftNode<KeyValueMachine>
+    let maximumValueBytes: Int
+
+    /// The most entries in one answer, and about the most bytes: an answer fits into one message.
+    static let maximumRangeCount = 10_000
+    static let maximumRangeBytes = 1 << 20
+
+    func offer(on server: RPCServer) {
+        var table = ServiceTable()
+        table.register(ClientMethods.put) { put($0) }
+        table.register(ClientMethods.delete) { delete($0) }
+        table.register(ClientMethods.compareAndSwap) { compareAndSwap($0) }
+        table.register(ClientMethods.get) { get($0) }
+        table.register(ClientMethods.range) { range($0) }
+        server.serve(.client, table)
+    }
+
+    // MARK: Writes
+
+    private func put(_ call: ServerCall) {
+        answering(call) { () throws(RPCStatus) in
+            let request = try PutRequest(decoding: call.request)
+            try check(key: request.key, value: request.value)
+            propose(.put(key: request.key, value: request.value), call) { output in
+                guard case .done(let revision, let previous) = output else { return nil }
+                return PutResult(revision: revision, previousRevision: previous).encoded()
+            }
+        }
+    }
+
+    private func delete(_ call: ServerCall) {
+        answering(call) { () throws(RPCStatus) in
+            let request = try DeleteRequest(decoding: call.request)
+            try check(key: request.key)
+            propose(.delete(key: request.key), call) { output in
+                switch output {
+                case .done(let revision, let previous):
+                    DeleteResult(revision: revision, previousRevision: previous).encoded()
+                case .unchanged(let current): DeleteResult(revision: nil, previousRevision: current).encoded()
+                case .refused: nil
+                }
+            }
+        }
+    }
+
+    private func compareAndSwap(_ call: ServerCall) {
+        answering(call) { () throws(RPCStatus) in
+            let request = try CompareAndSwapRequest(decoding: call.request)
+            try check(key: request.key, value: request.value)
+            let expectation: KeyValueCommand.Expectation =
+                switch request.expectation {
+                case .value(let value): .value(value)
+                case .revision(let revision): .revision(revision)
+                case .absent: .absent
+                }
+            let command = KeyValueCommand.compareAndSwap(
+                key: request.key, expectation: expectation, value: request.value)
+            propose(command, call) { output in
+                switch output {
+                case .done(let revision, let previous):
+                    SwapResult(revision: revision, previousRevision: previous).encoded()
+                case .unchanged(let current): SwapResult(revision: nil, previousRevision: current).encoded()
+                case .refused: nil
+                }
+            }
+        }
+    }
+
+    /// - Parameter encode: the answer's bytes; nil for an output that this command does not have.
+    private func propose(
+        _ command: KeyValueCommand, _ call: ServerCall, encode: @escaping @Sendable (KeyValueOutput) -> [UInt8]?
+    ) {
+        node.propose(command) { result in
+            switch result {
+            case .failure(let error): call.fail(RPCStatus(error))
+            case .success(.refused(let reason)): call.fail(RPCStatus(refusing: reason))
+            case .success(let output):
+                guard let bytes = encode(output) else {
+                    return call.fail(RPCStatus(.internal, "the key-value state answered \(output)"))
+                }
+                call.respond(bytes)
+            }
+        }
+    }
+
+    // MARK: Reads
+
+    private func get(_ call: ServerCall) {
+        answering(call) { () throws(RPCStatus) in
+            let request = try GetRequest(decoding: call.request)
+            try check(key: request.key)
+            read(request.consistency, call) { machine in
+                GetResponse(found: try machine.get(request.key).map { ($0.value, $0.revision) }).encoded()
+            }
+        }
+    }
+
+    private func range(_ call: ServerCall) {
+        answering(call) { () throws(RPCStatus) in
+            let request = try RangeRequest(decoding: call.request)
+            let limit = request.limit == 0 ? Self.maximumRangeCount : min(Int(request.limit), Self.maximumRangeCount)
+            read(request.consistency, call) { machine in
+                let page = try machine.range(
+                    KeyRange(from: request.from, upTo: request.upTo), limit: limit,
+                    maximumBytes: Self.maximumRangeBytes)
+                let entries = page.entries.map { KeyValue(key: $0.key, value: $0.value, revision: $0.revision) }
+                return KeyValuePage(entries: entries, hasMore: page.hasMore).encoded()
+            }
+        }
+    }
+
+    private func read(
+        _ consistency: Consistency, _ call: ServerCall,
+        _ body: @escaping @Sendable (borrowing KeyValueMachine) throws -> [UInt8]
+    ) {
+        node.read(consistency == .local ? .local : .linearizable, body) { result in
+            switch result {
+            case .failure(let error): call.fail(RPCStatus(error))
+            case .success(.success(let bytes)): call.respond(bytes)
+            case .success(.failure(let error)):
+                call.fail(RPCStatus(error as? RaftError ?? RaftError(.stateMachine, "\(error)")))
+            }
+        }
+    }
+
+    // MARK: The rim
+
+    /// Runs `body`; a request that it refuses is answered at once.
+    private func answering(_ call: ServerCall, _ body: () throws(RPCStatus) -> Void) {
+        do throws(RPCStatus) { try body() } catch { call.fail(error) }
+    }
+
+    private func check(key: [UInt8], value: [UInt8] = []) throws(RPCStatus) {
+        if let reason = KeyValueLimits.refusal(key: key) { throw RPCStatus(refusing: reason) }
+        guard value.count <= maximumValueBytes else {
+            throw RPCStatus(
+                refusing:
+                    "the value has \(value.count) bytes, the limit is \(maximumValueBytes); store less, or raise --max-value-bytes on every node"
+            )
+        }
+    }
+}

@@ -1,0 +1,167 @@
+public import Logging
+internal import NIOCore
+internal import NIOPosix
+public import Raft
+internal import RaftKeyValue
+internal import RaftStorage
+internal import RaftTransport
+
+/// One node as a service: the data directory, the log, the key-value state, the listener, and the node between them.
+///
+/// Owns all of them. Nothing is made before everything that can be checked without it has been; what a failed start
+/// has opened is closed again.
+public final class NodeService: Sendable {
+    /// The port that it listens on.
+    public let port: Int
+    private let node: RaftNode<KeyValueMachine>
+    private let server: RPCServer
+    private let directory: DataDirectory
+    private let group: MultiThreadedEventLoopGroup
+    private let preparation: ThreadLoop
+    private let ended: EndSignal
+
+    private init(
+        node: RaftNode<KeyValueMachine>, server: RPCServer, directory: DataDirectory,
+        group: MultiThreadedEventLoopGroup, preparation: ThreadLoop, ended: EndSignal
+    ) {
+        port = server.port
+        self.node = node
+        self.server = server
+        self.directory = directory
+        self.group = group
+        self.preparation = preparation
+        self.ended = ended
+    }
+
+    /// What the node knows of itself now.
+    public var status: NodeStatus { node.status }
+
+    /// Starts a node, and returns once it is at work.
+    ///
+    /// - Throws: whatever kept it from starting; then nothing is left running, and no data was touched unless it was
+    ///   this node's own and sound.
+    public static func start(
+        _ configuration: ServerConfiguration, logger: Logger
+    ) async throws(RaftError) -> NodeService {
+        let settings = try settings(configuration)
+        let tls = try TLSContext(
+            certificate: configuration.certificate, key: configuration.key, ca: configuration.ca)
+        try StartupChecks.identity(tls.principal, configuration)
+        let mode = try StartupChecks.directory(configuration)
+
+        // Two loops: the first is the node's, and everybody's connections are spread over both.
+        let group = MultiThreadedEventLoopGroup(numberOfThreads: 2)
+        let server: RPCServer
+        do throws(RaftError) {
+            server = try RPCServer(listen: configuration.listen, tls: tls, group: group)
+        } catch {
+            try? await group.shutdownGracefully()
+            throw error
+        }
+        do throws(RaftError) {
+            return try await start(configuration, settings, mode, tls, server, group, logger)
+        } catch {
+            await server.stop()
+            try? await group.shutdownGracefully()
+            throw error
+        }
+    }
+
+    private static func settings(_ configuration: ServerConfiguration) throws(RaftError) -> Configuration {
+        var settings = Configuration(id: configuration.id, cluster: configuration.cluster)
+        settings.electionTimeout = configuration.electionTimeout
+        settings.heartbeatInterval = configuration.heartbeatInterval
+        // A compare-and-swap brings two values; with its key and a peer's message around it, it must fit into a frame.
+        settings.maximumCommandBytes = (4 << 20) - (256 << 10)
+        try settings.validate()
+        return settings
+    }
+
+    private static func start(
+        _ configuration: ServerConfiguration, _ settings: Configuration, _ mode: DataDirectory.Mode,
+        _ tls: TLSContext, _ server: RPCServer, _ group: MultiThreadedEventLoopGroup, _ logger: Logger
+    ) async throws(RaftError) -> NodeService {
+        var generator = SystemRandomNumberGenerator()
+        let directory = try DataDirectory.open(
+            configuration.data, cluster: configuration.cluster, node: configuration.id, mode: mode, using: &generator)
+        let preparation = ThreadLoop(name: "raft-segments")
+        do {
+            let log = try SegmentedLog(directory: directory, preparation: preparation)
+            let recovered: RecoveredLog
+            let machine: KeyValueMachine
+            do {
+                recovered = try log.open()
+                try StartupChecks.members(configuration.members, recovered.configurations, configuration.data)
+                machine = try KeyValueMachine(directory: configuration.data + "/state")
+                try machine.discard(ifAbove: recovered.last)
+            } catch {
+                log.close()
+                throw error
+            }
+            if let reason = machine.discardReason { logger.notice("building the key-value state anew: \(reason)") }
+
+            let loop = NIOLoop(group.next())
+            let ended = EndSignal()
+            var loops = NodeLoops.with(loop)
+            let release = loops.release
+            loops.release = {
+                release()
+                ended.signal()
+            }
+            let isNew = recovered.last == .zero
+            let node = try RaftNode(
+                configuration: settings, machine: machine, store: OpenedLog(log, recovered),
+                transport: TLSTransport(server: server, tls: tls, loop: loop), loops: loops,
+                bootstrap: isNew && configuration.firstStart == .bootstrap ? configuration.members : nil,
+                logger: logger)
+            ClientService(node: node, maximumValueBytes: configuration.maximumValueBytes).offer(on: server)
+            AdminService(node: node).offer(on: server)
+            try await node.start()
+            return NodeService(
+                node: node, server: server, directory: directory, group: group, preparation: preparation,
+                ended: ended)
+        } catch {
+            preparation.stop()
+            directory.close()
+            throw error as? RaftError ?? RaftError(.storage, "\(error)")
+        }
+    }
+
+    /// Waits until the node has ended, whoever ended it, and closes what is left. Returns why it stopped by itself;
+    /// nil when it was asked to.
+    public func untilEnded() async -> RaftError? {
+        await ended.wait()
+        await server.stop()
+        directory.close()
+        preparation.stop()
+        try? await group.shutdownGracefully()
+        return node.status.stopReason
+    }
+
+    /// Stops the node in good order: leadership is passed on, callers are answered, the state is synced.
+    public func stop() async { await node.stop() }
+}
+
+/// Something that happens once, and that may be waited for before or after.
+final class EndSignal: Sendable {
+    private let state = Lock<(hasEnded: Bool, waiting: [CheckedContinuation<Void, Never>])>((false, []))
+
+    func signal() {
+        let waiting = state.withLock { state in
+            state.hasEnded = true
+            defer { state.waiting = [] }
+            return state.waiting
+        }
+        for continuation in waiting { continuation.resume() }
+    }
+
+    func wait() async {
+        await withCheckedContinuation { continuation in
+            let hasEnded = state.withLock { state in
+                if !state.hasEnded { state.waiting.append(continuation) }
+                return state.hasEnded
+            }
+            if hasEnded { continuation.resume() }
+        }
+    }
+}

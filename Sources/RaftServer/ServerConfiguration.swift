@@ -1,0 +1,50 @@
+public import Raft
+
+/// The settings of one node as a service.
+public struct ServerConfiguration: Sendable {
+    /// What to do when the data directory is empty.
+    public enum FirstStart: Hashable, Sendable {
+        /// Refuse: an empty directory under an old id is a disk that was lost, or a wrong path.
+        case refuse
+        /// Begin a new cluster with ``ServerConfiguration/members``.
+        case bootstrap
+        /// Wait for the leader of a cluster that is there.
+        case join
+    }
+
+    public var id: NodeID
+    /// The cluster's name, as in the certificates.
+    public var cluster: String
+    /// `host:port` to listen on; port 0 for one that the kernel chooses.
+    public var listen: String
+    /// Where others reach this node; nil for its entry in ``members``, else ``listen``.
+    public var advertise: String?
+    /// The data directory.
+    public var data: String
+    /// Paths of PEM files.
+    public var certificate: String
+    public var key: String
+    public var ca: String
+    /// The initial members. On a later start they must not contradict what the log holds.
+    public var members: ClusterConfiguration?
+    public var firstStart = FirstStart.refuse
+    public var electionTimeout: ClosedRange<Duration> = .milliseconds(1000)...(.milliseconds(2000))
+    public var heartbeatInterval: Duration = .milliseconds(100)
+    /// The largest value taken from clients, at most ``largestMaximumValueBytes``.
+    public var maximumValueBytes = 1_572_864
+
+    /// A value must fit into one message with its key.
+    public static let largestMaximumValueBytes = 3 << 20
+
+    public init(
+        id: NodeID, cluster: String, listen: String, data: String, certificate: String, key: String, ca: String
+    ) {
+        self.id = id
+        self.cluster = cluster
+        self.listen = listen
+        self.data = data
+        self.certificate = certificate
+        self.key = key
+        self.ca = ca
+    }
+}

@@ -1,0 +1,123 @@
+import Raft
+import RaftTransport
+import Testing
+
+@testable import RaftClient
+
+@Suite("Client protocol")
+struct ClientProtocolTests {
+    static let status = MemberStatus(
+        id: 2, cluster: "dev", role: "leader", term: 9, leader: LeaderHint(id: 2, address: "b:1"),
+        last: LogID(term: 9, index: 40), commit: 39, applied: 38, snapshot: 0,
+        members: [
+            .init(id: 1, address: "a:1", isVoter: true), .init(id: 2, address: "b:1", isVoter: true),
+            .init(id: 4, address: "d:1", isVoter: false),
+        ],
+        peers: [.init(id: 1, matchIndex: 39, isReachable: true), .init(id: 4, matchIndex: 0, isReachable: false)],
+        stopReason: nil)
+
+    @Test("Requests come back as they were")
+    func requests() throws {
+        let big = [UInt8](repeating: 7, count: 1_572_864)
+        for value in [[], [0, 255], big] {
+            let put = PutRequest(key: [0, 1], value: value)
+            #expect(try PutRequest(decoding: put.encoded()) == put)
+        }
+        let delete = DeleteRequest(key: [9])
+        #expect(try DeleteRequest(decoding: delete.encoded()) == delete)
+        for expectation in [.absent, .value([]), .value(big), .revision(0), .revision(.max)] as [KeyExpectation] {
+            let swap = CompareAndSwapRequest(key: [1], expectation: expectation, value: [2])
+            #expect(try CompareAndSwapRequest(decoding: swap.encoded()) == swap)
+        }
+        for consistency in [.linearizable, .local] as [Consistency] {
+            let get = GetRequest(key: [1], consistency: consistency)
+            #expect(try GetRequest(decoding: get.encoded()) == get)
+            for upTo in [nil, [], [5, 0]] as [[UInt8]?] {
+                let range = RangeRequest(from: [1], upTo: upTo, limit: 17, consistency: consistency)
+                #expect(try RangeRequest(decoding: range.encoded()) == range)
+            }
+        }
+        #expect(try StatusRequest(decoding: StatusRequest().encoded()) == StatusRequest())
+    }
+
+    @Test("Responses come back as they were")
+    func responses() throws {
+        for previous in [nil, 3] as [UInt64?] {
+            let put = PutResult(revision: 4, previousRevision: previous)
+            #expect(try PutResult(decoding: put.encoded()) == put)
+            for revision in [nil, 5] as [UInt64?] {
+                let delete = DeleteResult(revision: revision, previousRevision: previous)
+                #expect(try DeleteResult(decoding: delete.encoded()) == delete)
+                let swap = SwapResult(revision: revision, previousRevision: previous)
+                #expect(try SwapResult(decoding: swap.encoded()) == swap)
+            }
+        }
+        for found in [nil, ([], 1), ([0, 255], .max)] as [([UInt8], UInt64)?] {
+            let get = GetResponse(found: found)
+            #expect(try GetResponse(decoding: get.encoded()) == get)
+        }
+        let entries = (0..<1000).map {
+            KeyValue(key: [1, UInt8($0 & 255)], value: [UInt8](repeating: 3, count: $0), revision: UInt64($0 + 1))
+        }
+        for page in [
+            KeyValuePage(entries: [], hasMore: false), KeyValuePage(entries: entries, hasMore: true),
+            KeyValuePage(entries: [KeyValue(key: [], value: [], revision: 0)], hasMore: false),
+        ] {
+            #expect(try KeyValuePage(decoding: page.encoded()) == page)
+        }
+    }
+
+    @Test("A status comes back as it was")
+    func statusRoundTrip() throws {
+        #expect(try MemberStatus(decoding: Self.status.encoded()) == Self.status)
+        var stopped = Self.status
+        stopped.role = "stopped"
+        stopped.leader = nil
+        stopped.members = []
+        stopped.peers = []
+        stopped.stopReason = "write failed: no space left on device"
+        #expect(try MemberStatus(decoding: stopped.encoded()) == stopped)
+    }
+
+    @Test("A refusal comes back with its code, its outcome and the leader")
+    func errorDetail() throws {
+        let hint = LeaderHint(id: 3, address: "c.example:7001")
+        let status = RPCStatus(RaftError(.notLeader, "ask node 3", leader: hint))
+        #expect(status.code == .failedPrecondition)
+        #expect(status.message == "ask node 3")
+        #expect(status.detail == ErrorDetail(code: "notLeader", outcome: .nothingHappened, leader: hint))
+        let unknown = RPCStatus(RaftError(.stopped, "x", outcome: .unknown, leader: nil))
+        #expect(unknown.detail == ErrorDetail(code: "stopped", outcome: .unknown, leader: nil))
+    }
+
+    @Test("A refusal with the longest address that a configuration can hold still travels")
+    func longAddress() {
+        let hint = LeaderHint(id: 3, address: String(repeating: "x", count: 1024))
+        #expect(RPCStatus(RaftError(.notLeader, "x", leader: hint)).detail?.leader == hint)
+    }
+
+    @Test("Every method belongs to one role, and no two share a number")
+    func methods() {
+        let client = [
+            ClientMethods.put, ClientMethods.delete, ClientMethods.compareAndSwap, ClientMethods.get,
+            ClientMethods.range,
+        ]
+        #expect(client.allSatisfy { $0.roles == [.client] && $0.purpose == .client })
+        #expect(Set(client.map(\.id)).count == client.count)
+        #expect(ClientMethods.status.roles == [.admin])
+    }
+
+    @Test("Bytes that are no request are refused as the caller's fault, and nothing traps")
+    func hostile() {
+        let good = RangeRequest(from: [1], upTo: [2], limit: 3, consistency: .local).encoded()
+        for count in 0..<good.count { _ = try? RangeRequest(decoding: Array(good[..<count])) }
+        for bytes in [[0xFF], [0x0A, 0xFF, 0xFF, 0xFF, 0xFF, 0x07]] as [[UInt8]] {
+            #expect(throws: RPCStatus.self) { try PutRequest(decoding: bytes) }
+            #expect(throws: RPCStatus.self) { try KeyValuePage(decoding: bytes) }
+            #expect(throws: RPCStatus.self) { try MemberStatus(decoding: bytes) }
+        }
+        let swap = #expect(throws: RPCStatus.self) { try CompareAndSwapRequest(decoding: [0x0A, 1, 97]) }
+        #expect(swap?.code == .invalidArgument)
+        #expect(throws: RPCStatus.self) { try GetRequest(decoding: [0x0A, 1, 97, 0x10, 9]) }
+    }
+}

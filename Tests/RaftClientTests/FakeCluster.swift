@@ -1,0 +1,118 @@
+import Raft
+import RaftTransport
+
+@testable import RaftClient
+
+/// Nodes made of closures, and a clock that jumps whenever somebody waits.
+final class FakeCluster: Connector, ClientClock {
+    typealias Answer = @Sendable (_ method: Method, _ request: [UInt8], _ call: Int) throws(RPCStatus) -> [UInt8]
+
+    private struct State {
+        var now: Duration = .zero
+        var answers: [String: Answer] = [:]
+        var unreachable: [String: RPCStatus] = [:]
+        var asked: [String] = []
+        var connected: [String] = []
+        var pauses: [Duration] = []
+        var callTimeouts: [Duration] = []
+        var open: [FakeChannel] = []
+    }
+    private let state = Lock(State())
+
+    var now: Duration { state.withLock { $0.now } }
+    /// The endpoints of all calls, in order.
+    var asked: [String] { state.withLock { $0.asked } }
+    var connected: [String] { state.withLock { $0.connected } }
+    var pauses: [Duration] { state.withLock { $0.pauses } }
+    var callTimeouts: [Duration] { state.withLock { $0.callTimeouts } }
+
+    func pause(_ duration: Duration) async throws {
+        try Task.checkCancellation()
+        state.withLock {
+            $0.now += duration
+            $0.pauses.append(duration)
+        }
+    }
+
+    func node(_ endpoint: String, _ answer: @escaping Answer) {
+        state.withLock {
+            $0.unreachable[endpoint] = nil
+            $0.answers[endpoint] = answer
+        }
+    }
+
+    func unreachable(_ endpoint: String, _ code: RPCStatus.Code = .unavailable, _ message: String = "refused") {
+        state.withLock { $0.unreachable[endpoint] = RPCStatus(code, message, wasSent: false) }
+    }
+
+    /// Breaks every connection.
+    func disconnect() {
+        let open = state.withLock { state in
+            defer { state.open = [] }
+            return state.open
+        }
+        for channel in open { channel.isBroken.withLock { $0 = true } }
+    }
+
+    func connect(to endpoint: String, purpose: Purpose, timeout: Duration) async throws(RPCStatus) -> any Channel {
+        let problem: RPCStatus? = state.withLock { state in
+            state.connected.append(endpoint)
+            // Every attempt takes a moment: a client that never pauses still comes to its deadline.
+            state.now += .milliseconds(1)
+            return state.unreachable[endpoint]
+        }
+        if let problem { throw problem }
+        let channel = FakeChannel(endpoint: endpoint, cluster: self)
+        state.withLock { $0.open.append(channel) }
+        return channel
+    }
+
+    fileprivate func answer(
+        _ endpoint: String, _ method: Method, _ request: [UInt8], _ timeout: Duration
+    ) throws(RPCStatus) -> [UInt8] {
+        let (answer, count) = state.withLock { state in
+            state.now += .milliseconds(1)
+            state.asked.append(endpoint)
+            state.callTimeouts.append(timeout)
+            return (state.answers[endpoint], state.asked.count)
+        }
+        guard let answer else { throw RPCStatus(.unavailable, "nobody here", wasSent: true) }
+        return try answer(method, request, count)
+    }
+
+    /// Moves the clock on, as a call that takes its time does.
+    func pass(_ duration: Duration) { state.withLock { $0.now += duration } }
+
+    func client(_ endpoints: [String] = ["a", "b", "c"], timeout: Duration = .seconds(5)) -> KeyValueClient {
+        var options = KeyValueClient.Options()
+        options.timeout = timeout
+        return KeyValueClient(endpoints: endpoints, connector: self, options: options, clock: self, random: { 0.5 })
+    }
+}
+
+final class FakeChannel: Channel {
+    let endpoint: String
+    let cluster: FakeCluster
+    let isBroken = Lock(false)
+
+    init(endpoint: String, cluster: FakeCluster) {
+        self.endpoint = endpoint
+        self.cluster = cluster
+    }
+
+    var isOpen: Bool { isBroken.withLock { !$0 } }
+    func call(_ method: Method, _ request: [UInt8], timeout: Duration) async throws(RPCStatus) -> [UInt8] {
+        guard isOpen else { throw RPCStatus(.unavailable, "closed", wasSent: false) }
+        return try cluster.answer(endpoint, method, request, timeout)
+    }
+    func close() async { isBroken.withLock { $0 = true } }
+}
+
+extension RPCStatus {
+    static func notLeader(_ id: UInt64? = nil, at address: String? = nil) -> RPCStatus {
+        RPCStatus(
+            RaftError(
+                .notLeader, "not the leader in term 9",
+                leader: id.map { LeaderHint(id: NodeID($0), address: address) }))
+    }
+}

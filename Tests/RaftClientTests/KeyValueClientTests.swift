@@ -1,0 +1,246 @@
+import Raft
+import RaftTransport
+import Testing
+
+@testable import RaftClient
+
+@Suite("KeyValueClient")
+struct KeyValueClientTests {
+    let cluster = FakeCluster()
+    static let done = PutResult(revision: 7, previousRevision: nil).encoded()
+
+    private func error(_ body: () async throws -> Void) async -> RaftClientError? {
+        do {
+            try await body()
+            return nil
+        } catch {
+            return error as? RaftClientError
+        }
+    }
+
+    @Test("A put goes to the leader that a follower names, and the next one there at once")
+    func followsHint() async throws {
+        cluster.node("a") { _, _, _ throws(RPCStatus) in throw .notLeader(3, at: "c") }
+        cluster.node("c") { _, _, _ in Self.done }
+        let client = cluster.client()
+        #expect(try await client.put([1], [2]) == PutResult(revision: 7, previousRevision: nil))
+        _ = try await client.put([1], [2])
+        #expect(cluster.asked == ["a", "c", "c"])
+        #expect(cluster.pauses.isEmpty)
+    }
+
+    @Test("A leader outside of the endpoints is followed too")
+    func followsStranger() async throws {
+        cluster.node("a") { _, _, _ throws(RPCStatus) in throw .notLeader(9, at: "z") }
+        cluster.node("z") { _, _, _ in Self.done }
+        _ = try await cluster.client(["a"]).put([1], [2])
+        #expect(cluster.asked == ["a", "z"])
+    }
+
+    @Test("Calls to one node share one connection, also when they begin together")
+    func sharesConnections() async throws {
+        cluster.node("a") { _, _, _ in Self.done }
+        let client = cluster.client()
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            for _ in 0..<50 { group.addTask { _ = try await client.put([1], [2]) } }
+            try await group.waitForAll()
+        }
+        #expect(cluster.connected == ["a"])
+        #expect(cluster.asked.count == 50)
+    }
+
+    @Test("A node that cannot be reached is left for the next one, and nothing is lost")
+    func unreachableNode() async throws {
+        cluster.unreachable("a")
+        cluster.unreachable("b")
+        cluster.node("c") { _, _, _ in Self.done }
+        _ = try await cluster.client().put([1], [2])
+        #expect(cluster.connected == ["a", "b", "c"])
+        #expect(cluster.pauses.isEmpty)
+    }
+
+    @Test("A write that got lost on its way back is not made again, and its outcome is called unknown")
+    func lostWrite() async throws {
+        cluster.node("a") { _, _, _ throws(RPCStatus) in throw RPCStatus(.unavailable, "connection reset") }
+        cluster.node("b") { _, _, _ in Self.done }
+        let client = cluster.client()
+        for write in [
+            { _ = try await client.put([1], [2]) },
+            { _ = try await client.delete([1]) },
+            { _ = try await client.compareAndSwap([1], expecting: .absent, [2]) },
+        ] as [() async throws -> Void] {
+            let error = await error(write)
+            #expect(error?.code == .outcomeUnknown)
+            #expect(error?.outcome == .unknown)
+        }
+        #expect(cluster.asked == ["a", "a", "a"])
+    }
+
+    @Test("A write that the node itself calls unknown is not made again")
+    func unknownWrite() async throws {
+        cluster.node("a") { _, _, _ throws(RPCStatus) in
+            throw RPCStatus(RaftError(.outcomeUnknown, "stepped down in term 3", outcome: .unknown))
+        }
+        let error = await error { _ = try await cluster.client().put([1], [2]) }
+        #expect(error?.code == .outcomeUnknown)
+        #expect(cluster.asked == ["a"])
+    }
+
+    @Test("A read that got lost is made again elsewhere")
+    func lostRead() async throws {
+        cluster.node("a") { _, _, _ throws(RPCStatus) in throw RPCStatus(.unavailable, "connection reset") }
+        cluster.node("b") { _, _, _ in GetResponse(found: ([5], 3)).encoded() }
+        #expect(try await cluster.client().get([1]) == KeyValue(key: [1], value: [5], revision: 3))
+        #expect(cluster.asked == ["a", "b"])
+    }
+
+    @Test("One attempt of a read takes a part of its time, one of a write all of it")
+    func attemptTimeouts() async throws {
+        cluster.node("a") { method, _, _ in
+            method == ClientMethods.put ? Self.done : GetResponse(found: nil).encoded()
+        }
+        let client = cluster.client(timeout: .seconds(30))
+        _ = try await client.get([1])
+        _ = try await client.put([1], [2])
+        #expect(cluster.callTimeouts[0] == .seconds(2))
+        #expect(cluster.callTimeouts[1] > .seconds(29))
+    }
+
+    @Test("An overloaded node is asked again after a pause, which doubles up to its limit")
+    func overloaded() async throws {
+        cluster.node("a") { _, _, call throws(RPCStatus) in
+            guard call > 7 else { throw RPCStatus(RaftError(.overloaded, "too much waits")) }
+            return Self.done
+        }
+        _ = try await cluster.client().put([1], [2])
+        #expect(cluster.asked == Array(repeating: "a", count: 8))
+        #expect(cluster.pauses == [15, 30, 60, 120, 225, 225, 225].map { .milliseconds($0) })
+    }
+
+    @Test("Without a leader the client asks everyone, pauses between rounds, and gives up at its deadline")
+    func noLeader() async throws {
+        for endpoint in ["a", "b", "c"] {
+            cluster.node(endpoint) { _, _, _ throws(RPCStatus) in throw .notLeader() }
+        }
+        let start = cluster.now
+        let error = await error { _ = try await cluster.client(timeout: .seconds(2)).put([1], [2]) }
+        #expect(error?.code == .unavailable)
+        #expect(error?.outcome == .nothingHappened)
+        #expect(error?.message.contains("not the leader in term 9") == true)
+        #expect(cluster.now - start >= .seconds(2))
+        #expect(cluster.now - start < .seconds(3))
+        #expect(Set(cluster.asked) == ["a", "b", "c"])
+        #expect(cluster.asked.count < 60)
+    }
+
+    @Test("A leader that is elected while the client asks is found")
+    func electedMeanwhile() async throws {
+        for endpoint in ["a", "b", "c"] {
+            cluster.node(endpoint) { _, _, call throws(RPCStatus) in
+                guard call > 10, endpoint == "b" else { throw .notLeader() }
+                return Self.done
+            }
+        }
+        _ = try await cluster.client().put([1], [2])
+        #expect(cluster.asked.last == "b")
+    }
+
+    @Test("Two nodes that name each other are not asked in a frenzy")
+    func hintLoop() async throws {
+        cluster.node("a") { _, _, _ throws(RPCStatus) in throw .notLeader(2, at: "b") }
+        cluster.node("b") { _, _, _ throws(RPCStatus) in throw .notLeader(1, at: "a") }
+        let error = await error { _ = try await cluster.client(["a", "b"], timeout: .seconds(2)).put([1], [2]) }
+        #expect(error?.code == .unavailable)
+        #expect(cluster.asked.count < 60)
+    }
+
+    @Test("What the cluster refuses is told at once")
+    func refused() async throws {
+        cluster.node("a") { _, _, _ throws(RPCStatus) in throw RPCStatus(refusing: "the key is empty") }
+        let error = await error { _ = try await cluster.client().put([], [2]) }
+        #expect(error == RaftClientError(.refused, "a: the key is empty"))
+        #expect(cluster.asked == ["a"])
+    }
+
+    @Test("A role that may not call is told at once")
+    func notAuthorized() async throws {
+        cluster.node("a") { _, _, _ throws(RPCStatus) in
+            throw RPCStatus(.permissionDenied, "role metrics may not call Put")
+        }
+        #expect(await error { _ = try await cluster.client().put([1], [2]) }?.code == .notAuthorized)
+        #expect(cluster.asked == ["a"])
+    }
+
+    @Test("One node that does not accept the certificate is passed over; when all do not, that is the answer")
+    func unauthenticated() async throws {
+        cluster.unreachable("a", .unauthenticated, "certificate expired")
+        cluster.node("b") { _, _, _ in Self.done }
+        let client = cluster.client(["a", "b"])
+        _ = try await client.put([1], [2])
+        cluster.disconnect()
+        cluster.unreachable("b", .unauthenticated, "certificate expired")
+        let error = await error { _ = try await client.put([1], [2]) }
+        #expect(error?.code == .notAuthorized)
+        #expect(error?.message.contains("certificate expired") == true)
+    }
+
+    @Test("A connection that has closed is made anew")
+    func reconnects() async throws {
+        cluster.node("a") { _, _, _ in Self.done }
+        let client = cluster.client()
+        _ = try await client.put([1], [2])
+        cluster.disconnect()
+        _ = try await client.put([1], [2])
+        #expect(cluster.connected == ["a", "a"])
+    }
+
+    @Test("A local read does not make its node the leader in the client's eyes")
+    func localRead() async throws {
+        cluster.unreachable("a")
+        cluster.node("b") { _, _, _ in GetResponse(found: nil).encoded() }
+        cluster.node("c") { _, _, _ in Self.done }
+        let client = cluster.client()
+        #expect(try await client.get([1], .local) == nil)
+        cluster.node("a") { _, _, _ throws(RPCStatus) in throw .notLeader(3, at: "c") }
+        _ = try await client.put([1], [2])
+        #expect(cluster.asked == ["b", "a", "c"])
+    }
+
+    @Test("A closed client refuses, and says that nothing happened")
+    func closed() async throws {
+        cluster.node("a") { _, _, _ in Self.done }
+        let client = cluster.client()
+        _ = try await client.put([1], [2])
+        await client.close()
+        #expect(await error { _ = try await client.put([1], [2]) }?.code == .cancelled)
+    }
+
+    @Test("A cancelled task does not keep asking")
+    func cancelledTask() async throws {
+        for endpoint in ["a", "b", "c"] {
+            cluster.node(endpoint) { _, _, _ throws(RPCStatus) in throw .notLeader() }
+        }
+        let client = cluster.client(timeout: .seconds(1_000_000))
+        let task = Task { await error { _ = try await client.put([1], [2]) } }
+        task.cancel()
+        #expect(await task.value?.code == .cancelled)
+    }
+
+    @Test("A response that cannot be read leaves a write's outcome unknown")
+    func unreadableResponse() async throws {
+        cluster.node("a") { _, _, _ in [0xFF] }
+        #expect(await error { _ = try await cluster.client().put([1], [2]) }?.code == .outcomeUnknown)
+    }
+
+    @Test("The status of a node is asked of that node only")
+    func status() async throws {
+        cluster.node("b") { method, _, _ throws(RPCStatus) in
+            guard method == ClientMethods.status else { throw RPCStatus(.unimplemented, "what?") }
+            return ClientProtocolTests.status.encoded()
+        }
+        #expect(try await cluster.client().status(of: "b") == ClientProtocolTests.status)
+        cluster.unreachable("c")
+        #expect(await error { _ = try await cluster.client().status(of: "c") }?.code == .unavailable)
+        #expect(cluster.connected == ["b", "c"])
+    }
+}

@@ -1,0 +1,88 @@
+import Foundation
+import Logging
+import Raft
+import RaftClient
+import Testing
+
+@testable import RaftCommand
+
+@Suite("Output")
+struct OutputTests {
+    @Test("JSON text is what any parser reads back")
+    func json() throws {
+        let nasty = "\"\\/\n\r\t\u{0}\u{1F}\u{7F}ü€\u{1F600}"
+        let json = JSON.object([
+            .init("a", .string(nasty)), .init("b", .array([.null, .bool(true), .number(.max)])),
+            .init("c", .object([])),
+        ])
+        let parsed = try #require(
+            try JSONSerialization.jsonObject(with: Data(json.text.utf8)) as? [String: Any])
+        #expect(parsed["a"] as? String == nasty)
+        #expect((parsed["b"] as? [Any])?.count == 3)
+        #expect(json.text.hasSuffix(#""b":[null,true,18446744073709551615],"c":{}}"#))
+    }
+
+    @Test("Bytes are text when they can be, else base64 under a name that says so")
+    func bytes() {
+        #expect(JSON.bytes("key", [97]) == .init("key", .string("a")))
+        for count in 0...40 {
+            let bytes = (0..<count).map { UInt8(255 - $0) }
+            #expect(JSON.base64(bytes) == Data(bytes).base64EncodedString())
+        }
+        #expect(JSON.bytes("key", [0xFF, 0]) == .init("keyBase64", .string("/wA=")))
+    }
+
+    @Test("Results print with every field, absent ones as null")
+    func results() {
+        #expect(
+            Put.json([97], PutResult(revision: 4, previousRevision: nil)).text
+                == #"{"key":"a","revision":4,"previousRevision":null}"#)
+        #expect(
+            Get.json([97], KeyValue(key: [97], value: [255], revision: 4)).text
+                == #"{"key":"a","valueBase64":"/w==","revision":4}"#)
+        #expect(Get.json([97], nil).text == #"{"key":"a","value":null,"revision":null}"#)
+        #expect(
+            Delete.json([97], DeleteResult(revision: nil, previousRevision: nil)).text
+                == #"{"key":"a","revision":null,"previousRevision":null}"#)
+        #expect(
+            CompareAndSwap.json([97], SwapResult(revision: nil, previousRevision: 3)).text
+                == #"{"key":"a","swapped":false,"revision":null,"previousRevision":3}"#)
+        let entries = [KeyValue(key: [97], value: [49], revision: 4)]
+        #expect(
+            RangeCommand.json(entries, true).text
+                == #"{"entries":[{"key":"a","value":"1","revision":4}],"more":true}"#)
+    }
+
+    @Test("What a terminal must not see is shown escaped")
+    func shown() {
+        #expect(ByteText.shown(Array("aü€".utf8)) == "aü€")
+        #expect(ByteText.shown(Array("a\u{1B}[31m\n\\".utf8)) == #"a\x1b[31m\x0a\\"#)
+        #expect(ByteText.shown(Array("\u{202E}".utf8)) == #"\xe2\x80\xae"#)
+        #expect(ByteText.shown([97, 0xFF, 0, 0x5C]) == #"a\xff\x00\\"#)
+    }
+
+    @Test("An argument that is not UTF-8 keeps its bytes")
+    func rawArguments() {
+        let raw: [[UInt8]] = [Array("put".utf8), [0xFF, 97], [0xFE, 98]]
+        #expect(
+            ByteText.bytes(ofArgument: String(decoding: [0xFE, 98] as [UInt8], as: UTF8.self), in: raw) == [0xFE, 98])
+        #expect(ByteText.bytes(ofArgument: "abc", in: raw) == Array("abc".utf8))
+        #expect(ByteText.bytes(ofArgument: "\u{FFFD}x", in: raw) == Array("\u{FFFD}x".utf8))
+    }
+
+    @Test("A table lines up, with colour or without")
+    func table() {
+        var table = Table(["A", "LONGER"])
+        table.add([.init("value"), .init("x", .green)])
+        #expect(table.text(color: false) == "A      LONGER\nvalue  x\n")
+        #expect(
+            table.text(color: true)
+                == "\u{1B}[1mA\u{1B}[0m      \u{1B}[1mLONGER\u{1B}[0m\nvalue  \u{1B}[32mx\u{1B}[0m\n")
+    }
+
+    @Test("A line of the log is one line, whatever a message holds")
+    func logLine() {
+        let line = StandardErrorLog.line(at: Date(timeIntervalSince1970: 0), .notice, "a\nb\u{1B}[0m \\ ü")
+        #expect(line == #"1970-01-01T00:00:00.000Z notice a\x0ab\x1b[0m \ ü"#)
+    }
+}

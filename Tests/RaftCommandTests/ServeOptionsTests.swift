@@ -1,0 +1,110 @@
+import ArgumentParser
+import Raft
+import RaftServer
+import Testing
+
+@testable import RaftCommand
+
+@Suite("ServeOptions")
+struct ServeOptionsTests {
+    static let complete = [
+        "--id", "2", "--listen", "127.0.0.1:7002", "--data", "d", "--cert", "c.pem", "--key", "k.pem", "--ca", "ca.pem",
+        "--cluster", "prod",
+    ]
+    static let members = ["--members", "1=127.0.0.1:7001,2=127.0.0.1:7002"]
+
+    private func configuration(
+        _ arguments: [String], environment: [String: String] = [:]
+    ) throws -> ServerConfiguration {
+        let serve = try #require(try RaftCommand.parseAsRoot(["serve"] + arguments) as? Serve)
+        return try serve.options.configuration { environment[$0] }
+    }
+
+    private func failure(_ arguments: [String], environment: [String: String] = [:]) -> Failure? {
+        #expect(throws: Failure.self) { try configuration(arguments, environment: environment) }
+    }
+
+    @Test("Flags make the settings")
+    func flags() throws {
+        let configuration = try configuration(
+            Self.complete + Self.members + [
+                "--bootstrap", "--election-timeout", "300ms", "--heartbeat", "50ms", "--max-value-bytes", "1000",
+            ])
+        #expect(configuration.id == 2)
+        #expect(configuration.cluster == "prod")
+        #expect(configuration.firstStart == .bootstrap)
+        #expect(configuration.members?.voters == [1, 2])
+        #expect(configuration.electionTimeout == .milliseconds(300)...(.milliseconds(600)))
+        #expect(configuration.heartbeatInterval == .milliseconds(50))
+        #expect(configuration.maximumValueBytes == 1000)
+    }
+
+    @Test("Left alone, the times are those of the manual, and an empty directory is refused")
+    func defaults() throws {
+        let configuration = try configuration(Self.complete)
+        #expect(configuration.electionTimeout == .seconds(1)...(.seconds(2)))
+        #expect(configuration.heartbeatInterval == .milliseconds(100))
+        #expect(configuration.maximumValueBytes == 1_572_864)
+        #expect(configuration.firstStart == .refuse)
+        #expect(configuration.members == nil)
+    }
+
+    @Test("Every setting can come from the environment, and a flag wins over it")
+    func environment() throws {
+        let environment = [
+            "RAFT_ID": "2", "RAFT_LISTEN": "0.0.0.0:7002", "RAFT_ADVERTISE": "b.example:7002", "RAFT_DATA": "d",
+            "RAFT_CERT": "c", "RAFT_KEY": "k", "RAFT_CA": "a", "RAFT_CLUSTER": "prod", "RAFT_JOIN": "true",
+            "RAFT_ELECTION_TIMEOUT": "2s", "RAFT_HEARTBEAT": "200ms", "RAFT_MAX_VALUE_BYTES": "5",
+            "RAFT_MEMBERS": "2=b.example:7002",
+        ]
+        let fromEnvironment = try configuration([], environment: environment)
+        #expect(fromEnvironment.listen == "0.0.0.0:7002")
+        #expect(fromEnvironment.advertise == "b.example:7002")
+        #expect(fromEnvironment.firstStart == .join)
+        #expect(fromEnvironment.electionTimeout == .seconds(2)...(.seconds(4)))
+        #expect(fromEnvironment.maximumValueBytes == 5)
+        #expect(fromEnvironment.members?.voters == [2])
+        let both = try configuration(["--listen", "127.0.0.1:0", "--data", "other"], environment: environment)
+        #expect(both.listen == "127.0.0.1:0")
+        #expect(both.data == "other")
+        var bootstrap = environment
+        bootstrap["RAFT_JOIN"] = "0"
+        bootstrap["RAFT_BOOTSTRAP"] = "1"
+        #expect(try configuration([], environment: bootstrap).firstStart == .bootstrap)
+    }
+
+    @Test(
+        "A missing setting is named with its flag and its variable",
+        arguments: ["id", "listen", "data", "cert", "key", "ca", "cluster"])
+    func missing(_ name: String) throws {
+        let position = try #require(Self.complete.firstIndex(of: "--\(name)"))
+        var arguments = Self.complete
+        arguments.removeSubrange(position...(position + 1))
+        let failure = failure(arguments)
+        #expect(failure == Failure(.usage, "--\(name) is missing; give it, or set RAFT_\(name.uppercased())"))
+    }
+
+    @Test(
+        "Settings that cannot be are refused with the value and what to do",
+        arguments: [
+            (["--id", "0"], "--id \"0\""), (["--id", "x"], "--id \"x\""), (["--listen", "here"], "--listen: \"here\""),
+            (["--advertise", "b:0"], "--advertise: \"b:0\""), (["--heartbeat", "often"], "--heartbeat \"often\""),
+            (["--election-timeout", "0"], "--election-timeout \"0\""),
+            (["--max-value-bytes", "4000000"], "--max-value-bytes \"4000000\": 1 to 3145728"),
+            (["--bootstrap"], "--bootstrap needs --members"),
+            (["--bootstrap", "--join"] + members, "exclude each other"),
+            (["--members", "1=a:1"], "does not name node 2, this one; it names 1=a:1"),
+            (["--advertise", "b:1"] + members, "--advertise b:1, but --members says that node 2 is at 127.0.0.1:7002"),
+        ])
+    func refused(_ arguments: [String], _ part: String) {
+        let failure = failure(Self.complete + arguments)
+        #expect(failure?.code == .usage)
+        #expect(failure?.message.contains(part) == true, "\(failure?.message ?? "")")
+    }
+
+    @Test("A variable that is neither yes nor no is refused")
+    func badFlagVariable() {
+        let failure = failure(Self.complete, environment: ["RAFT_JOIN": "maybe"])
+        #expect(failure == Failure(.usage, "RAFT_JOIN=maybe: write 1 or 0"))
+    }
+}
