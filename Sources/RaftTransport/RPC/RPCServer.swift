@@ -61,8 +61,10 @@ public final class RPCServer: Sendable {
     }
 
     deinit {
+        let (listener, wasIdle) = state.withLock { ($0.listener, !$0.isStarted && !$0.isStopped) }
+        listener?.close(promise: nil)
         // Once started, the channel owns the socket.
-        if state.withLock({ !$0.isStarted && !$0.isStopped }) { ListeningSocket.close(descriptor) }
+        if wasIdle { ListeningSocket.close(descriptor) }
     }
 
     /// Offers a purpose from now on: may be called before and after ``start()``. Until then its connections are
