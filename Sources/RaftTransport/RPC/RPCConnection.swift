@@ -52,7 +52,7 @@ public final class RPCConnection: Sendable {
         _ method: Method, _ request: [UInt8], timeout: Duration,
         completion: @escaping @Sendable (Result<[UInt8], RPCStatus>) -> Void
     ) {
-        begin(ClientCall(method, request, deadline: .now() + TimeAmount(timeout), completion))
+        begin(ClientCall(method, request, deadline: .now() + timeout.timeAmount, completion))
     }
 
     private func begin(_ call: ClientCall) {
@@ -70,7 +70,7 @@ public final class RPCConnection: Sendable {
         let slot = CancellationSlot<ClientCall> { [outbox] in outbox.post(.abandon($0)) }
         let result = await withTaskCancellationHandler {
             await withCheckedContinuation { (continuation: CheckedContinuation<Result<[UInt8], RPCStatus>, Never>) in
-                let call = ClientCall(method, request, deadline: .now() + TimeAmount(timeout)) {
+                let call = ClientCall(method, request, deadline: .now() + timeout.timeAmount) {
                     continuation.resume(returning: $0)
                 }
                 begin(call)
