@@ -56,10 +56,12 @@ final class ConnectionRegistry: Sendable {
     }
 
     private func leave(_ place: ObjectIdentifier, isCommon: Bool) {
-        state.withLock { state in
-            state.live[place] = nil
+        // Let go of outside the lock: a channel that dies with it could come back here.
+        let last = state.withLock { state in
             if isCommon { state.commonCount -= 1 }
+            return state.live.removeValue(forKey: place)
         }
+        withExtendedLifetime(last) {}
     }
 
     var count: Int { state.withLock { $0.live.count } }
