@@ -64,8 +64,8 @@ public struct Configuration: Sendable {
         // One message of the transport is at most 4 MiB, and an append carries at least one whole entry.
         for (name, value) in [
             ("maximumCommandBytes", maximumCommandBytes), ("maximumAppendBytes", maximumAppendBytes),
-        ] where value > 3 << 20 {
-            throw refuse("\(name) is \(value); at most \(3 << 20) (3 MiB) fit in one message")
+        ] where value > 31 << 17 {
+            throw refuse("\(name) is \(value); at most \(31 << 17) (3.875 MiB) fit in one message")
         }
         guard maximumTailBytes >= 0 else { throw refuse("maximumTailBytes is \(maximumTailBytes)") }
         guard minimumBackoff > .zero, maximumBackoff >= minimumBackoff else {
