@@ -26,6 +26,7 @@ let package = Package(
         .library(name: "RaftSimulation", targets: ["RaftSimulation"]),
         // Its folder is not `raft`: that would be `Raft` on a disk that does not tell the two apart.
         .executable(name: "raft", targets: ["RaftCommand"]),
+        .executable(name: "raft-simulate", targets: ["RaftSimulateCommand"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
@@ -99,6 +100,12 @@ let package = Package(
                 .product(name: "DequeModule", package: "swift-collections"),
                 .product(name: "HeapModule", package: "swift-collections"),
                 .product(name: "Logging", package: "swift-log"),
+            ],
+            swiftSettings: settings),
+        .executableTarget(
+            name: "RaftSimulateCommand",
+            dependencies: [
+                "RaftSimulation", .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: settings),
         // MARK: Examples

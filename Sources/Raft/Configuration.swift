@@ -61,7 +61,12 @@ public struct Configuration: Sendable {
         ] where value <= 0 {
             throw refuse("\(name) is \(value); it must be above zero")
         }
-        guard maximumCommandBytes <= 1 << 30 else { throw refuse("maximumCommandBytes is above 1 GiB") }
+        // One message of the transport is at most 4 MiB, and an append carries at least one whole entry.
+        for (name, value) in [
+            ("maximumCommandBytes", maximumCommandBytes), ("maximumAppendBytes", maximumAppendBytes),
+        ] where value > 3 << 20 {
+            throw refuse("\(name) is \(value); at most \(3 << 20) (3 MiB) fit in one message")
+        }
         guard maximumTailBytes >= 0 else { throw refuse("maximumTailBytes is \(maximumTailBytes)") }
         guard minimumBackoff > .zero, maximumBackoff >= minimumBackoff else {
             throw refuse("backoff \(minimumBackoff) to \(maximumBackoff) is not a range above zero")

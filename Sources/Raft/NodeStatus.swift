@@ -59,6 +59,12 @@ public struct PeerStatus: Sendable, Hashable {
     public var id: NodeID
     /// How far the peer's log is known to be durable and equal to the leader's.
     public var matchIndex: LogIndex
+    /// The next entry to send to it.
+    public var nextIndex: LogIndex
+    /// How many appends are on their way to it without an answer.
+    public var inflightCount: Int
+    /// Where the logs agree is not known yet: appends go one at a time.
+    public var isProbing: Bool
     /// Whether a stream to it stands.
     public var isReachable: Bool
     /// How long ago it last answered.
@@ -67,6 +73,9 @@ public struct PeerStatus: Sendable, Hashable {
     init(_ progress: Progress, now: Instant) {
         id = progress.peer
         matchIndex = progress.matchIndex
+        nextIndex = progress.nextIndex
+        inflightCount = progress.inflight.count
+        isProbing = progress.state == .probe
         isReachable = progress.stream != nil
         sinceHeard = now - progress.heardAt
     }

@@ -101,6 +101,10 @@ public final class DataDirectory: Sendable {
                 "the cluster's name has \(cluster.utf8.count) bytes; it must have 1 to 255, and no control characters")
         }
         guard node.rawValue > 0 else { throw RaftError(.invalidConfiguration, "node id 0; ids begin at 1") }
+        guard !path.isEmpty else {
+            throw RaftError(.invalidConfiguration, "the data directory's path is empty; name one for this node alone")
+        }
+        let path = withoutTrailingSlashes(path)
         try check(try contents(of: path, fileSystem: fileSystem), path, cluster, node, mode)
         try fileSystem.makeDirectories(path)
         let lock = try takeLock(path, fileSystem)

@@ -104,8 +104,15 @@ extension FileSystem {
     }
 }
 
+/// `path` without the slashes at its end.
+func withoutTrailingSlashes(_ path: String) -> String {
+    var path = Substring(path)
+    while path.count > 1, path.hasSuffix("/") { path.removeLast() }
+    return String(path)
+}
+
 /// The directory that `path` is in.
 func parentDirectory(of path: String) -> String {
     guard let slash = path.lastIndex(of: "/") else { return "." }
-    return slash == path.startIndex ? "/" : String(path[..<slash])
+    return slash == path.startIndex ? "/" : withoutTrailingSlashes(String(path[..<slash]))
 }

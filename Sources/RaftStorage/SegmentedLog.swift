@@ -25,8 +25,8 @@ public final class SegmentedLog: LogStore, @unchecked Sendable {
     /// - Parameters:
     ///   - directory: must stay open for as long as the log is used.
     ///   - segmentBytes: the size of new segments: a multiple of 4096, at least 4096. Existing ones keep theirs.
-    ///   - preparation: where the next segment is made while the current one is written. Nil makes each when it is
-    ///     needed, which lets a write wait for it.
+    ///   - preparation: where the next segment is made while the current one is written: not the loop that calls
+    ///     ``write(_:)``, which would wait for it. Nil makes each when it is needed.
     /// - Throws: `.invalidConfiguration` for another size.
     public init(
         directory: DataDirectory, segmentBytes: Int = SegmentedLog.defaultSegmentBytes,

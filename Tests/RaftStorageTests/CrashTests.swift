@@ -24,7 +24,7 @@ struct CrashTests {
                     disk.stop(afterChanges: Int.random(in: 0..<20, using: &generator))
                 }
                 do {
-                    store = try OpenLog(disk)
+                    store = try OpenLog(disk, segmentBytes: 4096 << Int.random(in: 0...3, using: &generator))
                     break
                 } catch let error as RaftError {
                     try #require(error.message.contains("machine has stopped"), "seed \(seed), life \(life): \(error)")

@@ -126,6 +126,7 @@ struct DataDirectoryTests {
             expectRefused(disk, cluster: cluster, code: .invalidConfiguration)
         }
         expectRefused(disk, node: 0, code: .invalidConfiguration)
+        _ = error(.invalidConfiguration) { _ = try openDirectory(disk, "") }
     }
 
     @Test("After a crash at any moment of its making it is empty or whole, and can be made")

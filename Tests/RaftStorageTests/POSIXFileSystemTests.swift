@@ -95,6 +95,18 @@ struct POSIXFileSystemTests {
         #expect(refusal?.message.contains("free space") == true)
     }
 
+    @Test("A data directory may be named with slashes to spare, and brings its parents into being")
+    func slashes() throws {
+        try withTemporaryDirectory { path in
+            let made = try openDirectory(files, path + "/a//b/c//")
+            #expect(made.path == path + "/a//b/c")
+            made.close()
+            let found = try openDirectory(files, path + "/a/b/c", mode: .existing)
+            #expect(found.identity == made.identity)
+            found.close()
+        }
+    }
+
     @Test("A data directory in use is refused, and free again once it is closed")
     func lock() throws {
         try withTemporaryDirectory { path in

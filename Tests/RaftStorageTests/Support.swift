@@ -21,7 +21,8 @@ let directoryPath = "/data"
 let firstSegment = "/data/log/0000000000000001.segment"
 let secondSegment = "/data/log/0000000000000002.segment"
 
-/// Entries of one term with payloads of these sizes, none of their bytes zero.
+/// Entries of one term with payloads of these sizes. None of their bytes is zero: a payload with a sector of zeros would
+/// make some torn writes suspect, which stops the start.
 func entries(_ first: LogIndex, term: Term, sizes: [Int], kind: EntryKind = .command) -> EntryBatch {
     var builder = EntryBatch.Builder(first: first, term: term)
     for (position, size) in sizes.enumerated() {

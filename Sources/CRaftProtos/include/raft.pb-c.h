@@ -110,7 +110,7 @@ struct  Raft__Peer__V1__AppendRequest
   uint64_t previous_index;
   uint64_t leader_commit;
   /*
-   * Which append of the stream this is; the reply repeats it.
+   * Which append of the stream; the reply repeats it.
    */
   uint64_t sequence;
 };

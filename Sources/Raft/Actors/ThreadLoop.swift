@@ -120,6 +120,7 @@ public final class ThreadLoop: Loop, @unchecked Sendable {
 
     private func run() {
         pthread_mutex_lock(mutex)
+        pthread_detach(pthread_self())  // Nobody joins it: its stack goes when it ends.
         while !isStopped {
             takeDueTimers()
             if pending.isEmpty {

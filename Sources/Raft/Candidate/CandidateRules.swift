@@ -37,7 +37,7 @@ struct CandidateRules: RoleRules {
         case .reply(.vote(let reply), let from):
             return tally(reply, from, &baton, &effects)
         case .durable(let id):
-            if baton.finishWrites(through: id) { baton.orderApply(&effects) { _ in [] } }
+            if baton.finishWrites(through: id, &effects) { baton.orderApply(&effects) { _ in [] } }
             return ownVoteDurable(&baton, &effects)
         case .request(.append, _), .request(.heartbeat, _):
             return .handOver(baton.passiveRole)  // Somebody leads this term.

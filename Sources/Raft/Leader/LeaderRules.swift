@@ -80,7 +80,7 @@ struct LeaderRules: RoleRules {
         case .reply(let reply, let from):
             note(reply, from, baton, &effects)
         case .durable(let id):
-            _ = baton.finishWrites(through: id)
+            _ = baton.finishWrites(through: id, &effects)
         case .applied(let index):
             baton.noteApplied(through: index)
         case .streamStarted(let peer, let id):

@@ -89,10 +89,13 @@ struct Progress: Sendable {
         return isNews
     }
 
-    /// The peer holds no entry `previous`. Ignored when it answers something that is no longer the question: then it
-    /// must not move anything back (R46, R47).
+    /// The peer held no entry `previous` when it looked. Ignored when it answers something that is no longer the
+    /// question: then it must not move anything back (R46, R47).
+    ///
+    /// Where an answer that was overtaken has shown meanwhile that the peer does hold `previous`, the refused append
+    /// is still lost, and is sent again.
     mutating func refused(sequence: UInt64, previous: LogIndex, agreeable: LogIndex, now: Instant) {
-        guard take(through: sequence), previous > matchIndex else { return }
+        guard take(through: sequence) else { return }
         let next = max(min(previous, agreeable.next), matchIndex.next)
         becomeProbe(now: now)
         nextIndex = next

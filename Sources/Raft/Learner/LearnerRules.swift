@@ -47,11 +47,19 @@ struct LearnerRules: RoleRules {
             effects.add(.fail([ticket], error))
             return .stay
         }
+        guard !configuration.isJoint else {
+            let error = RaftError(
+                .invalidConfiguration,
+                "two voter sets, \(configuration.voterSets[0]) and \(configuration.voterSets[1]); a cluster begins with one"
+            )
+            effects.add(.fail([ticket], error))
+            return .stay
+        }
         var builder = EntryBatch.Builder(first: 1, term: 0)
         builder.append(.configuration, configuration.encoded)
         guard let batch = builder.finish() else { return .stay }
         baton.write(keeping: .zero, [batch], configurations: [(batch.last, configuration)], &effects)
-        effects.add(.succeed(ticket))
+        baton.initializing = ticket
         return .become(.follower)
     }
 

@@ -132,6 +132,6 @@ extension ClusterConfiguration {
             members.append(Member(id: id, address: address))
         }
         guard rest.isEmpty else { throw corrupt("\(rest.count) bytes too many") }
-        try self.init(voterSets: sets, members: members)
+        do { try self.init(voterSets: sets, members: members) } catch { throw corrupt(error.message) }
     }
 }

@@ -10,7 +10,7 @@ enum Housekeeping {
         case .transfer(_, let ticket):
             effects.add(.fail([ticket], baton.notLeader()))
         case .durable(let id):
-            if baton.finishWrites(through: id) { baton.orderApply(&effects) { _ in [] } }
+            if baton.finishWrites(through: id, &effects) { baton.orderApply(&effects) { _ in [] } }
         case .applied(let index):
             baton.noteApplied(through: index)
         case .writeFailed(let error), .applyFailed(let error):

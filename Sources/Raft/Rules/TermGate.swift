@@ -1,6 +1,10 @@
 /// The three rules above the table: what a message's term means, before any role looks at it (Figure 2, "Rules for
 /// servers"; dissertation §4.2.3 and §9.6; DESIGN §4).
 enum TermGate {
+    /// No cluster gets this far by elections. Who adopted the last term that there can be would have no next one to
+    /// campaign in, and would vote twice in it.
+    private static let lastTerm = Term(.max >> 1)
+
     /// Answers or adopts what the term alone decides. Nil when the role has to look at the message itself.
     ///
     /// - Parameter isPassive: the role follows anyway, so adopting a term does not end it.
@@ -10,6 +14,12 @@ enum TermGate {
         _ message: Message, isPassive: Bool, hearsLeader: Bool, _ baton: inout Baton, _ effects: inout Effects
     ) -> Verdict? {
         switch message {
+        case .request(let request, _) where request.term > lastTerm:
+            effects.alarm("request of node \(request.sender) ignored: no cluster reaches term \(request.term)")
+            return .stay
+        case .reply(let reply, let from) where reply.term > lastTerm:
+            effects.alarm("reply of node \(from) ignored: no cluster reaches term \(reply.term)")
+            return .stay
         case .request(.vote(let request), let path):
             return checkVote(request, path, isPassive: isPassive, hearsLeader: hearsLeader, &baton, &effects)
         case .request(.timeoutNow, _):

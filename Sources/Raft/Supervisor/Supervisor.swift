@@ -157,6 +157,9 @@ actor Supervisor: Activated {
                 "node \(settings.id) is not among the initial members \(bootstrap.voters); add it to the list, or join an existing cluster instead"
             )
         }
+        guard !bootstrap.isJoint else {
+            throw RaftError(.invalidConfiguration, "two voter sets; a cluster begins with one")
+        }
         if recovered.last == .zero, recovered.hardState.currentTerm == 0 { return }
         guard let first = recovered.configurations.first, first.id.index == 1 else {
             if recovered.purged.index > 0 { return }
@@ -327,6 +330,8 @@ actor Supervisor: Activated {
 
     private func end(_ taken: consuming Baton, _ reason: RaftError?) {
         for ticket in taken.stopRequests { succeedAtEnd(ticket) }
+        taken.initializing?.fail(
+            RaftError(.stopped, "node \(settings.id) stopped before its first entry was durable", outcome: .unknown))
         for message in taken.inbox { refuse(message) }
         finish(reason)
     }

@@ -194,4 +194,12 @@ public enum PeerReply: Hashable, Sendable {
     case vote(VoteReply)
     case append(AppendReply)
     case heartbeat(HeartbeatReply)
+
+    public var term: Term {
+        switch self {
+        case .vote(let reply): reply.term
+        case .append(let reply): reply.term
+        case .heartbeat(let reply): reply.term
+        }
+    }
 }

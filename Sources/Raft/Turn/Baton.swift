@@ -40,6 +40,8 @@ struct Baton: ~Copyable, Sendable {
     /// Who asked for a stop that has not happened yet: the leader is passing its office on first.
     var stopRequests: [CompletionTicket] = []
     var isStopping = false
+    /// Who asked for the first entry of this cluster, until it is durable.
+    var initializing: CompletionTicket?
 
     init(
         settings: Configuration, recovered: RecoveredLog, membership: MembershipHistory, applied: LogID,
@@ -142,11 +144,12 @@ extension Baton {
     }
 
     /// The disk has answered. Returns whether more of the log is durable than before.
-    mutating func finishWrites(through id: WriteID) -> Bool {
+    mutating func finishWrites(through id: WriteID, _ effects: inout Effects) -> Bool {
         guard let write = writes.finish(through: id) else { return false }
         durableHardState = write.hardState
         guard write.last > durableIndex else { return false }
         durableIndex = write.last
+        if let ticket = initializing.take() { effects.add(.succeed(ticket)) }
         return true
     }
 

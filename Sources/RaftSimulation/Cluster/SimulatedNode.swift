@@ -114,6 +114,6 @@ extension SimulatedNode {
     var line: String {
         guard let status = node?.status else { return "\(id): down" }
         return
-            "\(id): \(status.role) term \(status.currentTerm) log \(status.last) durable \(status.durableIndex) commit \(status.commitIndex) applied \(status.lastApplied)\(status.peers.map { " [\($0.id): match \($0.matchIndex), \($0.isReachable ? "reachable" : "lost"), heard \($0.sinceHeard)]" }.joined())"
+            "\(id): \(status.role) term \(status.currentTerm) log \(status.last) durable \(status.durableIndex) commit \(status.commitIndex) applied \(status.lastApplied)\(status.peers.map { " [\($0.id): match \($0.matchIndex), next \($0.nextIndex), \($0.inflightCount) out, \($0.isProbing ? "probing, " : "")\($0.isReachable ? "reachable" : "lost"), heard \($0.sinceHeard)]" }.joined())"
     }
 }

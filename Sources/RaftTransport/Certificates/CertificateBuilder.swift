@@ -6,6 +6,9 @@ struct CertificateBuilder {
     /// How long before now a certificate begins to be valid, in seconds: clocks differ.
     static let leeway: Int64 = 300
 
+    /// MBSTRING_UTF8, a macro that Swift does not see.
+    private static let utf8Text: Int32 = 0x1000
+
     private let certificate: X509Certificate
 
     /// - Parameters: times in seconds from now.
@@ -29,7 +32,7 @@ struct CertificateBuilder {
             X509_time_adj_ex(X509_getm_notBefore(pointer), 0, Int(notBefore), nil) != nil,
             X509_time_adj_ex(
                 X509_getm_notAfter(pointer), Int32(clamping: notAfter / 86_400), Int(notAfter % 86_400), nil) != nil,
-            X509_NAME_add_entry_by_txt(subject, "CN", 0x1000 /* MBSTRING_UTF8 */, common, Int32(common.count), -1, 0)
+            X509_NAME_add_entry_by_txt(subject, "CN", Self.utf8Text, common, Int32(common.count), -1, 0)
                 == 1,
             X509_set_pubkey(pointer, key.pointer) == 1
         else { throw Self.failure("a certificate") }

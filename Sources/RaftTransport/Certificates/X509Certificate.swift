@@ -105,11 +105,14 @@ final class X509Certificate: @unchecked Sendable {
     var subject: String { Self.line(X509_get_subject_name(pointer)) }
     var issuer: String { Self.line(X509_get_issuer_name(pointer)) }
 
+    /// XN_FLAG_RFC2253, a macro that Swift does not see.
+    private static let rfc2253: UInt = 0x111_0317
+
     private static func line(_ name: OpaquePointer?) -> String {
         guard let sink = BIO_new(BIO_s_mem()) else { return "" }
         defer { BIO_free(sink) }
         // RFC 2253 escapes control characters, so a name cannot forge a log line.
-        X509_NAME_print_ex(sink, name, 0, 0x111_0317 /* XN_FLAG_RFC2253, a macro that Swift does not see */)
+        X509_NAME_print_ex(sink, name, 0, rfc2253)
         return drain(sink)
     }
 

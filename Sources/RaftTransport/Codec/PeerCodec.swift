@@ -38,10 +38,10 @@ enum PeerCodec {
             body.term = append.term.rawValue
             body.leader = append.leader.rawValue
             body.stream = append.stream.rawValue
+            body.sequence = append.sequence
             body.previous_term = append.previous.term.rawValue
             body.previous_index = append.previous.index.rawValue
             body.leader_commit = append.leaderCommit.rawValue
-            body.sequence = append.sequence
             let count = append.byteCount
             var bytes = withUnsafeMutablePointer(to: &body) { body in
                 envelope.body_case = RAFT__PEER__V1__PEER_REQUEST__BODY_APPEND
@@ -138,8 +138,8 @@ enum PeerCodec {
             batches = [batch]
         }
         return AppendRequest(
-            term: term, leader: try node(body.leader), stream: StreamID(rawValue: body.stream), sequence: body.sequence,
-            previous: previous, leaderCommit: LogIndex(body.leader_commit), entries: batches)
+            term: term, leader: try node(body.leader), stream: StreamID(rawValue: body.stream),
+            sequence: body.sequence, previous: previous, leaderCommit: LogIndex(body.leader_commit), entries: batches)
     }
 
     /// Cuts the entries off the end, so that the unpacker neither copies nor counts them.

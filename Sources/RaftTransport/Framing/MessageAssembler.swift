@@ -145,8 +145,10 @@ struct MessageAssembler {
             let count: UInt16 = payload.readInteger(endianness: .little), count <= RPCStatus.maximumMessageBytes,
             let text = payload.readBytes(length: Int(count)), payload.readableBytes <= RPCStatus.maximumDetailBytes
         else { throw MalformedFrame("status that does not fit its frame") }
+        // The text goes to logs and terminals here: a peer's control characters do not.
+        let shown = text.map { $0 < 0x20 || $0 == 0x7f ? UInt8(ascii: " ") : $0 }
         return RPCStatus(
-            .init(rawValue: code), String(decoding: text, as: UTF8.self), details: Array(payload.readableBytesView))
+            .init(rawValue: code), String(decoding: shown, as: UTF8.self), details: Array(payload.readableBytesView))
     }
 }
 

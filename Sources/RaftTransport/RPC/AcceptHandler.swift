@@ -1,12 +1,6 @@
 internal import NIOCore
 internal import NIOPosix
 
-/// How channels are set up at both ends.
-enum ConnectionSetup {
-    /// Few and large reads: each is deciphered in one go.
-    static let receiveBuffers = AdaptiveRecvByteBufferAllocator(minimum: 2048, initial: 16_384, maximum: 262_144)
-}
-
 /// Stands above TLS until the handshake has told what an accepted connection is for; then the connection takes over,
 /// on the event loop where its purpose is served.
 final class AcceptHandler: ChannelInboundHandler, RemovableChannelHandler {
@@ -55,14 +49,14 @@ final class AcceptHandler: ChannelInboundHandler, RemovableChannelHandler {
         guard let descriptor = copy ?? nil else { return context.close(promise: nil) }
         let session = tls.detach()
         context.close(promise: nil)
-        let options = ChannelOptions.Types.SocketOption(level: .tcp, name: .tcp_nodelay)
         ClientBootstrap(group: eventLoop)
-            .channelOption(options, value: 1)
+            .channelOption(ConnectionSetup.noDelay, value: 1)
+            .channelOption(ConnectionSetup.unsentLimit, value: ConnectionSetup.maximumUnsentBytes)
             .channelOption(.recvAllocator, value: ConnectionSetup.receiveBuffers)
             .channelInitializer { [server, place] channel in
                 channel.eventLoop.makeCompletedFuture {
                     let tls = TLSHandler(
-                        session, deadline: TimeAmount(server.limits.handshakeTimeout), isEstablished: true)
+                        session, deadline: server.limits.handshakeTimeout.timeAmount, isEstablished: true)
                     let above = AcceptHandler(server, tls, place)
                     try channel.pipeline.syncOperations.addHandlers(tls, above)
                 }

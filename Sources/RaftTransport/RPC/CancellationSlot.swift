@@ -1,29 +1,30 @@
 internal import Raft
 
-/// Where a task's cancellation meets the call that it is about, whichever comes first.
-final class CancellationSlot: Sendable {
+/// Where a task's cancellation meets what it is about, whichever comes first.
+final class CancellationSlot<Target: AnyObject & Sendable>: Sendable {
     private struct State {
-        var call: ClientCall?
+        var target: Target?
         var isCancelled = false
     }
     private let state = Lock(State())
-    private let outbox: Outbox
+    private let act: @Sendable (Target) -> Void
 
-    init(_ outbox: Outbox) { self.outbox = outbox }
+    /// - Parameter act: what cancelling means; done at most once.
+    init(_ act: @escaping @Sendable (Target) -> Void) { self.act = act }
 
-    func fill(_ call: ClientCall) {
+    func fill(_ target: Target) {
         let isCancelled = state.withLock { state in
-            state.call = call
+            state.target = target
             return state.isCancelled
         }
-        if isCancelled { outbox.post(.abandon(call)) }
+        if isCancelled { act(target) }
     }
 
     func cancel() {
-        let call = state.withLock { state in
+        let target = state.withLock { state in
             state.isCancelled = true
-            return state.call
+            return state.target
         }
-        if let call { outbox.post(.abandon(call)) }
+        if let target { act(target) }
     }
 }

@@ -71,7 +71,7 @@ final class Connection: ChannelInboundHandler, @unchecked Sendable {
         outbox.attach(self)
         // A client keeps silent until the server has spoken: only then has the server accepted its certificate.
         if isServer && greets { sendSettings() }
-        let interval = TimeAmount(limits.keepaliveInterval / 2)
+        let interval = (limits.keepaliveInterval / 2).timeAmount
         let bound = NIOLoopBound(self, eventLoop: eventLoop)
         keepalive = eventLoop.scheduleRepeatedTask(initialDelay: interval, delay: interval) { _ in
             bound.value.checkLife()
@@ -92,13 +92,13 @@ final class Connection: ChannelInboundHandler, @unchecked Sendable {
     private func checkLife() {
         let now = NIODeadline.now()
         let silence = now - lastRead
-        if settings == nil, now - begunAt > TimeAmount(limits.handshakeTimeout) {
+        if settings == nil, now - begunAt > limits.handshakeTimeout.timeAmount {
             return fail("nothing was said within \(limits.handshakeTimeout) after the handshake")
         }
-        if silence > TimeAmount(limits.keepaliveTimeout) {
+        if silence > limits.keepaliveTimeout.timeAmount {
             return fail("nothing was heard for \(limits.keepaliveTimeout), not even an answer to a ping")
         }
-        if silence > TimeAmount(limits.keepaliveInterval), !hasAsked, settings != nil {
+        if silence > limits.keepaliveInterval.timeAmount, !hasAsked, settings != nil {
             hasAsked = true
             sendUrgent(.init(type: .ping, stream: 0, head: Wire.bytes(now.uptimeNanoseconds)))
             writeOut()

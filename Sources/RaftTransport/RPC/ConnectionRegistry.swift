@@ -56,10 +56,12 @@ final class ConnectionRegistry: Sendable {
     }
 
     private func leave(_ place: ObjectIdentifier, isCommon: Bool) {
-        state.withLock { state in
-            state.live[place] = nil
+        // Let go of outside the lock: a channel that dies with it could come back here.
+        let last = state.withLock { state in
             if isCommon { state.commonCount -= 1 }
+            return state.live.removeValue(forKey: place)
         }
+        withExtendedLifetime(last) {}
     }
 
     var count: Int { state.withLock { $0.live.count } }
@@ -87,6 +89,15 @@ final class ConnectionRegistry: Sendable {
 
     /// Returns once all that ``retireAll(_:grace:)`` found are closed.
     func waitUntilClosed() async {
-        for channel in state.withLock({ $0.closing }) { try? await channel.closeFuture.get() }
+        for channel in state.withLock({ $0.closing }) { await channel.waitUntilClosed() }
+    }
+}
+
+extension Channel {
+    /// Returns once the channel is closed. (Its future's own `get()` makes ThreadSanitizer report a race that is none.)
+    func waitUntilClosed() async {
+        await withCheckedContinuation { continuation in
+            closeFuture.whenComplete { _ in continuation.resume() }
+        }
     }
 }

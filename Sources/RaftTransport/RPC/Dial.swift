@@ -60,7 +60,7 @@ final class Dial: @unchecked Sendable {
         } catch {
             return fail(.invalidArgument, error.message)
         }
-        timer = eventLoop.scheduleTask(in: TimeAmount(timeout)) {
+        timer = eventLoop.scheduleTask(in: timeout.timeAmount) {
             self.fail(.deadlineExceeded, "no answer within \(timeout)")
         }
         let cluster = tls.principal.cluster
@@ -73,10 +73,10 @@ final class Dial: @unchecked Sendable {
                 }
                 return expecting(principal)
             })
-        let options = ChannelOptions.Types.SocketOption(level: .tcp, name: .tcp_nodelay)
         ClientBootstrap(group: eventLoop)
-            .connectTimeout(TimeAmount(timeout))
-            .channelOption(options, value: 1)
+            .connectTimeout(timeout.timeAmount)
+            .channelOption(ConnectionSetup.noDelay, value: 1)
+            .channelOption(ConnectionSetup.unsentLimit, value: ConnectionSetup.maximumUnsentBytes)
             .channelOption(.recvAllocator, value: ConnectionSetup.receiveBuffers)
             .channelInitializer { [self] channel in
                 channel.eventLoop.makeCompletedFuture {
@@ -84,7 +84,7 @@ final class Dial: @unchecked Sendable {
                     guard let session = TLSSession(tls, purpose: purpose, policy: policy) else {
                         throw RaftError(.transport, "out of memory for a connection")
                     }
-                    let handler = TLSHandler(session, deadline: TimeAmount(limits.handshakeTimeout))
+                    let handler = TLSHandler(session, deadline: limits.handshakeTimeout.timeAmount)
                     try channel.pipeline.syncOperations.addHandlers(handler, DialHandler(self))
                 }
             }

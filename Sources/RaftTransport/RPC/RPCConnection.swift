@@ -30,16 +30,18 @@ public final class RPCConnection: Sendable {
         expecting: @escaping @Sendable (Principal) -> String? = { _ in nil }, on group: any EventLoopGroup,
         timeout: Duration, limits: TransportLimits = TransportLimits()
     ) async throws(RPCStatus) -> RPCConnection {
-        let eventLoop = group.next()
-        let reply = eventLoop.makePromise(of: Result<RPCConnection, RPCStatus>.self)
-        let dial = Dial(to: endpoint, tls: tls, purpose: purpose, on: eventLoop, limits: limits) { reply.succeed($0) }
-        dial.begin(timeout: timeout, expecting: expecting)
+        let slot = CancellationSlot<Dial> { $0.cancel() }
         let result = await withTaskCancellationHandler {
-            try? await reply.futureResult.get()
+            await withCheckedContinuation { (reply: CheckedContinuation<Result<RPCConnection, RPCStatus>, Never>) in
+                let dial = Dial(to: endpoint, tls: tls, purpose: purpose, on: group.next(), limits: limits) {
+                    reply.resume(returning: $0)
+                }
+                dial.begin(timeout: timeout, expecting: expecting)
+                slot.fill(dial)
+            }
         } onCancel: {
-            dial.cancel()
+            slot.cancel()
         }
-        guard let result else { throw RPCStatus(.unavailable, "the event loop has stopped", wasSent: false) }
         return try result.get()
     }
 
@@ -50,7 +52,7 @@ public final class RPCConnection: Sendable {
         _ method: Method, _ request: [UInt8], timeout: Duration,
         completion: @escaping @Sendable (Result<[UInt8], RPCStatus>) -> Void
     ) {
-        begin(ClientCall(method, request, deadline: .now() + TimeAmount(timeout), completion))
+        begin(ClientCall(method, request, deadline: .now() + timeout.timeAmount, completion))
     }
 
     private func begin(_ call: ClientCall) {
@@ -65,10 +67,10 @@ public final class RPCConnection: Sendable {
     /// - Throws: ``RPCStatus``: the server's, or one of our own: `unavailable`, `deadlineExceeded`, `cancelled`,
     ///   `resourceExhausted`. Look at ``RPCStatus/wasSent`` before making the call again elsewhere.
     public func call(_ method: Method, _ request: [UInt8], timeout: Duration) async throws(RPCStatus) -> [UInt8] {
-        let slot = CancellationSlot(outbox)
+        let slot = CancellationSlot<ClientCall> { [outbox] in outbox.post(.abandon($0)) }
         let result = await withTaskCancellationHandler {
             await withCheckedContinuation { (continuation: CheckedContinuation<Result<[UInt8], RPCStatus>, Never>) in
-                let call = ClientCall(method, request, deadline: .now() + TimeAmount(timeout)) {
+                let call = ClientCall(method, request, deadline: .now() + timeout.timeAmount) {
                     continuation.resume(returning: $0)
                 }
                 begin(call)
@@ -100,6 +102,6 @@ public final class RPCConnection: Sendable {
     /// Fails what is still open, says goodbye, and closes.
     public func close() async {
         outbox.post(.close("the connection was closed"))
-        try? await channel.closeFuture.get()
+        await channel.waitUntilClosed()
     }
 }

@@ -61,8 +61,10 @@ public final class RPCServer: Sendable {
     }
 
     deinit {
+        let (listener, wasIdle) = state.withLock { ($0.listener, !$0.isStarted && !$0.isStopped) }
+        listener?.close(promise: nil)
         // Once started, the channel owns the socket.
-        if state.withLock({ !$0.isStarted && !$0.isStopped }) { ListeningSocket.close(descriptor) }
+        if wasIdle { ListeningSocket.close(descriptor) }
     }
 
     /// Offers a purpose from now on: may be called before and after ``start()``. Until then its connections are
@@ -88,9 +90,9 @@ public final class RPCServer: Sendable {
             return true
         }
         guard begins else { return }
-        let options = ChannelOptions.Types.SocketOption(level: .tcp, name: .tcp_nodelay)
         ServerBootstrap(group: group)
-            .childChannelOption(options, value: 1)
+            .childChannelOption(ConnectionSetup.noDelay, value: 1)
+            .childChannelOption(ConnectionSetup.unsentLimit, value: ConnectionSetup.maximumUnsentBytes)
             .childChannelOption(.recvAllocator, value: ConnectionSetup.receiveBuffers)
             .childChannelInitializer { [weak self] channel in
                 channel.eventLoop.makeCompletedFuture { try self?.accepted(channel) ?? channel.close(promise: nil) }
@@ -154,7 +156,7 @@ public final class RPCServer: Sendable {
         guard let session = TLSSession(tls, purpose: nil, policy: policy) else {
             throw RaftError(.transport, "out of memory for a connection")
         }
-        let handler = TLSHandler(session, deadline: TimeAmount(limits.handshakeTimeout))
+        let handler = TLSHandler(session, deadline: limits.handshakeTimeout.timeAmount)
         try channel.pipeline.syncOperations.addHandlers(handler, AcceptHandler(self, handler, place))
     }
 

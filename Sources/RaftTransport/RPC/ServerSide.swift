@@ -5,6 +5,13 @@ final class ServerSide: ConnectionSide {
     private enum Open {
         case call(ServerCall)
         case stream(RPCStream)
+
+        var id: UInt32 {
+            switch self {
+            case .call(let call): call.stream
+            case .stream(let stream): stream.flow.id
+            }
+        }
     }
 
     private let table: ServiceTable
@@ -151,6 +158,12 @@ final class ServerSide: ConnectionSide {
                 .init(
                     type: .goaway, stream: 0,
                     head: Wire.bytes(lastStream) + Wire.statusHead(RPCStatus(.unavailable, reason))))
+            // Calls have until the listener's deadline to end; streams would never end of themselves.
+            for case .stream(let stream) in open.values.sorted(by: { $0.id < $1.id }) {
+                connection.drop(stream.flow.id)
+                answer(stream.flow.id, .failure(RPCStatus(.unavailable, reason)), connection)
+                end(stream, RPCStatus(.unavailable, reason), connection)
+            }
             closeIfDone(connection)
         case .close(let reason): connection.fail(reason)
         case .call, .abandon, .open: break  // a caller's
@@ -163,8 +176,7 @@ final class ServerSide: ConnectionSide {
         closeIfDone(connection)
     }
 
-    /// A retiring connection closes once the last answer has been handed over; streams are ended by whoever serves
-    /// them, or by the listener's deadline.
+    /// A retiring connection closes once the last answer has been handed over.
     private func closeIfDone(_ connection: Connection) {
         guard let retiring, open.isEmpty else { return }
         let bound = NIOLoopBound(connection, eventLoop: connection.eventLoop)

@@ -94,6 +94,7 @@ public final class TLSContext: @unchecked Sendable {
     }
 
     // Options whose names are made by a macro that Swift does not see (SSL_OP_BIT).
+    private static let sessionCacheOff = 0
     private static let optionNoTicket: UInt64 = 1 << 14
     private static let optionNoCompression: UInt64 = 1 << 17
     private static let optionServerPreference: UInt64 = 1 << 22
@@ -109,7 +110,7 @@ public final class TLSContext: @unchecked Sendable {
         SSL_CTX_set_security_level(context, 2)
         SSL_CTX_set_options(
             context, optionNoTicket | optionNoCompression | optionServerPreference | optionNoRenegotiation)
-        SSL_CTX_ctrl(context, SSL_CTRL_SET_SESS_CACHE_MODE, 0 /* off */, nil)
+        SSL_CTX_ctrl(context, SSL_CTRL_SET_SESS_CACHE_MODE, sessionCacheOff, nil)
         SSL_CTX_ctrl(context, SSL_CTRL_MODE, Int(SSL_MODE_NO_AUTO_CHAIN) | Int(SSL_MODE_RELEASE_BUFFERS), nil)
         SSL_CTX_set_verify_depth(context, 3)
         SSL_CTX_set_verify(context, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, TLSSession.judgeCertificate)
@@ -126,7 +127,7 @@ public final class TLSContext: @unchecked Sendable {
             isGood =
                 isGood
                 && SSL_CTX_ctrl(
-                    context, SSL_CTRL_CHAIN_CERT, 1 /* keeps a reference */,
+                    context, SSL_CTRL_CHAIN_CERT, 1,
                     UnsafeMutableRawPointer(certificate.pointer)) == 1
         }
         guard isGood else {

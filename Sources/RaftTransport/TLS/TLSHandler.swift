@@ -169,10 +169,11 @@ final class TLSHandler: ChannelDuplexHandler {
 
     func close(context: ChannelHandlerContext, mode: CloseMode, promise: EventLoopPromise<Void>?) {
         if phase == .open {
-            phase = .closed
             session.shutdown()
             flushOutput(context)
         }
+        // A detached session is another channel's, and stays so.
+        if phase != .detached { phase = .closed }
         timer?.cancel()
         dropWritten()
         context.close(mode: mode, promise: promise)

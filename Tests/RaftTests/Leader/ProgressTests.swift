@@ -95,6 +95,16 @@ struct ProgressTests {
         #expect(replicating.matchIndex == 7 && replicating.nextIndex == 8)
     }
 
+    @Test("A refusal that an acceptance has overtaken still means that the refused entries must be sent again")
+    func overtakenRefusal() {
+        var progress = replicating(match: 4, next: 5)
+        progress.sent(last: 5, bytes: 10, now: .zero)
+        progress.sent(last: 6, bytes: 10, now: .zero)
+        _ = progress.accepted(sequence: 2, through: 5, now: .zero)
+        progress.refused(sequence: 3, previous: 5, agreeable: 4, now: .zero)
+        #expect(progress.state == .probe && progress.nextIndex == 6 && progress.inflight.isEmpty)
+    }
+
     @Test("A refusal while replicating goes back to a probe, never below what the peer has acknowledged")
     func refusedWhileReplicating() {
         var progress = replicating(match: 7, next: 8)

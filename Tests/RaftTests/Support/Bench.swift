@@ -56,7 +56,7 @@ final class Bench {
                     .append(
                         AppendReply(
                             term: request.term, stream: request.stream,
-                            outcome: .accepted(through: request.last.index))), from: peer)
+                            sequence: request.sequence, outcome: .accepted(through: request.last.index))), from: peer)
             case .heartbeat(let request):
                 transport.reply(
                     .heartbeat(

@@ -40,16 +40,15 @@ struct PeerCodecTests {
             requests.append(
                 .append(
                     AppendRequest(
-                        term: Term(value), leader: NodeID(value), stream: StreamID(rawValue: value),
-                        sequence: value, previous: LogID(term: Term(value), index: LogIndex(value)),
-                        leaderCommit: LogIndex(value),
+                        term: Term(value), leader: NodeID(value), stream: StreamID(rawValue: value), sequence: 9,
+                        previous: LogID(term: Term(value), index: LogIndex(value)), leaderCommit: LogIndex(value),
                         entries: [])))
         }
         requests.append(
             .append(
                 AppendRequest(
-                    term: 4, leader: 1, stream: StreamID(rawValue: 9), sequence: 2,
-                    previous: LogID(term: 3, index: 7), leaderCommit: 5, entries: batches)))
+                    term: 4, leader: 1, stream: StreamID(rawValue: 9), sequence: 9, previous: LogID(term: 3, index: 7),
+                    leaderCommit: 5, entries: batches)))
         // All fields at zero: an empty body is not a missing one.
         requests.append(
             .vote(VoteRequest(phase: .preVote, term: 0, candidate: 1, lastLog: .zero, round: 0)))
@@ -62,7 +61,7 @@ struct PeerCodecTests {
             .accepted(through: LogIndex(value)), .conflict(previous: LogIndex(value), hint: id), .rejected,
         ]
         return outcomes.map {
-            .append(AppendReply(term: Term(value), stream: StreamID(rawValue: value), sequence: value, outcome: $0))
+            .append(AppendReply(term: Term(value), stream: StreamID(rawValue: value), sequence: 9, outcome: $0))
         }
             + [false, true].flatMap { flag -> [PeerReply] in
                 [
@@ -101,7 +100,7 @@ struct PeerCodecTests {
     func entries() throws {
         let batches = [Self.batch(1, term: 1, [[1], [2, 3]]), Self.batch(3, term: 2, [[4]])]
         let request = AppendRequest(
-            term: 2, leader: 1, stream: StreamID(rawValue: 1), sequence: 1, previous: .zero, leaderCommit: 0,
+            term: 2, leader: 1, stream: StreamID(rawValue: 1), sequence: 9, previous: .zero, leaderCommit: 0,
             entries: batches)
         guard case .append(let got) = try PeerCodec.decodeRequest(PeerCodec.encode(.append(request))) else {
             Issue.record("not an append")
@@ -140,8 +139,8 @@ struct PeerCodecTests {
     /// An append of one entry with some of its bytes replaced at the end, where the entry is.
     private func append(_ change: (inout AppendRequest) -> Void) -> [UInt8] {
         var request = AppendRequest(
-            term: 4, leader: 1, stream: StreamID(rawValue: 9), sequence: 2,
-            previous: LogID(term: 3, index: 7), leaderCommit: 5,
+            term: 4, leader: 1, stream: StreamID(rawValue: 9), sequence: 9, previous: LogID(term: 3, index: 7),
+            leaderCommit: 5,
             entries: [Self.batch(8, term: 4, [[1, 2, 3]])])
         change(&request)
         return PeerCodec.encode(.append(request))

@@ -49,6 +49,14 @@ struct MessageAssemblerTests {
             got == .status(stream: 5, RPCStatus(.aborted, String(repeating: "x", count: 1024), details: [1, 2])))
     }
 
+    @Test("takes control characters out of texts")
+    func controlCharacters() throws {
+        var assembler = MessageAssembler(limits: limits)
+        let sent = RPCStatus(.aborted, "a\nforged log line\u{1b}[2J é")
+        let got = try assembler.take(frame(.status, 5, Wire.statusHead(sent)))
+        #expect(got == .status(stream: 5, RPCStatus(.aborted, "a forged log line [2J é")))
+    }
+
     @Test("refuses what is out of place", arguments: 0..<19)
     func malformed(number: Int) throws {
         let frames: [[Frame]] = [

@@ -43,7 +43,7 @@ private final class TestNode: PeerReceiver {
             reply.send(
                 .append(
                     AppendReply(
-                        term: append.term, stream: append.stream, sequence: append.sequence,
+                        term: append.term, stream: append.stream, sequence: 9,
                         outcome: .accepted(through: append.last.index))))
         case .heartbeat(let heartbeat):
             reply.send(
@@ -153,8 +153,7 @@ struct TLSTransportTests {
             builder.append(.command, [UInt8](repeating: UInt8(number), count: 1 << 20))
             let batch = builder.finish()!
             let append = AppendRequest(
-                term: 3, leader: 1, stream: StreamID(rawValue: 5), sequence: UInt64(number), previous: previous,
-                leaderCommit: 0,
+                term: 3, leader: 1, stream: StreamID(rawValue: 5), sequence: 9, previous: previous, leaderCommit: 0,
                 entries: [batch])
             previous = batch.last
             appends.append(.append(append))

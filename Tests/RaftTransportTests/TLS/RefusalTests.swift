@@ -173,12 +173,13 @@ struct RefusalTests {
 
     /// A handshake by OpenSSL itself, as told; returns what the server sent that could be read.
     private func rawHandshake(
-        _ server: TestServer, version: Int32, alpn: String?, certificate: Bool
+        _ server: TestServer, version: Int32 = TLS1_3_VERSION, alpn: String? = "raft-client/1",
+        certificate: Bool = true, issued: IssuedCertificate? = nil
     ) async throws -> (isDone: Bool, bytes: Int) {
         let port = server.server.port
         let file = authority.path("raw-\(UInt64.random(in: 0 ... .max))")
-        try authority.ca.issue(Principal(cluster: "test", role: .client, name: "raw"))
-            .write(certificate: file + ".pem", key: file + ".key")
+        let good = try authority.ca.issue(Principal(cluster: "test", role: .client, name: "raw"))
+        try (issued ?? good).write(certificate: file + ".pem", key: file + ".key")
         return try await NIOThreadPool.singleton.runIfActive {
             let context = SSL_CTX_new(TLS_client_method())
             defer { SSL_CTX_free(context) }
@@ -226,6 +227,61 @@ struct RefusalTests {
         await server.server.stop()
     }
 
+    private static let name = "raft://test/client/raw"
+
+    @Test(
+        "to a certificate that is not good: not a byte of service",
+        arguments: [
+            ("expired", [name], "clientAuth", false, Int64(-100), Int64(-5)),
+            ("not valid yet", [name], "clientAuth", false, 1000, 2000),
+            ("for servers", [name], "serverAuth", false, -100, 3600),
+            ("without usage", [name], nil, false, -100, 3600),
+            ("an authority's", [name], "clientAuth", true, -100, 3600),
+            ("without identity", [], "clientAuth", false, -100, 3600),
+            ("with two identities", [name, "raft://test/admin/root"], "clientAuth", false, -100, 3600),
+            ("with another URI beside", [name, "https://example.com"], "clientAuth", false, -100, 3600),
+            ("of a sibling cluster", ["raft://test2/client/raw"], "clientAuth", false, -100, 3600),
+            ("in other case", ["raft://Test/client/raw"], "clientAuth", false, -100, 3600),
+            ("of no role", ["raft://test/root/raw"], "clientAuth", false, -100, 3600),
+            ("of a role without use here", ["raft://test/metrics/raw"], "clientAuth", false, -100, 3600),
+        ] as [(String, [String], String?, Bool, Int64, Int64)])
+    func badCertificates(
+        what: String, uris: [String], usage: String?, isCA: Bool, notBefore: Int64, notAfter: Int64
+    ) async throws {
+        let server = try TestServer(authority)
+        let issued = try authority.ca.issue(
+            name: "raw", uris: uris, usage: usage, isCA: isCA, notBefore: notBefore, notAfter: notAfter)
+        #expect(try await rawHandshake(server, issued: issued).bytes == 0, "\(what)")
+        await server.server.stop()
+    }
+
+    @Test("to another authority of the same name")
+    func sameName() async throws {
+        let server = try TestServer(authority)
+        let issued = try TestAuthority().ca.issue(Principal(uri: Self.name))
+        #expect(try await rawHandshake(server, issued: issued).bytes == 0)
+        #expect(try await rawHandshake(server).bytes > 0)
+        await server.server.stop()
+    }
+
+    @Test("when the handshake does not come to an end in time")
+    func slowHandshake() async throws {
+        var limits = TransportLimits()
+        limits.handshakeTimeout = .milliseconds(100)
+        let server = try TestServer(authority, limits: limits)
+        let port = server.server.port
+        // The first bytes of a client's hello, then nothing.
+        let count = try await NIOThreadPool.singleton.runIfActive { () -> Int in
+            let descriptor = try Self.connectTCP(port)
+            defer { close(descriptor) }
+            var bytes: [UInt8] = [22, 3, 1, 2, 0, 1]
+            try #require(write(descriptor, bytes, bytes.count) == bytes.count)
+            return read(descriptor, &bytes, bytes.count)
+        }
+        #expect(count <= 0)
+        await server.server.stop()
+    }
+
     @Test("to plaintext, whatever it says: no answer but an alert, and the next client is served")
     func plaintext() async throws {
         let server = try TestServer(authority)
@@ -248,15 +304,12 @@ struct RefusalTests {
         await server.server.stop()
     }
 
-    @Test("to garbage within TLS: that connection ends, others go on")
-    func garbage() async throws {
-        let server = try TestServer(authority)
-        let bystander = try await server.connect()
+    /// Speaks TLS as a good client would, says `bytes`, and reads until the server closes; returns how much came.
+    private func rawSession(_ server: TestServer, saying bytes: [UInt8]) async throws -> Int {
         let port = server.server.port
-        let file = authority.path("garbage")
-        try authority.ca.issue(Principal(cluster: "test", role: .client, name: "raw"))
-            .write(certificate: file + ".pem", key: file + ".key")
-        try await NIOThreadPool.singleton.runIfActive {
+        let file = authority.path("session-\(UInt64.random(in: 0 ... .max))")
+        try authority.ca.issue(Principal(uri: Self.name)).write(certificate: file + ".pem", key: file + ".key")
+        return try await NIOThreadPool.singleton.runIfActive {
             let context = SSL_CTX_new(TLS_client_method())
             defer { SSL_CTX_free(context) }
             SSL_CTX_use_certificate_chain_file(context, file + ".pem")
@@ -269,13 +322,34 @@ struct RefusalTests {
             defer { SSL_free(ssl) }
             SSL_set_fd(ssl, descriptor)
             try #require(SSL_connect(ssl) == 1)
-            let bytes = [UInt8](repeating: 0xff, count: 100)
-            try #require(SSL_write(ssl, bytes, 100) == 100)
+            try #require(SSL_write(ssl, bytes, Int32(bytes.count)) == Int32(bytes.count))
             var answer = [UInt8](repeating: 0, count: 4096)
-            // Settings and the reason come, then the end.
-            while SSL_read(ssl, &answer, 4096) > 0 {}
+            var total = 0
+            while case let count = SSL_read(ssl, &answer, 4096), count > 0 { total += Int(count) }
+            return total
         }
+    }
+
+    @Test("to garbage within TLS: that connection ends, others go on")
+    func garbage() async throws {
+        let server = try TestServer(authority)
+        let bystander = try await server.connect()
+        // Settings and the reason come, then the end.
+        #expect(try await rawSession(server, saying: [UInt8](repeating: 0xff, count: 100)) > 0)
         #expect(try await bystander.call(Methods.echo, [1], timeout: .seconds(20)) == [1])
+        await server.server.stop()
+    }
+
+    @Test("to a client that no longer answers a ping")
+    func silence() async throws {
+        var limits = TransportLimits()
+        limits.keepaliveInterval = .milliseconds(20)
+        limits.keepaliveTimeout = .milliseconds(100)
+        let server = try TestServer(authority, limits: limits)
+        // Good settings, and not a word after them.
+        let settings: [UInt8] = [16, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0] + [UInt8](repeating: 1, count: 16)
+        // The server's settings are 32 bytes, its ping 24.
+        #expect(try await rawSession(server, saying: settings) >= 56)
         await server.server.stop()
     }
 }

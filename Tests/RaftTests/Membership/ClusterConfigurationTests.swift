@@ -1,0 +1,83 @@
+import Testing
+
+@testable import Raft
+
+@Suite("A cluster's configuration")
+struct ClusterConfigurationTests {
+    typealias Member = ClusterConfiguration.Member
+
+    static let joint = Desk<FollowerRules>.configuration([1, 2, 3], [3, 4], [7])
+
+    @Test("What is encoded is decoded, and equal configurations are equal bytes")
+    func roundTrip() throws {
+        let simple = try ClusterConfiguration(voters: [
+            Member(id: 3, address: "c:1"), Member(id: 1, address: "[::1]:7001"), Member(id: 2, address: "é.example:2"),
+        ])
+        for configuration in [simple, Self.joint] {
+            #expect(try ClusterConfiguration(decoding: configuration.encoded) == configuration)
+        }
+        let shuffled = try ClusterConfiguration(voterSets: [[2, 3, 1]], members: simple.members.reversed())
+        #expect(shuffled == simple)
+        #expect(shuffled.encoded == simple.encoded)
+        #expect(simple.voters == [1, 2, 3])
+    }
+
+    @Test("Voters of any set vote; the others are learners")
+    func roles() {
+        #expect(Self.joint.voters == [1, 2, 3, 4])
+        #expect(Self.joint.learners == [7])
+        #expect(Self.joint.isJoint && Self.joint.isVoter(4) && !Self.joint.isVoter(7) && Self.joint.contains(7))
+        #expect(Self.joint.address(of: 4) == "node-4" && Self.joint.address(of: 9) == nil)
+    }
+
+    @Test("Members that cannot work are refused with the reason")
+    func refused() {
+        func refusal(_ sets: [[NodeID]], _ members: [Member]) -> String? {
+            do {
+                _ = try ClusterConfiguration(voterSets: sets, members: members)
+                return nil
+            } catch { return error.code == .invalidConfiguration ? error.message : nil }
+        }
+        let a = Member(id: 1, address: "a")
+        #expect(refusal([], [a]) == "member list refused: 0 voter sets; it must be one, or two during a change")
+        #expect(refusal([[1], [1], [1]], [a]) != nil)
+        #expect(refusal([[]], [a]) == "member list refused: no voter in it")
+        #expect(refusal([[1, 2]], [a]) == "member list refused: voter 2 is not a member")
+        #expect(refusal([[1, 1]], [a]) == "member list refused: voter 1 is named twice")
+        #expect(
+            refusal([[1]], [a, Member(id: 1, address: "b")])
+                == "member list refused: node 1 is named twice, at a and at b")
+        #expect(refusal([[0]], [Member(id: 0, address: "a")]) == "member list refused: node id 0; ids begin at 1")
+        #expect(refusal([[1]], [Member(id: 1, address: "")]) != nil)
+        #expect(refusal([[1]], [Member(id: 1, address: String(repeating: "x", count: 1025))]) != nil)
+    }
+
+    @Test("Hostile bytes are refused as corrupt: cut anywhere, one bit turned, or with huge counts")
+    func hostile() {
+        func decode(_ bytes: [UInt8]) -> Result<ClusterConfiguration, RaftError> {
+            do { return .success(try ClusterConfiguration(decoding: bytes)) } catch { return .failure(error) }
+        }
+        let good = Self.joint.encoded
+        for end in 0..<good.count {
+            guard case .failure(let error) = decode(Array(good[..<end])) else {
+                Issue.record("cut at \(end) is accepted")
+                continue
+            }
+            #expect(error.code == .corrupt)
+        }
+        for bit in 0..<(good.count * 8) {
+            var bytes = good
+            bytes[bit / 8] ^= 1 << (bit % 8)
+            // Either refused as corrupt, or some other configuration that is valid in itself.
+            switch decode(bytes) {
+            case .failure(let error): #expect(error.code == .corrupt, "bit \(bit): \(error)")
+            case .success(let other): #expect(other.encoded == bytes || other != Self.joint)
+            }
+        }
+        if case .success = decode(good + [0]) { Issue.record("a byte too many is accepted") }
+        if case .success = decode([1, 1, 255, 255, 255, 255]) { Issue.record("a count without voters is accepted") }
+        if case .success = decode([1, 1, 1, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 255, 255, 255, 255]) {
+            Issue.record("a count without members is accepted")
+        }
+    }
+}
