@@ -131,6 +131,14 @@ let package = Package(
         .testTarget(
             name: "RaftClientTests", dependencies: ["Raft", "RaftClient", "RaftTransport"], swiftSettings: settings),
         .testTarget(
+            name: "RaftServerTests",
+            dependencies: [
+                "Raft", "RaftClient", "RaftServer", "RaftTransport",
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+            ],
+            swiftSettings: settings),
+        .testTarget(
             name: "RaftCommandTests",
             dependencies: [
                 "Raft", "RaftClient", "RaftCommand", "RaftServer", "RaftTransport",

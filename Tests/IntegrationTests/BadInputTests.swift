@@ -3,7 +3,7 @@ import Testing
 
 /// Every mistake ends at once with one message that says what, with which values, and what to do; nothing is
 /// half-started and no data is touched.
-@Suite("Bad input", .serialized)
+@Suite("Bad input", .serialized, .timeLimit(.minutes(1)))
 struct BadInputTests {
     let directory: TemporaryDirectory
 

@@ -6,7 +6,7 @@ import RaftTransport
 import Testing
 
 /// Real processes over real mTLS: what `raft` promises to whoever types it.
-@Suite("A cluster of processes", .serialized)
+@Suite("A cluster of processes", .serialized, .timeLimit(.minutes(2)))
 struct ClusterTests {
     @Test("It takes every command, and each ends with its code")
     func commands() async throws {
@@ -230,6 +230,18 @@ struct ClusterTests {
         try await eventually("every node has ended") { (1...3).allSatisfy { cluster.processID(of: $0) == nil } }
         try await cluster.startAgain()
         try await cluster.putUntilDone("a", "1")
+    }
+
+    @Test("A node that cannot start ends raft dev with its reason")
+    func nodeCannotStart() async throws {
+        let cluster = try await DevCluster()
+        #expect(try await cluster.stop().code == 0)
+        chmod(cluster.data + "/certificates/node-2-key.pem", 0o644)
+        let ending = try await RaftProgram.run(["dev", "--data", cluster.data], in: cluster.directory.path)
+        #expect(ending.code == 1)
+        #expect(ending.errors.contains("node 2 does not start (exit code 1): raft: "), "\(ending.errors)")
+        #expect(ending.errors.contains("node-2-key.pem"), "\(ending.errors)")
+        for node in 1...3 { #expect(cluster.processID(of: node) == nil) }
     }
 
     @Test("A certificate of the wrong role is told so, and nothing happens")

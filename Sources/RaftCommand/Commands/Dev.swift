@@ -13,6 +13,8 @@ struct Dev: AsyncParsableCommand {
             Their logs go to DIR/node-N.log, and DIR/context.json tells the other commands where the cluster is. \
             Started again on the same directory, the cluster finds its data. Ctrl-C stops it.
 
+            RAFT_ELECTION_TIMEOUT, RAFT_HEARTBEAT and RAFT_MAX_VALUE_BYTES reach the nodes; see `raft help serve`.
+
             \(Failure.exitCodeHelp)
             """)
 

@@ -14,7 +14,10 @@ struct ChildProcess {
 
     /// - Parameters:
     ///   - log: where its output and errors go, added at the end.
-    static func spawn(_ executable: String, _ arguments: [String], log: String) throws(Failure) -> ChildProcess {
+    ///   - hiding: variables of our environment that it does not see.
+    static func spawn(_ executable: String, _ arguments: [String], log: String, hiding: [String]) throws(Failure)
+        -> ChildProcess
+    {
         var pipes: [Int32] = [0, 0]
         guard pipe(&pipes) == 0 else { throw .system("make a pipe for", executable) }
         let (theirs, ours) = (pipes[0], pipes[1])
@@ -45,8 +48,16 @@ struct ChildProcess {
 
         var argv: [UnsafeMutablePointer<CChar>?] = ([executable] + arguments).map { strdup($0) } + [nil]
         defer { for argument in argv { free(argument) } }
+        var variables: [UnsafeMutablePointer<CChar>?] = []
+        var next = environ
+        while let variable = next.pointee {
+            let name = String(cString: variable).prefix { $0 != "=" }
+            if !hiding.contains(String(name)) { variables.append(variable) }
+            next += 1
+        }
+        variables.append(nil)
         var pid = pid_t()
-        let code = posix_spawn(&pid, executable, &actions, &attributes, &argv, environ)
+        let code = posix_spawn(&pid, executable, &actions, &attributes, &argv, &variables)
         guard code == 0 else {
             close(ours)
             throw .system("start", executable, code)

@@ -19,7 +19,7 @@ final class DevSupervisor {
     private let restarts: Bool
     private var children: [Int: ChildProcess] = [:]
     private var isReady = false
-    /// How often each node has ended by itself before there was a leader.
+    /// How often each node has ended by itself before all of them were at work.
     private var earlyEndings: [Int: Int] = [:]
     private let events: AsyncStream<Event>
     private let post: AsyncStream<Event>.Continuation
@@ -42,7 +42,7 @@ final class DevSupervisor {
         }
         defer { forward.cancel() }
         let watch = Task { [post, layout] in
-            guard let status = try? await DevSupervisor.waitForLeader(layout) else { return }
+            guard let status = try? await DevSupervisor.waitUntilReady(layout) else { return }
             post.yield(.ready(status))
         }
         defer { watch.cancel() }
@@ -72,7 +72,9 @@ final class DevSupervisor {
     }
 
     private func start(_ id: Int) throws(Failure) {
-        children[id] = try ChildProcess.spawn(executable, layout.serveArguments(id), log: layout.log(id))
+        // What the flags do not say must not come from a variable that was meant for another node.
+        children[id] = try ChildProcess.spawn(
+            executable, layout.serveArguments(id), log: layout.log(id), hiding: ["RAFT_ADVERTISE", "RAFT_JOIN"])
     }
 
     private func reap() throws {
@@ -88,7 +90,9 @@ final class DevSupervisor {
                         "node \(id) does not start (\(ending)): \(lastLine(layout.log(id))); see \(layout.log(id))")
                 }
             }
-            let what = "node \(id) (process \(child.pid)) ended: \(ending)"
+            var what = "node \(id) (process \(child.pid)) ended: \(ending)"
+            // One that ended by itself has said why.
+            if case .exit(let code) = ending, code != 0 { what += ", \(lastLine(layout.log(id)))" }
             guard restarts else {
                 Console.error("\(what); it stays down (--no-restart)", prefix: "")
                 continue
@@ -125,11 +129,14 @@ final class DevSupervisor {
         for (id, child) in children where child.reap() != nil { children[id] = nil }
     }
 
-    private static func waitForLeader(_ layout: DevLayout) async throws -> ClusterStatus {
+    private static func waitUntilReady(_ layout: DevLayout) async throws -> ClusterStatus {
         let context = try ClusterContext.load(layout.contextFile)
         let client = try ClientOptions.client(context, .admin, timeout: .seconds(1))
         while true {
-            if let status = try? await Status.gather(client, context), status.leader != nil {
+            // All of them: a node that cannot start would else be noticed by nobody.
+            if let status = try? await Status.gather(client, context), status.leader != nil,
+                status.nodes.allSatisfy({ $0.status != nil })
+            {
                 await client.close()
                 return status
             }

@@ -1,0 +1,237 @@
+import Foundation
+import Logging
+import NIOPosix
+import Raft
+import RaftClient
+import RaftTransport
+import Testing
+
+@testable import RaftServer
+
+/// A sole voter in this process, spoken to over real mTLS.
+@Suite("NodeService", .serialized, .timeLimit(.minutes(1)))
+struct NodeServiceTests {
+    let directory: TemporaryDirectory
+    let authority: CertificateAuthority
+
+    init() throws {
+        directory = try TemporaryDirectory()
+        authority = try CertificateAuthority(name: "test")
+        try authority.write(certificate: directory.file("ca.pem"), key: directory.file("ca-key.pem"))
+        for (name, role, holder) in [("node", Role.peer, "1"), ("client", .client, "c"), ("admin", .admin, "a")] {
+            try authority.issue(try Principal(cluster: "test", role: role, name: holder))
+                .write(certificate: directory.file("\(name).pem"), key: directory.file("\(name)-key.pem"))
+        }
+    }
+
+    private func configuration(id: NodeID = 1) throws -> ServerConfiguration {
+        var configuration = ServerConfiguration(
+            id: id, cluster: "test", listen: "127.0.0.1:0", data: directory.file("data"),
+            certificate: directory.file("node.pem"), key: directory.file("node-key.pem"), ca: directory.file("ca.pem"))
+        configuration.firstStart = .bootstrap
+        configuration.members = try ClusterConfiguration(voters: [.init(id: 1, address: "127.0.0.1:9")])
+        configuration.electionTimeout = .milliseconds(200)...(.milliseconds(400))
+        configuration.heartbeatInterval = .milliseconds(50)
+        return configuration
+    }
+
+    private var logger: Logger { Logger(label: "test") { _ in SwiftLogNoOpLogHandler() } }
+
+    private func client(_ name: String, _ service: NodeService) throws -> KeyValueClient {
+        let tls = try TLSContext(
+            certificate: directory.file("\(name).pem"), key: directory.file("\(name)-key.pem"),
+            ca: directory.file("ca.pem"))
+        var options = KeyValueClient.Options()
+        options.timeout = .seconds(30)
+        return KeyValueClient(
+            endpoints: ["127.0.0.1:\(service.port)"], tls: tls, group: MultiThreadedEventLoopGroup.singleton,
+            options: options)
+    }
+
+    /// Starts a node, hands it out with a client, and stops both.
+    private func withService(
+        _ change: (inout ServerConfiguration) throws -> Void = { _ in },
+        _ body: (NodeService, KeyValueClient) async throws -> Void
+    ) async throws {
+        var configuration = try configuration()
+        try change(&configuration)
+        let service = try await NodeService.start(configuration, logger: logger)
+        let client = try client("client", service)
+        try await body(service, client)
+        await client.close()
+        await service.stop()
+        #expect(await service.untilEnded() == nil)
+        #expect(service.status.role == .stopped)
+    }
+
+    private func failure(_ change: (inout ServerConfiguration) throws -> Void) async throws -> RaftError? {
+        var configuration = try configuration()
+        try change(&configuration)
+        do throws(RaftError) {
+            let service = try await NodeService.start(configuration, logger: logger)
+            await service.stop()
+            _ = await service.untilEnded()
+            return nil
+        } catch {
+            return error
+        }
+    }
+
+    @Test("Every call does what it says, and many at a time do not disturb each other")
+    func calls() async throws {
+        try await withService { _, client in
+            let first = try await client.put([1], [10])
+            #expect(first.previousRevision == nil)
+            #expect(try await client.put([1], [11]).previousRevision == first.revision)
+            #expect(try await client.get([1])?.value == [11])
+            #expect(try await client.get([1], .local)?.value == [11])
+            #expect(try await client.get([2]) == nil)
+            #expect(try await client.compareAndSwap([1], expecting: .value([10]), [12]).isSwapped == false)
+            #expect(try await client.compareAndSwap([1], expecting: .value([11]), [12]).isSwapped)
+            #expect(try await client.compareAndSwap([2], expecting: .absent, [20]).previousRevision == nil)
+            #expect(try await client.delete([2]).revision != nil)
+            #expect(try await client.delete([2]) == DeleteResult(revision: nil, previousRevision: nil))
+
+            try await withThrowingTaskGroup(of: Void.self) { group in
+                for number in UInt8(0)..<200 {
+                    group.addTask { _ = try await client.put([3, number], [number]) }
+                }
+                try await group.waitForAll()
+            }
+            let page = try await client.range(from: [3], upTo: [4])
+            #expect(page.entries.map(\.value) == (UInt8(0)..<200).map { [$0] })
+            #expect(Set(page.entries.map(\.revision)).count == 200)
+            #expect(try await client.range(from: [3], limit: 7).entries.count == 7)
+            #expect(try await client.range(from: [3], limit: 7).hasMore)
+        }
+    }
+
+    @Test("Limits are checked before anything is replicated, and the last allowed size passes")
+    func limits() async throws {
+        try await withService({ $0.maximumValueBytes = 1000 }) { service, client in
+            _ = try await client.put([1], [UInt8](repeating: 1, count: 1000))
+            let last = service.status.last
+            for (key, value, part) in [
+                ([1], [UInt8](repeating: 1, count: 1001), "the value has 1001 bytes, the limit is 1000"),
+                ([], [], "the key is empty"), ([UInt8](repeating: 1, count: 512), [], "the key has 512 bytes"),
+            ] {
+                do throws(RaftClientError) {
+                    _ = try await client.put(key, value)
+                    Issue.record("\(part): taken")
+                } catch {
+                    #expect(error.code == .refused)
+                    #expect(error.message.contains(part), "\(error.message)")
+                }
+            }
+            #expect(service.status.last == last)
+        }
+    }
+
+    @Test("A range of more bytes than one answer holds comes in parts, and the largest values pass")
+    func largeRange() async throws {
+        try await withService { _, client in
+            let value = [UInt8](repeating: 7, count: 1_572_864)
+            for key in UInt8(0)..<4 { _ = try await client.put([key], value) }
+            var from: [UInt8] = []
+            var keys: [[UInt8]] = []
+            while true {
+                let page = try await client.range(from: from)
+                for entry in page.entries {
+                    keys.append(entry.key)
+                    #expect(entry.value == value)
+                }
+                guard page.hasMore, let last = page.entries.last else { break }
+                from = last.key + [0]
+            }
+            #expect(keys == [[0], [1], [2], [3]])
+        }
+    }
+
+    @Test("A stopped node finds its data again, with the key-value state as it was left")
+    func restart() async throws {
+        var revision: UInt64 = 0
+        try await withService { _, client in revision = try await client.put([1], [2]).revision }
+        try await withService({ configuration in
+            configuration.firstStart = .refuse
+            configuration.members = nil
+        }) { _, client in
+            let found = try await client.get([1])
+            #expect(found == KeyValue(key: [1], value: [2], revision: revision))
+        }
+    }
+
+    @Test("A key-value state that is lost is built again from the log")
+    func lostState() async throws {
+        try await withService { _, client in
+            for key in UInt8(1)...100 { _ = try await client.put([key], [key]) }
+            _ = try await client.delete([50])
+        }
+        try FileManager.default.removeItem(atPath: directory.file("data/state"))
+        try await withService { _, client in
+            let keys = try await client.range().entries.map(\.key)
+            #expect(keys == (UInt8(1)...100).filter { $0 != 50 }.map { [$0] })
+        }
+    }
+
+    @Test("The status is an administrator's, and tells what the node knows")
+    func status() async throws {
+        try await withService { service, client in
+            _ = try await client.put([1], [2])
+            let endpoint = "127.0.0.1:\(service.port)"
+            let admin = try self.client("admin", service)
+            let status = try await admin.status(of: endpoint)
+            #expect(status.id == 1)
+            #expect(status.cluster == "test")
+            #expect(status.role == "leader")
+            #expect(status.leader?.id == 1)
+            #expect(status.members == [.init(id: 1, address: "127.0.0.1:9", isVoter: true)])
+            #expect(status.commit >= 2)
+            #expect(status.stopReason == nil)
+            await #expect(throws: RaftClientError.self) { _ = try await client.status(of: endpoint) }
+            do throws(RaftClientError) {
+                _ = try await admin.put([1], [3])
+                Issue.record("an administrator's certificate wrote a key")
+            } catch {
+                #expect(error.code == .notAuthorized)
+            }
+            #expect(try await client.get([1])?.value == [2])
+            await admin.close()
+        }
+    }
+
+    @Test("What keeps a node from starting leaves nothing behind, and the right start works afterwards")
+    func failedStarts() async throws {
+        #expect(try await failure { $0.id = 2 }?.code == .transport)
+        #expect(try await failure { $0.cluster = "other" }?.code == .transport)
+        #expect(
+            try await failure {
+                $0.certificate = directory.file("client.pem")
+                $0.key = directory.file("client-key.pem")
+            }?.code == .transport)
+        #expect(try await failure { $0.firstStart = .refuse }?.code == .wrongDirectory)
+        #expect(try await failure { $0.listen = "127.0.0.1" }?.code == .transport)
+        #expect(try await failure { $0.heartbeatInterval = .seconds(1) }?.code == .invalidConfiguration)
+        #expect(!FileManager.default.fileExists(atPath: directory.file("data")))
+        try await withService { _, client in _ = try await client.put([1], [2]) }
+        let other = try ClusterConfiguration(voters: [.init(id: 1, address: "127.0.0.1:8")])
+        #expect(try await failure { $0.members = other }?.code == .invalidConfiguration)
+        try await withService { _, client in
+            let found = try await client.get([1])
+            #expect(found?.value == [2])
+        }
+    }
+}
+
+/// A directory that lives as long as this object.
+final class TemporaryDirectory {
+    let path: String
+
+    init() throws {
+        path = FileManager.default.temporaryDirectory.path + "/raft-server-\(UUID().uuidString)"
+        try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
+    }
+
+    deinit { try? FileManager.default.removeItem(atPath: path) }
+
+    func file(_ name: String) -> String { path + "/" + name }
+}
