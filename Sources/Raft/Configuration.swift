@@ -62,13 +62,13 @@ public struct Configuration: Sendable {
             throw refuse("\(name) is \(value); it must be above zero")
         }
         guard maximumCommandBytes <= 1 << 30 else { throw refuse("maximumCommandBytes is above 1 GiB") }
-        guard maximumUncommittedBytes <= 1 << 31, maximumInflightBytes <= 1 << 31, maximumAppendBytes <= 1 << 30 else {
-            throw refuse(
-                "maximumUncommittedBytes and maximumInflightBytes are at most 2 GiB, maximumAppendBytes at most 1 GiB")
-        }
         guard maximumTailBytes >= 0 else { throw refuse("maximumTailBytes is \(maximumTailBytes)") }
         guard minimumBackoff > .zero, maximumBackoff >= minimumBackoff else {
             throw refuse("backoff \(minimumBackoff) to \(maximumBackoff) is not a range above zero")
+        }
+        guard maximumUncommittedBytes <= 1 << 31, maximumInflightBytes <= 1 << 31, maximumAppendBytes <= 1 << 30 else {
+            throw refuse(
+                "maximumUncommittedBytes and maximumInflightBytes are at most 2 GiB, maximumAppendBytes at most 1 GiB")
         }
     }
 }
