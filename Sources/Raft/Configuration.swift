@@ -71,5 +71,9 @@ public struct Configuration: Sendable {
         guard minimumBackoff > .zero, maximumBackoff >= minimumBackoff else {
             throw refuse("backoff \(minimumBackoff) to \(maximumBackoff) is not a range above zero")
         }
+        guard maximumUncommittedBytes <= 1 << 31, maximumInflightBytes <= 1 << 31, maximumAppendBytes <= 1 << 30 else {
+            throw refuse(
+                "maximumUncommittedBytes and maximumInflightBytes are at most 2 GiB, maximumAppendBytes at most 1 GiB")
+        }
     }
 }
