@@ -33,8 +33,10 @@ public struct ServerConfiguration: Sendable {
     /// The largest value taken from clients, at most ``largestMaximumValueBytes``.
     public var maximumValueBytes = 1_572_864
 
-    /// A value must fit into one message with its key.
-    public static let largestMaximumValueBytes = 3 << 20
+    /// The most bytes that one command may have, whatever ``maximumValueBytes`` is: what a peer's message carries.
+    public static let maximumCommandBytes = 3 << 20
+    /// A value must fit into one command with its key and a few bytes around both.
+    public static let largestMaximumValueBytes = maximumCommandBytes - 1024
 
     public init(
         id: NodeID, cluster: String, listen: String, data: String, certificate: String, key: String, ca: String
