@@ -113,6 +113,8 @@ let package = Package(
             name: "CounterExample", dependencies: ["Raft"], path: "Sources/Examples/Counter", swiftSettings: settings),
         // MARK: Tests
         .testTarget(name: "RaftTests", dependencies: ["CChecksum", "Raft"], swiftSettings: settings),
+        .testTarget(name: "PaperTests", dependencies: ["Raft"], swiftSettings: settings),
+        .testTarget(name: "TidyTests", swiftSettings: settings),
         .testTarget(
             name: "RaftStorageTests", dependencies: ["Raft", "RaftSimulation", "RaftStorage"], swiftSettings: settings),
         .testTarget(

@@ -64,12 +64,16 @@ public struct Configuration: Sendable {
         // One message of the transport is at most 4 MiB, and an append carries at least one whole entry.
         for (name, value) in [
             ("maximumCommandBytes", maximumCommandBytes), ("maximumAppendBytes", maximumAppendBytes),
-        ] where value > 3 << 20 {
-            throw refuse("\(name) is \(value); at most \(3 << 20) (3 MiB) fit in one message")
+        ] where value > 31 << 17 {
+            throw refuse("\(name) is \(value); at most \(31 << 17) (3.875 MiB) fit in one message")
         }
         guard maximumTailBytes >= 0 else { throw refuse("maximumTailBytes is \(maximumTailBytes)") }
         guard minimumBackoff > .zero, maximumBackoff >= minimumBackoff else {
             throw refuse("backoff \(minimumBackoff) to \(maximumBackoff) is not a range above zero")
+        }
+        guard maximumUncommittedBytes <= 1 << 31, maximumInflightBytes <= 1 << 31, maximumAppendBytes <= 1 << 30 else {
+            throw refuse(
+                "maximumUncommittedBytes and maximumInflightBytes are at most 2 GiB, maximumAppendBytes at most 1 GiB")
         }
     }
 }

@@ -77,7 +77,7 @@ struct Figure2Tests {
     @Suite("AppendEntries RPC: Receiver implementation")
     struct AppendEntries {
         func refused(_ term: Term) -> PeerReply {
-            .append(AppendReply(term: term, stream: stream, outcome: .rejected))
+            .append(AppendReply(term: term, stream: stream, sequence: 1, outcome: .rejected))
         }
 
         @Test("1. False if the term is below currentTerm")
@@ -354,7 +354,7 @@ struct Figure2Tests {
             let node = leader()
             let before = node.rules.progress[1].nextIndex
             let refusal = AppendReply(
-                term: 3, stream: stream, outcome: .conflict(previous: before.previous, hint: LogID(1, 1)))
+                term: 3, stream: stream, sequence: 1, outcome: .conflict(previous: before.previous, hint: LogID(1, 1)))
             node.take(.append(refusal), from: 3)
             #expect(node.rules.progress[1].nextIndex < before)
             #expect(node.appends.map(\.to) == [3])

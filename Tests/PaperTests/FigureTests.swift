@@ -29,7 +29,8 @@ struct FigureTests {
             follower.take(
                 .append(
                     AppendRequest(
-                        term: sent.request.term, leader: 2, stream: stream, previous: sent.request.previous,
+                        term: sent.request.term, leader: 2, stream: stream, sequence: sent.request.sequence,
+                        previous: sent.request.previous,
                         leaderCommit: sent.request.leaderCommit, entries: sent.request.entries)))
             guard let answer = (follower.replies + follower.repliesAfterWrite).first else { break }
             follower.sync()

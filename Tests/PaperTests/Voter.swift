@@ -114,12 +114,12 @@ func append(
 ) -> PeerRequest {
     .append(
         AppendRequest(
-            term: term, leader: leader, stream: stream, previous: previous, leaderCommit: commit,
+            term: term, leader: leader, stream: stream, sequence: 1, previous: previous, leaderCommit: commit,
             entries: terms.isEmpty ? [] : [entries(from: previous.index.next, terms)]))
 }
 
 func accepted(_ term: Term, through index: LogIndex) -> PeerReply {
-    .append(AppendReply(term: term, stream: stream, outcome: .accepted(through: index)))
+    .append(AppendReply(term: term, stream: stream, sequence: 1, outcome: .accepted(through: index)))
 }
 
 func askVote(_ term: Term, for candidate: NodeID, last: LogID) -> PeerRequest {

@@ -84,7 +84,7 @@ public final class ThreadLoop: Loop, @unchecked Sendable {
 
     private func add(_ work: Work) {
         pthread_mutex_lock(mutex)
-        pending.append(work)
+        if !isStopped { pending.append(work) }
         let wake = isWaiting
         isWaiting = false
         pthread_mutex_unlock(mutex)
@@ -93,9 +93,11 @@ public final class ThreadLoop: Loop, @unchecked Sendable {
 
     public func after(_ delay: Duration, _ unit: any Activated) {
         pthread_mutex_lock(mutex)
-        timerOrder += 1
-        timers.append(Timer(due: Self.clock() + delay, order: timerOrder, unit: unit))
-        siftUp(timers.count - 1)
+        if !isStopped {
+            timerOrder += 1
+            timers.append(Timer(due: Self.clock() + delay, order: timerOrder, unit: unit))
+            siftUp(timers.count - 1)
+        }
         let wake = isWaiting
         isWaiting = false
         pthread_mutex_unlock(mutex)
@@ -144,9 +146,12 @@ public final class ThreadLoop: Loop, @unchecked Sendable {
             running.removeAll(keepingCapacity: true)
             pthread_mutex_lock(mutex)
         }
-        pending.removeAll()
-        timers.removeAll()
+        // Let go of outside the lock: what ends with them may post.
+        let dropped = (pending, timers)
+        pending = []
+        timers = []
         pthread_mutex_unlock(mutex)
+        withExtendedLifetime(dropped) {}
     }
 
     /// Waits on the condition, at most `delay`. The condition's clock stops while the machine sleeps, the loop's does

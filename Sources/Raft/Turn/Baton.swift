@@ -24,6 +24,9 @@ struct Baton: ~Copyable, Sendable {
     private(set) var applyOrdered: LogIndex
     /// How far it has applied: Figure 2's `lastApplied`.
     var lastApplied: LogIndex
+    /// The runs in between, with their bytes.
+    private var applying: Deque<(through: LogIndex, bytes: Int)> = []
+    private var applyingBytes = 0
 
     // MARK: The leader, as this node sees it
     var leader: NodeID?
@@ -149,6 +152,7 @@ extension Baton {
         durableHardState = write.hardState
         guard write.last > durableIndex else { return false }
         durableIndex = write.last
+        log.evict(through: durableIndex, maximumBytes: settings.maximumTailBytes)
         if let ticket = initializing.take() { effects.add(.succeed(ticket)) }
         return true
     }
@@ -162,19 +166,28 @@ extension Baton {
     }
 
     /// Orders the state machine to apply what is committed *and* durable here: no machine is ever ahead of its own log.
+    /// One run ahead of the one at hand: what a slow machine cannot take yet waits in the log, not in its queue, and
+    /// its proposers count as waiting.
     mutating func orderApply(_ effects: inout Effects, tickets: (LogIndex) -> [(index: LogIndex, ticket: Ticket)]) {
         let through = min(commitIndex, durableIndex)
-        while applyOrdered < through {
+        while applyOrdered < through, applyingBytes < 2 * settings.maximumApplyBytes {
             let first = applyOrdered.next
             let entries = log.entries(from: first, through: through, maximumBytes: settings.maximumApplyBytes)
             let end = entries?.last?.lastIndex ?? through
             effects.add(.apply(ApplyOrder(first: first, through: end, entries: entries, tickets: tickets(end))))
             applyOrdered = end
+            let bytes = entries?.reduce(0) { $0 + $1.byteCount } ?? settings.maximumApplyBytes
+            applying.append((end, bytes))
+            applyingBytes += bytes
         }
     }
 
     mutating func noteApplied(through index: LogIndex) {
         lastApplied = max(lastApplied, index)
-        log.evict(through: min(lastApplied, durableIndex), maximumBytes: settings.maximumTailBytes)
+        while let run = applying.first, run.through <= lastApplied {
+            applying.removeFirst()
+            applyingBytes -= run.bytes
+        }
+        log.evict(through: durableIndex, maximumBytes: settings.maximumTailBytes)
     }
 }

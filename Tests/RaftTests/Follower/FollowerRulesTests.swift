@@ -98,6 +98,41 @@ struct FollowerRulesTests {
         desk.expect(.applied(through: 4)) { $0.lastApplied = 4 }
     }
 
+    @Test("A slow state machine is told of one run ahead at most; the rest waits in the log (P8)")
+    func slowMachine() {
+        let size = batch(from: 1, [1]).byteCount
+        let desk = Desk(
+            FollowerRules(), term: 1, log: [1, 1, 1, 1], leader: 2, heardAt: .zero,
+            configure: { $0.maximumApplyBytes = size })
+        desk.expect(
+            desk.request(append(1, after: LogID(4, 1), commit: 4)), .stay,
+            [.reply(accepted(1, 4)), .apply(from: 1, through: 1), .apply(from: 2, through: 2)]
+        ) {
+            $0.leaderHeardAt = desk.now
+            $0.commitIndex = 4
+            $0.applyOrdered = 2
+        }
+        desk.expect(desk.request(heartbeat(1, commit: 4)), .stay, [.reply(beats(1))])
+        desk.expect(.applied(through: 1), .stay, [.apply(from: 3, through: 3)]) {
+            $0.lastApplied = 1
+            $0.applyOrdered = 3
+        }
+        desk.expect(.applied(through: 3), .stay, [.apply(from: 4, through: 4)]) {
+            $0.lastApplied = 3
+            $0.applyOrdered = 4
+        }
+    }
+
+    @Test("What is durable leaves memory above the limit, applied or not, and is then read from the disk")
+    func slowMachineMemory() {
+        let desk = Desk(
+            FollowerRules(), term: 1, log: [1, 1, 1], leader: 2, heardAt: .zero, configure: { $0.maximumTailBytes = 0 })
+        #expect(desk.baton.log.byteCount == 0)
+        desk.turn([desk.request(append(1, after: LogID(3, 1), commit: 3))])
+        guard case .apply(let order)? = desk.effects.last else { return #expect(Bool(false), "nothing applied") }
+        #expect(order.entries == nil && order.through == 3)
+    }
+
     @Test("An append that brings nothing new is acknowledged at once when all of it is durable")
     func nothingNew() {
         let desk = Desk(FollowerRules(), term: 3, log: [1, 3, 3], leader: 2, heardAt: .zero)

@@ -1,0 +1,59 @@
+import Testing
+
+@testable import Raft
+
+@Suite("The vote keeper")
+struct VoteKeeperTests {
+    final class Stage {
+        let loop = ManualLoop()
+        let transport = StageTransport()
+        let mailbox: Mailbox<Message>
+        let keeper: VoteKeeper
+        init() {
+            mailbox = Mailbox(loop: loop)
+            keeper = VoteKeeper(
+                loop: loop, mailbox: mailbox, transport: transport, address: { $0 == 9 ? nil : "node-\($0)" })
+        }
+        func ask(_ voters: [NodeID], round: UInt64) {
+            let request = VoteRequest(phase: .vote, term: 1, candidate: 1, lastLog: .zero, round: round)
+            keeper.assumeIsolated { $0.ask(voters, request) }
+        }
+        func sent(to peer: NodeID) -> [UInt64] {
+            transport.takeSent(to: peer).compactMap { if case .vote(let vote) = $0 { vote.round } else { nil } }
+        }
+    }
+
+    @Test("One link for each voter, kept from round to round; answers go to the node")
+    func asks() {
+        let stage = Stage()
+        stage.ask([2, 3, 9], round: 1)
+        stage.ask([2, 3], round: 2)
+        #expect(stage.transport.links.map(\.peer) == [2, 3])
+        #expect(stage.sent(to: 2) == [1, 2] && stage.sent(to: 3) == [1, 2])
+        stage.transport.reply(.vote(VoteReply(phase: .vote, round: 2, term: 1, isGranted: true)), from: 2)
+        #expect(stage.mailbox.close().count == 1)
+    }
+
+    @Test("Until the link stands only the newest question waits")
+    func newest() {
+        let stage = Stage()
+        stage.transport.setOpens(false)
+        stage.ask([2], round: 1)
+        stage.ask([2], round: 2)
+        #expect(stage.sent(to: 2) == [])
+        stage.transport.links[0].observer.linkOpened()
+        #expect(stage.sent(to: 2) == [2])
+    }
+
+    @Test("A broken link is replaced when there is something to ask, and all are closed at the end")
+    func replaced() {
+        let stage = Stage()
+        stage.ask([2], round: 1)
+        stage.transport.links[0].observer.linkClosed(LinkFailure("test"))
+        #expect(stage.transport.links.count == 1)
+        stage.ask([2], round: 2)
+        #expect(stage.transport.links.count == 2 && stage.sent(to: 2) == [1, 2])
+        stage.keeper.assumeIsolated { $0.closeAll() }
+        #expect(stage.transport.links[1].isClosed)
+    }
+}
