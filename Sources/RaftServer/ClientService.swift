@@ -63,7 +63,7 @@ struct ClientService: Sendable {
             if case .value(let expected) = request.expectation {
                 // Both travel in one command.
                 let (count, limit) = (
-                    expected.count + request.value.count, ServerConfiguration.largestMaximumValueBytes
+                    expected.count + request.value.count, ServerConfiguration.maximumPairBytes
                 )
                 guard count <= limit else {
                     throw RPCStatus(

@@ -90,7 +90,7 @@ struct ServeOptionsTests {
             (["--id", "0"], "--id \"0\""), (["--id", "x"], "--id \"x\""), (["--listen", "here"], "--listen: \"here\""),
             (["--advertise", "b:0"], "--advertise: \"b:0\""), (["--heartbeat", "often"], "--heartbeat \"often\""),
             (["--election-timeout", "0"], "--election-timeout \"0\""),
-            (["--max-value-bytes", "4000000"], "--max-value-bytes \"4000000\": 1 to 3144704"),
+            (["--max-value-bytes", "4000000"], "--max-value-bytes \"4000000\": 1 to 3145728"),
             (["--bootstrap"], "--bootstrap needs --members"),
             (["--bootstrap", "--join"] + members, "exclude each other"),
             (["--members", "1=a:1"], "does not name node 2, this one; it names 1=a:1"),

@@ -132,16 +132,7 @@ struct NodeServiceTests {
         try await withService { _, client in
             let value = [UInt8](repeating: 7, count: 1_572_864)
             for key in UInt8(0)..<4 { _ = try await client.put([key], value) }
-            do throws(RaftClientError) {
-                _ = try await client.compareAndSwap([0], expecting: .value(value), value)
-                Issue.record("two of the largest values were taken in one command")
-            } catch {
-                #expect(error.code == .refused)
-                #expect(error.message.contains("compare the revision instead"), "\(error.message)")
-            }
-            let shorter = Array(value.dropLast(2048))
-            #expect(try await client.compareAndSwap([0], expecting: .value(value), shorter).isSwapped)
-            #expect(try await client.compareAndSwap([0], expecting: .value(shorter), value).isSwapped)
+            #expect(try await client.compareAndSwap([0], expecting: .value(value), value).isSwapped)
             var from: [UInt8] = []
             var keys: [[UInt8]] = []
             while true {
@@ -154,6 +145,27 @@ struct NodeServiceTests {
                 from = last.key + [0]
             }
             #expect(keys == [[0], [1], [2], [3]])
+        }
+    }
+
+    @Test("Two values that do not fit into one command are refused with what to do instead")
+    func pairLimit() async throws {
+        var large = try configuration()
+        large.maximumValueBytes = ServerConfiguration.largestMaximumValueBytes
+        try await withService(large) { _, client in
+            let value = [UInt8](repeating: 7, count: 1_975_000)
+            _ = try await client.put([1], value)
+            do throws(RaftClientError) {
+                _ = try await client.compareAndSwap([1], expecting: .value(value), value)
+                Issue.record("taken")
+            } catch {
+                #expect(error.code == .refused)
+                #expect(error.message.contains("3950000 bytes together, the limit is 3931136"), "\(error.message)")
+            }
+            let largest = [UInt8](repeating: 8, count: ServerConfiguration.largestMaximumValueBytes)
+            _ = try await client.put([1], largest)
+            let found = try await client.get([1])
+            #expect(found?.value == largest)
         }
     }
 
