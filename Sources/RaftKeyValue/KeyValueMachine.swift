@@ -111,6 +111,8 @@ public final class KeyValueMachine: StateMachine {
         let start = outputs.count
         try opened().write { writer in
             outputs.removeSubrange(start...)
+            // Not a for loop: the commands of a batch are decoded one by one.
+            // swift-format-ignore: ReplaceForEachWithForLoop
             try batch.forEach { command, id in outputs.append(try Self.apply(command, at: id, writer)) }
             try writer.setApplied(batch.through)
         }

@@ -60,6 +60,18 @@ struct ClientService: Sendable {
                 case .revision(let revision): .revision(revision)
                 case .absent: .absent
                 }
+            if case .value(let expected) = request.expectation {
+                // Both travel in one command.
+                let (count, limit) = (
+                    expected.count + request.value.count, ServerConfiguration.maximumPairBytes
+                )
+                guard count <= limit else {
+                    throw RPCStatus(
+                        refusing:
+                            "the expected and the new value have \(count) bytes together, the limit is \(limit); compare the revision instead"
+                    )
+                }
+            }
             let command = KeyValueCommand.compareAndSwap(
                 key: request.key, expectation: expectation, value: request.value)
             propose(command, call) { output in

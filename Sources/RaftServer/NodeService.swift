@@ -71,8 +71,7 @@ public final class NodeService: Sendable {
         var settings = Configuration(id: configuration.id, cluster: configuration.cluster)
         settings.electionTimeout = configuration.electionTimeout
         settings.heartbeatInterval = configuration.heartbeatInterval
-        // A compare-and-swap brings two values; with its key and a peer's message around it, it must fit into a frame.
-        settings.maximumCommandBytes = (4 << 20) - (256 << 10)
+        settings.maximumCommandBytes = ServerConfiguration.maximumCommandBytes
         try settings.validate()
         return settings
     }

@@ -33,8 +33,13 @@ public struct ServerConfiguration: Sendable {
     /// The largest value taken from clients, at most ``largestMaximumValueBytes``.
     public var maximumValueBytes = 1_572_864
 
-    /// A value must fit into one message with its key.
+    /// The most bytes that one command may have, whatever ``maximumValueBytes`` is: what a peer's message carries.
+    /// Two of the largest values of the default limit, as a compare-and-swap brings, fit with their key.
+    public static let maximumCommandBytes = 15 << 18
     public static let largestMaximumValueBytes = 3 << 20
+    /// The most bytes that a compare-and-swap's two values may have together: the rest is for the key and what is
+    /// around the three.
+    static let maximumPairBytes = maximumCommandBytes - 1024
 
     public init(
         id: NodeID, cluster: String, listen: String, data: String, certificate: String, key: String, ca: String

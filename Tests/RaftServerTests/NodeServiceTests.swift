@@ -50,12 +50,10 @@ struct NodeServiceTests {
 
     /// Starts a node, hands it out with a client, and stops both.
     private func withService(
-        _ change: (inout ServerConfiguration) throws -> Void = { _ in },
+        _ changed: ServerConfiguration? = nil,
         _ body: (NodeService, KeyValueClient) async throws -> Void
     ) async throws {
-        var configuration = try configuration()
-        try change(&configuration)
-        let service = try await NodeService.start(configuration, logger: logger)
+        let service = try await NodeService.start(try changed ?? configuration(), logger: logger)
         let client = try client("client", service)
         try await body(service, client)
         await client.close()
@@ -108,7 +106,9 @@ struct NodeServiceTests {
 
     @Test("Limits are checked before anything is replicated, and the last allowed size passes")
     func limits() async throws {
-        try await withService({ $0.maximumValueBytes = 1000 }) { service, client in
+        var small = try configuration()
+        small.maximumValueBytes = 1000
+        try await withService(small) { service, client in
             _ = try await client.put([1], [UInt8](repeating: 1, count: 1000))
             let last = service.status.last
             for (key, value, part) in [
@@ -132,6 +132,7 @@ struct NodeServiceTests {
         try await withService { _, client in
             let value = [UInt8](repeating: 7, count: 1_572_864)
             for key in UInt8(0)..<4 { _ = try await client.put([key], value) }
+            #expect(try await client.compareAndSwap([0], expecting: .value(value), value).isSwapped)
             var from: [UInt8] = []
             var keys: [[UInt8]] = []
             while true {
@@ -147,14 +148,35 @@ struct NodeServiceTests {
         }
     }
 
+    @Test("Two values that do not fit into one command are refused with what to do instead")
+    func pairLimit() async throws {
+        var large = try configuration()
+        large.maximumValueBytes = ServerConfiguration.largestMaximumValueBytes
+        try await withService(large) { _, client in
+            let value = [UInt8](repeating: 7, count: 1_975_000)
+            _ = try await client.put([1], value)
+            do throws(RaftClientError) {
+                _ = try await client.compareAndSwap([1], expecting: .value(value), value)
+                Issue.record("taken")
+            } catch {
+                #expect(error.code == .refused)
+                #expect(error.message.contains("3950000 bytes together, the limit is 3931136"), "\(error.message)")
+            }
+            let largest = [UInt8](repeating: 8, count: ServerConfiguration.largestMaximumValueBytes)
+            _ = try await client.put([1], largest)
+            let found = try await client.get([1])
+            #expect(found?.value == largest)
+        }
+    }
+
     @Test("A stopped node finds its data again, with the key-value state as it was left")
     func restart() async throws {
         var revision: UInt64 = 0
         try await withService { _, client in revision = try await client.put([1], [2]).revision }
-        try await withService({ configuration in
-            configuration.firstStart = .refuse
-            configuration.members = nil
-        }) { _, client in
+        var later = try configuration()
+        later.firstStart = .refuse
+        later.members = nil
+        try await withService(later) { _, client in
             let found = try await client.get([1])
             #expect(found == KeyValue(key: [1], value: [2], revision: revision))
         }
