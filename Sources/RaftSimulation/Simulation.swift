@@ -21,7 +21,7 @@ public struct SimulationProfile: Sendable {
         func chance(_ percent: UInt64) -> Bool { random.next() % 100 < percent }
         func pick<Value>(_ values: [Value]) -> Value { values[Int(random.next() % UInt64(values.count))] }
         self.nodeCount = nodeCount ?? pick([1, 2, 3, 3, 3, 4, 5, 5, 7])
-        clientCount = pick([1, 2, 4, 8])
+        clientCount = pick([1, 2, 4, 8, 16])
         network.delay = pick([10_000...100_000, 50_000...2_000_000, 100_000...20_000_000, 1_000_000...80_000_000])
         network.lossPerMille = pick([0, 0, 0, 10, 100, 300])
         network.duplicatePerMille = pick([0, 0, 10, 100])

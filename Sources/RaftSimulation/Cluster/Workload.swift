@@ -8,6 +8,7 @@ final class Workload: @unchecked Sendable {
     private let checker: SafetyChecker
     private var random: RandomSource
     private var nextSerial: UInt64 = 1
+    private var clientCount = 0
     private(set) var acknowledged: [UInt64: LogIndex] = [:]
     private(set) var refused: Set<UInt64> = []
     private(set) var unknownCount = 0
@@ -24,28 +25,44 @@ final class Workload: @unchecked Sendable {
         random = RandomSource(seed: seed)
     }
 
-    func addClient(pause: ClosedRange<Int64>) { think(pause, hint: nil) }
+    /// How one client behaves.
+    private struct Habit {
+        /// Nanoseconds between an answer and the next call.
+        var pause: ClosedRange<Int64>
+        /// How many of ten calls are reads.
+        var readsOfTen: UInt64
+    }
 
-    private func think(_ pause: ClosedRange<Int64>, hint: NodeID?) {
+    /// Every second client mostly reads: one that writes soon waits at a leader that was cut off, and would never see
+    /// a stale read there.
+    func addClient(pause: ClosedRange<Int64>) {
+        clientCount += 1
+        think(Habit(pause: pause, readsOfTen: clientCount % 2 == 0 ? 9 : 2), hint: nil)
+    }
+
+    private func think(_ habit: Habit, hint: NodeID?) {
+        let pause = habit.pause
         let span = UInt64(pause.upperBound - pause.lowerBound + 1)
         scheduler.schedule(after: pause.lowerBound + Int64(random.next() % span)) { [self] in
             guard isActive else { return }
             let up = nodes.filter(\.isUp)
-            guard !up.isEmpty else { return think(pause, hint: nil) }
-            let node = up.first { $0.id == hint } ?? up[Int(random.next() % UInt64(up.count))]
-            if random.next() % 4 == 0 { read(node, pause) } else { write(node, pause) }
+            guard !up.isEmpty else { return think(habit, hint: nil) }
+            // Now and then somewhere else: whoever only follows hints never meets a second leader.
+            let isSticky = random.next() % 10 < 7
+            let node = (isSticky ? up.first { $0.id == hint } : nil) ?? up[Int(random.next() % UInt64(up.count))]
+            if random.next() % 10 < habit.readsOfTen { read(node, habit) } else { write(node, habit) }
         }
     }
 
-    private func write(_ target: SimulatedNode, _ pause: ClosedRange<Int64>) {
-        guard let node = target.node else { return think(pause, hint: nil) }
+    private func write(_ target: SimulatedNode, _ habit: Habit) {
+        guard let node = target.node else { return think(habit, hint: nil) }
         let serial = nextSerial
         nextSerial += 1
         let once = Once()
         scheduler.schedule(after: patience) { [self] in
             if once.claim() {
                 unknownCount += 1
-                think(pause, hint: nil)
+                think(habit, hint: nil)
             }
         }
         node.propose(Ledger.Write(serial: serial)) { [self] result in
@@ -57,19 +74,19 @@ final class Workload: @unchecked Sendable {
                 if checker.applied[index] != serial {
                     checker.fail("I5", "serial \(serial) was acknowledged at entry \(index), which holds another")
                 }
-                if once.claim() { think(pause, hint: target.id) }
+                if once.claim() { think(habit, hint: target.id) }
             case .failure(let error):
                 if error.outcome == .nothingHappened { refused.insert(serial) } else { unknownCount += 1 }
-                if once.claim() { think(pause, hint: error.leader?.id) }
+                if once.claim() { think(habit, hint: error.leader?.id) }
             }
         }
     }
 
-    private func read(_ target: SimulatedNode, _ pause: ClosedRange<Int64>) {
-        guard let node = target.node else { return think(pause, hint: nil) }
+    private func read(_ target: SimulatedNode, _ habit: Habit) {
+        guard let node = target.node else { return think(habit, hint: nil) }
         let floor = acknowledgedThrough
         let once = Once()
-        scheduler.schedule(after: patience) { [self] in if once.claim() { think(pause, hint: nil) } }
+        scheduler.schedule(after: patience) { [self] in if once.claim() { think(habit, hint: nil) } }
         node.read(.linearizable, { $0.last }) { [self] result in
             switch result {
             case .success(let value):
@@ -78,9 +95,9 @@ final class Workload: @unchecked Sendable {
                         "I16", "node \(target.id) read entry \(last) as its last after \(floor) was acknowledged")
                 }
                 readCount += 1
-                if once.claim() { think(pause, hint: target.id) }
+                if once.claim() { think(habit, hint: target.id) }
             case .failure(let error):
-                if once.claim() { think(pause, hint: error.leader?.id) }
+                if once.claim() { think(habit, hint: error.leader?.id) }
             }
         }
     }
