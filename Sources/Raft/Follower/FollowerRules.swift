@@ -1,7 +1,13 @@
 /// A voter that follows (§5.2): answers its leader and candidates, and campaigns when it hears neither.
 struct FollowerRules: RoleRules {
+    /// A leader that has passed its office on stays this long before it stops: its successor may need its vote.
+    private var stopAt: Instant?
+
     mutating func begin(_ baton: inout Baton, _ effects: inout Effects) -> Verdict {
-        guard !baton.isStopping else { return .become(.stopped(nil)) }
+        if baton.isStopping {
+            stopAt = baton.now + baton.settings.heartbeatInterval
+            return .stay
+        }
         // Nobody else can lead, and nobody else must be asked. It still campaigns: never in its old term (D16).
         if baton.membership.current?.isSoleVoter(baton.me) == true { return .become(.candidate(isTransfer: false)) }
         baton.resetElectionTimer()
@@ -45,6 +51,7 @@ struct FollowerRules: RoleRules {
     }
 
     private func tick(_ baton: inout Baton, _ effects: inout Effects) -> Verdict {
+        if let stopAt { return baton.now >= stopAt ? .become(.stopped(nil)) : .stay }
         guard baton.electionTimer.isDue(baton.now) else { return .stay }
         // A disk that does not answer could not store a vote either.
         if baton.oldestWriteAge > baton.settings.electionTimeout.lowerBound {
@@ -63,5 +70,5 @@ struct FollowerRules: RoleRules {
         return .become(.candidate(isTransfer: true))
     }
 
-    func deadline(_ baton: borrowing Baton) -> Instant? { baton.electionTimer.deadline }
+    func deadline(_ baton: borrowing Baton) -> Instant? { stopAt ?? baton.electionTimer.deadline }
 }

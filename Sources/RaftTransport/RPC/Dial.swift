@@ -1,3 +1,4 @@
+internal import Glibc
 internal import NIOCore
 internal import NIOPosix
 internal import Raft
@@ -99,7 +100,10 @@ final class Dial: @unchecked Sendable {
             if let first = error.connectionErrors.first { return explain(first.error) }
             return "the host name cannot be resolved"
         }
-        if let error = error as? IOError { return "cannot connect: \(error.description)" }
+        if let error = error as? IOError {
+            // NIO's own words name its call; an operator wants the system's.
+            return "cannot connect: \(String(cString: strerror(error.errnoCode)).lowercased())"
+        }
         if case ChannelError.connectTimeout? = error as? ChannelError { return "cannot connect in time" }
         return "cannot connect: \(error)"
     }

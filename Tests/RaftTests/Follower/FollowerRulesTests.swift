@@ -55,11 +55,19 @@ struct FollowerRulesTests {
         desk.expectBegin(.become(.candidate(isTransfer: false)))
     }
 
-    @Test("A node that is to stop does not take office")
+    @Test(
+        "A leader that has passed its office on stays for a heartbeat, so that its successor gets its vote; then stops")
     func beginsStopping() {
-        let desk = Desk(FollowerRules())
+        let desk = Desk(FollowerRules(), term: 3, log: [1])
         desk.baton.isStopping = true
-        desk.expectBegin(.become(.stopped(nil)))
+        desk.expectBegin()
+        desk.expect(.tick)
+        let ballot = VoteRequest(
+            phase: .vote, term: 4, candidate: 2, lastLog: LogID(1, 1), round: 7, isTransfer: true)
+        let (verdict, _) = desk.turn([desk.request(.vote(ballot))])
+        #expect(verdict == .stay && desk.baton.hardState.votedFor == 2)
+        desk.now += desk.baton.settings.heartbeatInterval
+        desk.expect(.tick, .become(.stopped(nil)))
     }
 
     // MARK: Append
