@@ -20,7 +20,7 @@ enum CallPolicy {
     ///   - isRead: the call changes nothing.
     ///   - endpoint: who was asked, for the message.
     static func judge(_ status: RPCStatus, isRead: Bool, endpoint: String) -> Decision {
-        let text = "\(endpoint): \(status.message)"
+        let text = status.message(from: endpoint)
         let detail = status.detail
         let mayHaveHappened = status.wasSent && !isRead && !certainlyNothing(status, detail)
 
@@ -62,5 +62,12 @@ enum CallPolicy {
         case .permissionDenied, .unauthenticated, .unimplemented, .invalidArgument, .resourceExhausted: return true
         default: return false
         }
+    }
+}
+
+extension RPCStatus {
+    /// The message with the node that it is about, which the transport has named already when it could not connect.
+    func message(from endpoint: String) -> String {
+        message.hasPrefix("\(endpoint): ") ? message : "\(endpoint): \(message)"
     }
 }

@@ -130,7 +130,7 @@ public final class KeyValueClient: Sendable {
             return try MemberStatus(decoding: bytes)
         } catch {
             let isRefused = error.code == .permissionDenied || error.code == .unauthenticated
-            throw RaftClientError(isRefused ? .notAuthorized : .unavailable, "\(endpoint): \(error.message)")
+            throw RaftClientError(isRefused ? .notAuthorized : .unavailable, error.message(from: endpoint))
         }
     }
 
@@ -163,7 +163,7 @@ public final class KeyValueClient: Sendable {
                 status = error
             }
             leader.withLock { if $0 == endpoint { $0 = nil } }
-            problem = "\(endpoint): \(status.message)"
+            problem = status.message(from: endpoint)
             let mayGoOn: Bool
             switch CallPolicy.judge(status, isRead: isRead, endpoint: endpoint) {
             case .give(up: let error): throw error

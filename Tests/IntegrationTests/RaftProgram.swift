@@ -72,7 +72,8 @@ final class RunningProgram: @unchecked Sendable {
     var output: String { (try? String(contentsOfFile: outputFile, encoding: .utf8)) ?? "" }
     var errors: String { (try? String(contentsOfFile: errorFile, encoding: .utf8)) ?? "" }
 
-    func signal(_ number: Int32) { kill(pid, number) }
+    /// Does nothing when it has ended: its number may be another process's by now.
+    func signal(_ number: Int32) { if process.isRunning { kill(pid, number) } }
 
     /// Waits for its end.
     func ending() async throws -> RaftProgram.Ending {

@@ -63,6 +63,12 @@ struct CallPolicyTests {
         #expect(judge(.notLeader()) == .elsewhere)
     }
 
+    @Test("A node is named once, whoever named it")
+    func names() {
+        #expect(RPCStatus(.unavailable, "a:1: refused").message(from: "a:1") == "a:1: refused")
+        #expect(RPCStatus(.unavailable, "refused").message(from: "a:1") == "a:1: refused")
+    }
+
     @Test("A read that came too late is asked of another node")
     func lateRead() {
         #expect(judge(RPCStatus(.deadlineExceeded, "x"), isRead: true) == .elsewhere)

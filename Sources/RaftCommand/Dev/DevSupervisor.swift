@@ -53,15 +53,14 @@ final class DevSupervisor {
             await stopAll()
             throw error
         }
-        Console.error("stopping the nodes", prefix: "")
         await stopAll()
     }
 
     private func serve(_ signals: Signals) async throws {
         for await event in events {
             switch event {
-            case .signal(.interrupt), .signal(.terminate), .signal(.inputEnded): return
             case .signal(.childEnded): try reap()
+            case .signal(let signal): return Console.error("\(signal): stopping the nodes", prefix: "")
             case .startAgain(let id): try start(id)
             case .ready(let status):
                 isReady = true
