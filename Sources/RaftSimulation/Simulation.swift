@@ -12,6 +12,8 @@ public struct SimulationProfile: Sendable {
     public var powerFailures = false
     public var partitions = false
     public var transfers = false
+    /// Nanoseconds between a client's calls.
+    public var clientPause: ClosedRange<Int64> = 100_000...20_000_000
     /// Nanoseconds between two faults, at most.
     public var faultPause: Int64 = 1_000_000_000
 
@@ -22,6 +24,7 @@ public struct SimulationProfile: Sendable {
         func pick<Value>(_ values: [Value]) -> Value { values[Int(random.next() % UInt64(values.count))] }
         self.nodeCount = nodeCount ?? pick([1, 2, 3, 3, 3, 4, 5, 5, 7])
         clientCount = pick([1, 2, 4, 8, 16])
+        clientPause = pick([100_000...20_000_000, 1_000_000...40_000_000, 5_000_000...200_000_000])
         network.delay = pick([10_000...100_000, 50_000...2_000_000, 100_000...20_000_000, 1_000_000...80_000_000])
         network.lossPerMille = pick([0, 0, 0, 10, 100, 300])
         network.duplicatePerMille = pick([0, 0, 10, 100])
@@ -90,7 +93,7 @@ public final class Simulation {
     /// - Throws: the first ``Violation``.
     public func run(events: Int) throws(Violation) -> SimulationReport {
         for node in nodes { node.start() }
-        for _ in 0..<profile.clientCount { workload.addClient(pause: 100_000...20_000_000) }
+        for _ in 0..<profile.clientCount { workload.addClient(pause: profile.clientPause) }
         nextFault()
         while scheduler.eventCount < events { try step() }
         try heal()
@@ -113,7 +116,10 @@ public final class Simulation {
     // MARK: Faults
 
     private func nextFault() {
-        scheduler.schedule(after: Int64(random.next() % UInt64(profile.faultPause))) { [self] in
+        var pause = Int64(random.next() % UInt64(profile.faultPause))
+        // Now and then long enough for what follows from a fault: a new leader beside the old one.
+        if random.next() % 3 == 0 { pause += settings.electionTimeout.upperBound.nanoseconds * 2 }
+        scheduler.schedule(after: pause) { [self] in
             guard isFaulty else { return }
             fault()
             nextFault()
@@ -141,13 +147,19 @@ public final class Simulation {
     private func drawCut() -> Set<SimulatedNetwork.Pair> {
         let ids = nodes.map(\.id)
         var cut: Set<SimulatedNetwork.Pair> = []
-        switch random.next() % 3 {
-        case 0:  // Two sides.
+        switch random.next() % 4 {
+        case 0:  // A leader alone, which does not know it yet.
+            guard let leader = nodes.last(where: { $0.node?.status.role == .leader })?.id else { break }
+            for other in ids where other != leader {
+                cut.insert(.init(from: leader, to: other))
+                cut.insert(.init(from: other, to: leader))
+            }
+        case 1:  // Two sides.
             let side = Set(ids.filter { _ in random.next() % 2 == 0 })
             for a in ids {
                 for b in ids where side.contains(a) != side.contains(b) { cut.insert(.init(from: a, to: b)) }
             }
-        case 1:  // One node, in one direction or both.
+        case 2:  // One node, in one direction or both.
             let lone = ids[Int(random.next() % UInt64(ids.count))]
             let way = random.next() % 3
             for other in ids where other != lone {

@@ -99,9 +99,7 @@ public final class SimulatedLoop: Loop, @unchecked Sendable {
     }
 
     public func after(_ delay: Duration, _ unit: any Activated) {
-        let (seconds, attoseconds) = delay.components
-        let nanoseconds = seconds * 1_000_000_000 + attoseconds / 1_000_000_000
-        scheduler.schedule(after: nanoseconds, life: life) { [weak self] in self?.post(unit) }
+        scheduler.schedule(after: delay.nanoseconds, life: life) { [weak self] in self?.post(unit) }
     }
 
     /// Runs the oldest thing posted, now. For a crash in the middle of a write, too.
@@ -121,4 +119,11 @@ public final class SimulatedLoop: Loop, @unchecked Sendable {
     public func checkIsolated() { precondition(isCurrent, "not on the simulated loop of node \(life.node)") }
     public func isIsolatingCurrentContext() -> Bool? { isCurrent }
     private var isCurrent: Bool { scheduler.current === self }
+}
+
+extension Duration {
+    var nanoseconds: Int64 {
+        let (seconds, attoseconds) = components
+        return seconds * 1_000_000_000 + attoseconds / 1_000_000_000
+    }
 }
