@@ -113,7 +113,7 @@ public final class KeyValueMachine: StateMachine {
             outputs.removeSubrange(start...)
             // Not a for loop: the commands of a batch are decoded one by one.
             // swift-format-ignore: ReplaceForEachWithForLoop
-            try batch.forEach { command, id in outputs.append(try Self.apply(command, at: id, writer)) }
+            try batch.forEachCommand { command, id in outputs.append(try Self.apply(command, at: id, writer)) }
             try writer.setApplied(batch.through)
         }
         lastApplied = batch.through

@@ -60,7 +60,7 @@ extension StateMachine {
     public mutating func close() throws {}
 
     public mutating func apply(_ batch: CommandBatch<Command>, into outputs: inout [Output]) throws {
-        try batch.forEach { command, id in outputs.append(try apply(command, at: id)) }
+        try batch.forEachCommand { command, id in outputs.append(try apply(command, at: id)) }
     }
 }
 
@@ -81,7 +81,7 @@ public struct CommandBatch<Command: ReplicatedCommand>: Sendable {
     public var maximumCount: Int { entries.reduce(0) { $0 + $1.count } }
 
     /// - Throws: what `body` throws, or what ``ReplicatedCommand/init(decoding:)`` throws.
-    public func forEach(_ body: (Command, LogID) throws -> Void) throws {
+    public func forEachCommand(_ body: (Command, LogID) throws -> Void) throws {
         for batch in entries {
             for position in 0..<batch.count {
                 let entry = batch[position]

@@ -87,7 +87,7 @@ final class Workload: @unchecked Sendable {
         let floor = acknowledgedThrough
         let once = Once()
         scheduler.schedule(after: patience) { [self] in if once.claim() { think(habit, hint: nil) } }
-        node.read(.linearizable, { $0.last }) { [self] result in
+        let settle = { @Sendable [self] (result: Result<Result<LogIndex, any Error>, RaftError>) in
             switch result {
             case .success(let value):
                 if let last = try? value.get(), last < floor {
@@ -100,6 +100,7 @@ final class Workload: @unchecked Sendable {
                 if once.claim() { think(habit, hint: error.leader?.id) }
             }
         }
+        node.read(.linearizable, { $0.last }, completion: settle)
     }
 
     /// At the end: everything acknowledged is there, and nothing that was refused.

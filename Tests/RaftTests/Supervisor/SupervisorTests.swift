@@ -28,7 +28,7 @@ struct SupervisorTests {
         bench.loop.stall(.seconds(30))
         let read = Caller()
         let proposed = Caller()
-        bench.node?.read(.linearizable, { $0.total }) { read.note($0) }
+        bench.node?.read(.linearizable, { $0.total }, completion: { read.note($0) })
         bench.node?.propose(.init(1)) { proposed.note($0) }
         bench.loop.run()
         #expect(bench.node?.status.role == .follower)
@@ -136,7 +136,7 @@ struct SupervisorTests {
     func readBeforeStart() throws {
         let bench = try Bench()
         let read = Caller()
-        bench.node?.read(.local, { $0.total }) { read.note($0) }
+        bench.node?.read(.local, { $0.total }, completion: { read.note($0) })
         bench.loop.run()
         #expect(read.answerCount == 0)
         bench.start()
