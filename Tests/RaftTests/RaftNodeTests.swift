@@ -21,12 +21,12 @@ struct LocalCluster {
     init(_ ids: [NodeID]) async throws {
         let members = try Self.members(ids)
         for id in ids {
-            let loop = ThreadLoop(name: "node-\(id)")
+            let loops = NodeLoops.threads(name: "node-\(id)")
             var logger = Logger(label: "test")
             logger.logLevel = .error
             let node = try RaftNode(
                 configuration: Self.configuration(id), machine: Counter(), store: MemoryLogStore(),
-                transport: network.transport(for: id, on: loop), loops: .with(loop, name: "node-\(id)"),
+                transport: network.transport(for: id, on: loops.loop), loops: loops,
                 bootstrap: members, logger: logger)
             try await node.start()
             nodes[id] = node
@@ -126,10 +126,10 @@ struct RaftNodeTests {
 
     @Test("A node can be stopped before it was started, and more than once")
     func stoppedEarly() async throws {
-        let loop = ThreadLoop(name: "node")
+        let loops = NodeLoops.threads(name: "node")
         let node = try RaftNode(
             configuration: LocalCluster.configuration(1), machine: Counter(), store: FailingStore(),
-            transport: LocalNetwork().transport(for: 1, on: loop), loops: .with(loop), logger: quiet)
+            transport: LocalNetwork().transport(for: 1, on: loops.loop), loops: loops, logger: quiet)
         await node.stop()
         await node.stop()
         let error = await #expect(throws: RaftError.self) { try await node.start() }
@@ -138,10 +138,10 @@ struct RaftNodeTests {
 
     @Test("A pristine node is a learner that refuses to lead, until it is initialised; then it is so once")
     func initialize() async throws {
-        let loop = ThreadLoop(name: "node")
+        let loops = NodeLoops.threads(name: "node")
         let node = try RaftNode(
             configuration: LocalCluster.configuration(1), machine: Counter(), store: MemoryLogStore(),
-            transport: LocalNetwork().transport(for: 1, on: loop), loops: .with(loop), logger: quiet)
+            transport: LocalNetwork().transport(for: 1, on: loops.loop), loops: loops, logger: quiet)
         try await node.start()
         #expect(node.status.role == .learner)
         let early = await #expect(throws: RaftError.self) { try await node.propose(.init(1)) }
@@ -159,12 +159,12 @@ struct RaftNodeTests {
 
     @Test("A command above the limit is refused before anything happens")
     func tooLarge() async throws {
-        let loop = ThreadLoop(name: "node")
+        let loops = NodeLoops.threads(name: "node")
         var configuration = LocalCluster.configuration(1)
         configuration.maximumCommandBytes = 4
         let node = try RaftNode(
             configuration: configuration, machine: Counter(), store: MemoryLogStore(),
-            transport: LocalNetwork().transport(for: 1, on: loop), loops: .with(loop),
+            transport: LocalNetwork().transport(for: 1, on: loops.loop), loops: loops,
             bootstrap: LocalCluster.members([1]), logger: quiet)
         try await node.start()
         let error = await #expect(throws: RaftError.self) { try await node.propose(.init(1)) }
@@ -193,10 +193,10 @@ struct RaftNodeTests {
     }
 
     private func single(_ store: FailingStore) async throws -> RaftNode<Counter> {
-        let loop = ThreadLoop(name: "node")
+        let loops = NodeLoops.threads(name: "node")
         let node = try RaftNode(
             configuration: LocalCluster.configuration(1), machine: Counter(), store: store,
-            transport: LocalNetwork().transport(for: 1, on: loop), loops: .with(loop),
+            transport: LocalNetwork().transport(for: 1, on: loops.loop), loops: loops,
             bootstrap: LocalCluster.members([1]), logger: quiet)
         try await node.start()
         while !store.isFailing, node.status.role != .leader { try await Task.sleep(for: .milliseconds(1)) }

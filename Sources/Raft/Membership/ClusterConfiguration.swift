@@ -12,13 +12,16 @@ public struct ClusterConfiguration: Hashable, Sendable {
         }
     }
 
+    /// More than any cluster has use for; keeps the cost of a hostile member list small.
+    public static let maximumMemberCount = 255
+
     /// One set of voters, or two while a change is under way (joint consensus, §6): decisions then need a majority of
     /// each. Each set is sorted and not empty.
     public let voterSets: [[NodeID]]
     /// Everyone, sorted by id: the voters of every set and the learners.
     public let members: [Member]
 
-    /// - Throws: when a set is empty, two members have one id, an id is zero, an address is empty, or a voter is not a
+    /// - Throws: when there are more than ``maximumMemberCount`` members, a set is empty, two members have one id, an id is zero, an address is empty, or a voter is not a
     ///   member.
     public init(voterSets: [[NodeID]], members: [Member]) throws(RaftError) {
         func refuse(_ reason: String) -> RaftError {
@@ -26,6 +29,9 @@ public struct ClusterConfiguration: Hashable, Sendable {
         }
         guard (1...2).contains(voterSets.count) else {
             throw refuse("\(voterSets.count) voter sets; it must be one, or two during a change")
+        }
+        guard members.count <= Self.maximumMemberCount else {
+            throw refuse("\(members.count) members; at most \(Self.maximumMemberCount) can belong to a cluster")
         }
         let sorted = members.sorted { $0.id < $1.id }
         for (a, b) in zip(sorted, sorted.dropFirst()) where a.id == b.id {

@@ -23,16 +23,23 @@ public struct NodeLoops: Sendable {
     }
 
     /// Four threads of its own, which end with the node.
-    public static func threads(name: String = "raft") -> NodeLoops { with(ThreadLoop(name: name), name: name) }
+    public static func threads(name: String = "raft") -> NodeLoops {
+        let loop = ThreadLoop(name: name)
+        var loops = with(loop, name: name)
+        let release = loops.release
+        loops.release = {
+            release()
+            loop.stop()
+        }
+        return loops
+    }
 
-    /// A loop that is there already (an event loop, say), and three threads, which end with the node.
+    /// A loop that is there already (an event loop, say), which outlives the node; and three threads of its own, which
+    /// end with it.
     public static func with(_ loop: any Loop, name: String = "raft") -> NodeLoops {
         let own = [
             ThreadLoop(name: "\(name)-disk"), ThreadLoop(name: "\(name)-apply"), ThreadLoop(name: "\(name)-read"),
         ]
-        return NodeLoops(loop: loop, disk: own[0], apply: own[1], reads: own[2]) {
-            for loop in own { loop.stop() }
-            (loop as? ThreadLoop)?.stop()
-        }
+        return NodeLoops(loop: loop, disk: own[0], apply: own[1], reads: own[2]) { for loop in own { loop.stop() } }
     }
 }

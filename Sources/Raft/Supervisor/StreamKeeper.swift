@@ -19,6 +19,8 @@ actor StreamKeeper {
     private struct Slot {
         var stream: ReplicationStream?
         var backoff: Backoff
+        /// When the present stream reached the peer.
+        var openedAt: Instant?
         /// Names this keeping: a restart that was ordered for an earlier one is void.
         var keeping: UInt64
     }
@@ -80,13 +82,17 @@ actor StreamKeeper {
 
     private func opened(_ peer: NodeID, _ id: StreamID) {
         guard let at = slots.firstIndex(where: { $0.peer == peer && $0.slot.stream?.id == id }) else { return }
-        slots[at].slot.backoff.reset()
+        slots[at].slot.openedAt = loop.now
         mailbox.post(.streamStarted(peer, id))
     }
 
     private func failed(_ peer: NodeID, _ id: StreamID, _ reason: String) {
         guard let at = slots.firstIndex(where: { $0.peer == peer && $0.slot.stream?.id == id }) else { return }
         slots[at].slot.stream = nil
+        // A peer that accepts and closes at once is tried more and more slowly, like one that cannot be reached.
+        if let openedAt = slots[at].slot.openedAt.take(), loop.now - openedAt >= settings.maximumBackoff {
+            slots[at].slot.backoff.reset()
+        }
         mailbox.post(.streamEnded(peer, id, reason: reason))
         restartLater(at)
     }

@@ -219,9 +219,15 @@ actor Supervisor: Activated {
         run()
     }
 
-    private func fail(_ error: RaftError, _ done: @Sendable (Result<Void, RaftError>) -> Void) {
+    /// The node cannot start. The caller hears it once everything is closed, and may then try again at once.
+    private func fail(_ error: RaftError, _ done: @escaping @Sendable (Result<Void, RaftError>) -> Void) {
+        let isWaiting = atEnd.withLock { atEnd in
+            // Before whoever would only say that the node has ended.
+            if !atEnd.isClosed { atEnd.waiting.insert({ done(.failure(error)) }, at: 0) }
+            return !atEnd.isClosed
+        }
+        if !isWaiting { done(.failure(error)) }
         finish(error)
-        done(.failure(error))
     }
 
     // MARK: Turns
@@ -321,8 +327,12 @@ actor Supervisor: Activated {
                 isEnding = true
             } else if isEnding || hasEnded {
                 refuse(message)
-            } else {
+            } else if messages.count < settings.maximumWaitingCalls {
                 messages.append(message)  // Not seated yet: for the first role.
+            } else {
+                refuse(
+                    message,
+                    RaftError(.overloaded, "\(messages.count) calls wait for the node to open (maximumWaitingCalls)"))
             }
         }
         if isEnding, !hasBegun { finish(nil) }
@@ -336,8 +346,8 @@ actor Supervisor: Activated {
         finish(reason)
     }
 
-    private func refuse(_ message: Message) {
-        let error = RaftError(.stopped, "node \(settings.id) has stopped")
+    private func refuse(_ message: Message, _ reason: RaftError? = nil) {
+        let error = reason ?? RaftError(.stopped, "node \(settings.id) has stopped")
         switch message {
         case .propose(let proposal): proposal.ticket.fail(error)
         case .read(let ticket): ticket.fail(error)
