@@ -110,6 +110,7 @@ struct TidyTests {
     static let withoutOwnTests: [String: String] = [
         "RaftError": "plain data; its messages are asserted where they are thrown",
         "NodeStatus": "plain data; asserted by RaftNodeTests and SupervisorTests",
+        "Membership/PeerMemory": "a protocol and a dictionary; NodePortTests and PeerFileTests test both ends",
         "Actors/Block": "a closure; used by every test of a loop",
         "Actors/Loop": "a protocol; ThreadLoopTests tests the one that is here",
         "Candidate/Candidate": "a shell without code of its own; SupervisorTests seats it",
