@@ -4,6 +4,14 @@ enum TermGate {
     /// No cluster gets this far by elections. Who adopted the last term that there can be would have no next one to
     /// campaign in, and would vote twice in it.
     private static let lastTerm = Term(.max >> 1)
+    /// How far above this node's term another's can be and still be believed. Pre-vote keeps honest nodes close
+    /// together; one frame of a broken or hostile peer must not carry a cluster to the end of all terms, from where no
+    /// election leads on and nobody comes back.
+    private static let greatestStep: UInt64 = 1 << 32
+
+    private static func isBelievable(_ term: Term, _ baton: borrowing Baton) -> Bool {
+        term <= lastTerm && term.rawValue <= baton.currentTerm.rawValue + greatestStep
+    }
 
     /// Answers or adopts what the term alone decides. Nil when the role has to look at the message itself.
     ///
@@ -14,11 +22,15 @@ enum TermGate {
         _ message: Message, isPassive: Bool, hearsLeader: Bool, _ baton: inout Baton, _ effects: inout Effects
     ) -> Verdict? {
         switch message {
-        case .request(let request, _) where request.term > lastTerm:
-            effects.alarm("request of node \(request.sender) ignored: no cluster reaches term \(request.term)")
+        case .request(let request, _) where !isBelievable(request.term, baton):
+            effects.alarm(
+                "request of node \(request.sender) ignored: its term \(request.term) is too far above this node's, \(baton.currentTerm); look at that node's data directory and certificate"
+            )
             return .stay
-        case .reply(let reply, let from) where reply.term > lastTerm:
-            effects.alarm("reply of node \(from) ignored: no cluster reaches term \(reply.term)")
+        case .reply(let reply, let from) where !isBelievable(reply.term, baton):
+            effects.alarm(
+                "reply of node \(from) ignored: its term \(reply.term) is too far above this node's, \(baton.currentTerm); look at that node's data directory and certificate"
+            )
             return .stay
         case .request(.vote(let request), let path):
             return checkVote(request, path, isPassive: isPassive, hearsLeader: hearsLeader, &baton, &effects)

@@ -190,7 +190,7 @@ struct TermGateTests {
     @Test(
         "A term that no election ever reaches is not believed: there must be a next one", arguments: Position.allCases)
     func lastTerm(_ position: Position) {
-        for term in [Term(.max), Term(.max - 1), Term(1 << 63)] {
+        for term in [Term(.max), Term(.max - 1), Term(1 << 63), Term(.max >> 1), Term((1 << 32) + 100)] {
             for request in [
                 Self.append(term), Self.heartbeat(term), Self.vote(term), Self.vote(term, phase: .preVote),
                 Self.vote(term, isTransfer: true),
@@ -204,5 +204,15 @@ struct TermGateTests {
             #expect(outcome.verdict == .stay && outcome.acts == [.note(.error)])
             #expect(outcome.after == outcome.before)
         }
+    }
+
+    @Test("A term far above is believed up to the greatest step, and not one further")
+    func greatestStep() {
+        let near = Desk(FollowerRules(), term: 5, log: [1])
+        near.turn([near.request(Self.heartbeat(Term(5 + (1 << 32))))])
+        #expect(near.baton.currentTerm == Term(5 + (1 << 32)))
+        let far = Desk(FollowerRules(), term: 5, log: [1])
+        far.turn([far.request(Self.heartbeat(Term((5 + (1 << 32)) + 1)))])
+        #expect(far.baton.currentTerm == 5)
     }
 }
