@@ -18,6 +18,8 @@ final class ConnectionRegistry: Sendable {
     }
     private struct State {
         var live: [ObjectIdentifier: Live] = [:]
+        /// Those whose handshake is not over, the oldest first.
+        var unsettled: [ObjectIdentifier] = []
         var commonCount = 0
         var isClosed = false
         var closing: [any Channel] = []
@@ -29,20 +31,32 @@ final class ConnectionRegistry: Sendable {
     init(limits: TransportLimits) { self.limits = limits }
 
     /// A place for a connection whose purpose is not known yet; nil when all are taken.
+    ///
+    /// Connections that only linger take nobody's place: when half of all places, or the last one, are held by
+    /// unfinished handshakes, the oldest of them goes. An honest handshake takes milliseconds.
     func enter(_ channel: any Channel) -> Place? {
         let place = Place(self)
-        let isTaken = state.withLock { state in
-            guard !state.isClosed, state.live.count < limits.maximumConnections else { return false }
+        let (isTaken, evicted) = state.withLock { state -> (Bool, (any Channel)?) in
+            guard !state.isClosed else { return (false, nil) }
+            var evicted: (any Channel)?
+            let isFull = state.live.count >= limits.maximumConnections
+            if isFull || state.unsettled.count >= max(1, limits.maximumConnections / 2), !state.unsettled.isEmpty {
+                evicted = state.live.removeValue(forKey: state.unsettled.removeFirst())?.channel
+            }
+            guard state.live.count < limits.maximumConnections else { return (false, evicted) }
             state.live[ObjectIdentifier(place)] = Live(channel: channel)
-            return true
+            state.unsettled.append(ObjectIdentifier(place))
+            return (true, evicted)
         }
+        evicted?.close(promise: nil)
         return isTaken ? place : nil
     }
 
     /// Notes what the place became. False when it is not a peer's, and only reserved places are left.
     func settle(_ place: Place, isPeer: Bool, channel: any Channel, outbox: Outbox) -> Bool {
         state.withLock { state in
-            guard !state.isClosed else { return false }
+            // Evicted while its handshake came to an end: too late.
+            guard !state.isClosed, state.live[ObjectIdentifier(place)] != nil else { return false }
             if !isPeer {
                 guard state.commonCount < limits.maximumConnections - limits.reservedPeerConnections else {
                     return false
@@ -51,6 +65,7 @@ final class ConnectionRegistry: Sendable {
                 place.isCommon = true
             }
             state.live[ObjectIdentifier(place)] = Live(channel: channel, outbox: outbox)
+            state.unsettled.removeAll { $0 == ObjectIdentifier(place) }
             return true
         }
     }
@@ -59,6 +74,7 @@ final class ConnectionRegistry: Sendable {
         // Let go of outside the lock: a channel that dies with it could come back here.
         let last = state.withLock { state in
             if isCommon { state.commonCount -= 1 }
+            state.unsettled.removeAll { $0 == place }
             return state.live.removeValue(forKey: place)
         }
         withExtendedLifetime(last) {}

@@ -17,6 +17,9 @@ final class ServerSide: ConnectionSide {
     private let table: ServiceTable
     private let onEnd: (String) -> Void
     private var open: [UInt32: Open] = [:]
+    /// Calls that their caller has cancelled and their handler not answered yet. They still cost what they cost, so they
+    /// count: else calling and cancelling in a circle would be without any limit.
+    private var abandoned: Set<UInt32> = []
     /// The highest stream seen.
     private var lastStream: UInt32 = 0
     private var retiring: String?
@@ -40,7 +43,9 @@ final class ServerSide: ConnectionSide {
         case .cancel(let stream):
             connection.drop(stream)
             switch open.removeValue(forKey: stream) {
-            case .call(let call): call.cancel()
+            case .call(let call):
+                call.cancel()
+                abandoned.insert(stream)
             case .stream(let rpc):
                 rpc.markEnded()?.streamEnded(RPCStatus(.cancelled, "the caller cancelled"), on: rpc)
             case nil: break
@@ -78,9 +83,10 @@ final class ServerSide: ConnectionSide {
             return RPCStatus(
                 .permissionDenied, "\(method.name) is for \(roles), not for \(connection.principal)")
         }
-        guard open.count < connection.limits.maximumCallsInFlight else {
+        guard open.count + abandoned.count < connection.limits.maximumCallsInFlight else {
             return RPCStatus(
-                .resourceExhausted, "\(open.count) calls are open on this connection; wait for some to end")
+                .resourceExhausted,
+                "\(open.count + abandoned.count) calls are at work for this connection; wait for some to end")
         }
         func makeCall() -> ServerCall {
             let call = ServerCall(
@@ -136,6 +142,7 @@ final class ServerSide: ConnectionSide {
     func perform(_ command: Command, _ connection: Connection) {
         switch command {
         case .answer(let call, let result):
+            abandoned.remove(call.stream)
             guard case .call(let current)? = open[call.stream], current === call else { return }
             open[call.stream] = nil
             answer(call.stream, result, connection)

@@ -122,6 +122,24 @@ struct CallTests {
         await server.server.stop()
     }
 
+    @Test("that was cancelled keeps its place until its handler has answered: cancelling is no way around the limit")
+    func cancelledKeepsPlace() async throws {
+        var limits = TransportLimits()
+        limits.maximumCallsInFlight = 1
+        let server = try TestServer(authority, limits: limits)
+        let connection = try await server.connect()
+        let task = Task { await status { try await connection.call(Methods.never, [1], timeout: .seconds(60)) } }
+        let call = await server.arrivals.next()
+        task.cancel()
+        #expect(await task.value?.code == .cancelled)
+        let refused = await status { try await connection.call(Methods.echo, [5], timeout: .seconds(20)) }
+        #expect(refused?.code == .resourceExhausted)
+        call.respond([9])
+        // The answer frees the place on the server's loop, before what is asked after it arrives there.
+        #expect(try await connection.call(Methods.echo, [5], timeout: .seconds(20)) == [5])
+        await server.server.stop()
+    }
+
     @Test("whose connection breaks may have arrived; one that had no place yet certainly did not")
     func brokenConnection() async throws {
         var limits = TransportLimits()
