@@ -247,6 +247,9 @@ final class Environment {
     fileprivate static func check(_ code: Int32, _ action: String) throws {
         if code == 0 { return }
         if code == MDB_MAP_FULL { throw MapFull() }
+        if [MDB_INVALID, MDB_CORRUPTED, MDB_VERSION_MISMATCH, MDB_PAGE_NOTFOUND].contains(code) {
+            throw DamagedState(reason: "cannot \(action): \(String(cString: mdb_strerror(code)))")
+        }
         throw RaftError(.storage, "key-value state: cannot \(action): \(String(cString: mdb_strerror(code)))")
     }
 
@@ -309,4 +312,10 @@ extension UnsafeRawBufferPointer {
     fileprivate init(_ value: MDB_val) {
         self.init(start: value.mv_data, count: value.mv_size)
     }
+}
+
+/// The files are not an LMDB state, or a damaged one.
+struct DamagedState: Error, CustomStringConvertible {
+    let reason: String
+    var description: String { "key-value state: \(reason); remove its directory, it is rebuilt from the log" }
 }

@@ -61,7 +61,12 @@ public final class KeyValueMachine: StateMachine {
             discardReason = "the machine stopped before the key-value state was synced, or its layout is another"
             try removeFiles()
         }
-        try openEnvironment()
+        do { try openEnvironment() } catch let damage as DamagedState {
+            // A cache of the log: nothing is lost with it.
+            discardReason = "the key-value state cannot be read: \(damage.reason)"
+            try removeFiles()
+            try openEnvironment()
+        }
     }
 
     /// Throws the state away if it shows entries that the log does not hold (any more): they may be replaced by others.

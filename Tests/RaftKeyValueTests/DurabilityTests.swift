@@ -32,6 +32,28 @@ struct DurabilityTests {
         #expect(again.discardReason == nil)
     }
 
+    @Test(
+        "State that is damaged is thrown away, with a reason, and built anew: it is a cache of the log",
+        arguments: ["flip", "cut", "text"])
+    func damaged(_ kind: String) throws {
+        let machine = try KeyValueMachine(in: directory)
+        try machine.run(from: 1, [.put("a", "1")])
+        try machine.close()
+        let url = URL(fileURLWithPath: directory.file("state") + "/data.mdb")
+        var bytes = try Data(contentsOf: url)
+        switch kind {
+        case "flip": for offset in 16..<24 { bytes[offset] ^= 0xFF }
+        case "cut": bytes = bytes.prefix(100)
+        default: bytes = Data("this is no state".utf8)
+        }
+        try bytes.write(to: url)
+        let again = try KeyValueMachine(in: directory)
+        #expect(again.lastApplied == nil)
+        #expect(again.discardReason?.hasPrefix("the key-value state cannot be read") == true)
+        try again.run(from: 1, [.put("a", "2")])
+        #expect(try again.value("a") == "2")
+    }
+
     @Test("After the death of the process alone the state is there again, to the last batch")
     func processDeath() throws {
         let machine = try KeyValueMachine(in: directory)
