@@ -35,7 +35,12 @@ public final class Mailbox<Message: Sendable>: Sendable {
     public func post(_ message: Message) -> Bool { add(message, limit: .max) == .accepted }
 
     /// Adds a message if there is room for it.
-    public func offer(_ message: Message) -> Offer { add(message, limit: maximumCount) }
+    ///
+    /// - Parameter headroom: how many messages more than the limit may wait for this one: so that a crowd of one kind
+    ///   does not keep out another.
+    public func offer(_ message: Message, headroom: Int = 0) -> Offer {
+        add(message, limit: maximumCount.addingReportingOverflow(headroom).overflow ? .max : maximumCount + headroom)
+    }
 
     private func add(_ message: Message, limit: Int) -> Offer {
         let (offer, wake) = contents.withLock { contents -> (Offer, Bool) in

@@ -6,6 +6,9 @@ final class NodePort: PeerReceiver, Sendable {
         var status: NodeStatus
     }
 
+    /// How many requests of peers may wait beside a mailbox full of callers.
+    private static let peerHeadroom = 4096
+
     let mailbox: Mailbox<Message>
     private let published: Lock<Published>
 
@@ -88,7 +91,8 @@ final class NodePort: PeerReceiver, Sendable {
     }
 
     func receive(_ request: PeerRequest, reply: any ReplyPath) {
-        // Full or closed: lost, which Raft bears.
-        _ = mailbox.offer(.request(request, reply: reply))
+        // Full or closed: lost, which Raft bears. Callers fill the mailbox first: a crowd of them must not look like
+        // dead peers.
+        _ = mailbox.offer(.request(request, reply: reply), headroom: Self.peerHeadroom)
     }
 }

@@ -75,11 +75,14 @@ actor Supervisor: Activated {
             loop: loop, mailbox: mailbox, transport: transport, reader: reader, settings: settings,
             random: RandomSource(seed: random.next()), address: address)
         votes = VoteKeeper(loop: loop, mailbox: mailbox, transport: transport, address: address)
-        devices = Devices(writer: writer, applier: applier, streams: streams, votes: votes) { [logger] note in
-            switch note.weight {
-            case .info: logger.info("\(note.text)")
-            case .warning: logger.warning("\(note.text)")
-            case .error: logger.error("\(note.text)")
+        devices = Devices(writer: writer, applier: applier, streams: streams, votes: votes) {
+            [logger, limiter = Lock(NoteLimiter())] note in
+            for note in limiter.withLock({ $0.admit(note, now: loop.now) }) {
+                switch note.weight {
+                case .info: logger.info("\(note.text)")
+                case .warning: logger.warning("\(note.text)")
+                case .error: logger.error("\(note.text)")
+                }
             }
         }
         unownedExecutor = loop.asUnownedSerialExecutor()
