@@ -111,6 +111,13 @@ let package = Package(
         // MARK: Examples
         .executableTarget(
             name: "CounterExample", dependencies: ["Raft"], path: "Sources/Examples/Counter", swiftSettings: settings),
+        .executableTarget(
+            name: "DurableExample",
+            dependencies: [
+                "Raft", "RaftStorage", "RaftTransport", .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+            ],
+            path: "Sources/Examples/Durable", swiftSettings: settings),
         // MARK: Tests
         .testTarget(name: "RaftTests", dependencies: ["CChecksum", "Raft"], swiftSettings: settings),
         .testTarget(name: "PaperTests", dependencies: ["Raft"], swiftSettings: settings),

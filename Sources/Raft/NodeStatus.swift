@@ -54,6 +54,16 @@ public struct NodeStatus: Sendable {
     }
 }
 
+extension NodeStatus: CustomStringConvertible {
+    /// One line for logs, such as `node 2: follower of 3 in term 9; log ends 5021@8, committed 5020, applied 5019`.
+    public var description: String {
+        let state = role == .follower || role == .learner ? leader.map { "\(role) of \($0.id)" } : nil
+        let log = "log ends \(last), committed \(commitIndex), applied \(lastApplied)"
+        let reason = stopReason.map { " (\($0.message))" } ?? ""
+        return "node \(id): \(state ?? role.rawValue)\(reason) in term \(currentTerm); \(log)"
+    }
+}
+
 /// What a leader knows of one other member.
 public struct PeerStatus: Sendable, Hashable {
     public var id: NodeID

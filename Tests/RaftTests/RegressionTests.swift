@@ -2,8 +2,8 @@ import Testing
 
 @testable import Raft
 
-/// What the system that this one follows got wrong at its version 0.7.6, each a test under its number in the list of
-/// regressions. D11 and D13 need snapshots and membership changes, and come with them.
+/// What the system that this one follows got wrong at its version 0.7.6, each a test under its number in the article
+/// KnownBugs. D11 and D13 need snapshots and membership changes, and come with them.
 @Suite("Regressions")
 struct RegressionTests {
     typealias Leaders = LeaderRulesTests

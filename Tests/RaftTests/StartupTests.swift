@@ -2,7 +2,7 @@ import Testing
 
 @testable import Raft
 
-/// The startup table of DESIGN.md §4.
+/// What a node begins as, from what its disk holds and what it was told.
 @Suite("Startup")
 struct StartupTests {
     func store(_ operations: [LogOperation]) throws -> WatchedStore {

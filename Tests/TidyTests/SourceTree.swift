@@ -23,10 +23,11 @@ struct SourceFile {
         return folder
     }()
 
-    /// Every Swift file under `folder`, in order.
-    static func all(under folder: String) -> [SourceFile] {
+    /// Every file under `folder` whose name ends so, in order.
+    static func all(under folder: String, endings: [String] = [".swift"]) -> [SourceFile] {
         let paths = FileManager.default.enumerator(atPath: root.appending(path: folder).path())?.allObjects ?? []
-        return paths.compactMap { $0 as? String }.filter { $0.hasSuffix(".swift") }.sorted().compactMap { path in
+        let chosen = paths.compactMap { $0 as? String }.filter { path in endings.contains(where: path.hasSuffix) }
+        return chosen.sorted().compactMap { path in
             guard let text = try? String(contentsOf: root.appending(path: "\(folder)/\(path)"), encoding: .utf8) else {
                 return nil
             }

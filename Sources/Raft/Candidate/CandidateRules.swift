@@ -2,7 +2,7 @@
 /// raises its term and asks for votes.
 ///
 /// Every round starts with no votes, under a number of its own: an answer to an earlier round, phase or term never
-/// counts (REGRESSIONS D1, D2; R37).
+/// counts (D1, D2, R37).
 struct CandidateRules: RoleRules {
     private(set) var phase = Phase.preVote
     private(set) var round: UInt64 = 0

@@ -20,7 +20,7 @@ struct LearnerRules: RoleRules {
         case .request(.heartbeat(let request), let path):
             return Following.heartbeat(request, path, &baton, &effects)
         case .request(.vote(let request), let path):
-            // Its configuration may be old: the candidate may know that it votes by now (etcd, N18).
+            // Its configuration may be old: the candidate may know that it votes by now.
             _ = Voting.answer(request, path, &baton, &effects)
             return .stay
         case .initialize(let configuration, let ticket):

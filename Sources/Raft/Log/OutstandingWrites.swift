@@ -9,7 +9,7 @@ struct WriteID: Hashable, Comparable, Sendable {
 /// The writes that are on their way to the disk, and what each of them will have made durable.
 ///
 /// The disk answers in order, and by write id, never by index alone: an index can be written, truncated, and written
-/// again, and an answer to the first write says nothing about the second (REGRESSIONS: mutants 13 and 14).
+/// again, and an answer to the first write says nothing about the second.
 struct OutstandingWrites: Sendable {
     struct Write: Sendable {
         let id: WriteID

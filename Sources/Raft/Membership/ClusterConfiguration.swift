@@ -69,8 +69,19 @@ public struct ClusterConfiguration: Hashable, Sendable {
     /// Every id that votes in any set, sorted.
     public var voters: [NodeID] { members.map(\.id).filter(isVoter) }
     public var learners: [NodeID] { members.map(\.id).filter { !isVoter($0) } }
-    /// Whether `id` alone can decide: every set is {id}. One set alone is not enough (REGRESSIONS R12).
+    /// Whether `id` alone can decide: every set is {id}. One set alone is not enough (R12).
     public func isSoleVoter(_ id: NodeID) -> Bool { voterSets.allSatisfy { $0 == [id] } }
+}
+
+extension ClusterConfiguration: CustomStringConvertible {
+    /// One line for logs, such as `voters 1, 2; learners 7 (1=a:7001, 2=b:7001, 7=c:7001)`; during a change
+    /// `voters 1, 2 and 2, 3`.
+    public var description: String {
+        func list(_ ids: [NodeID]) -> String { ids.map(\.description).joined(separator: ", ") }
+        let voters = "voters " + voterSets.map(list).joined(separator: " and ")
+        let others = learners.isEmpty ? "" : "; learners " + list(learners)
+        return "\(voters)\(others) (" + members.map { "\($0.id)=\($0.address)" }.joined(separator: ", ") + ")"
+    }
 }
 
 // MARK: - Bytes

@@ -1,7 +1,7 @@
 /// The name of one member of a cluster: unique for ever, chosen by the operator, above zero.
 ///
 /// An id names a member *together with* its ``Incarnation``: a node that comes back with an empty disk under an old
-/// id is another node, and must not be able to vote twice in one term (Vanlightly; REGRESSIONS R27).
+/// id is another node, and must not be able to vote twice in one term (R27).
 public struct NodeID: Hashable, Comparable, Sendable, RawRepresentable, ExpressibleByIntegerLiteral,
     CustomStringConvertible
 {

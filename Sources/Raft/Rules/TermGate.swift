@@ -1,5 +1,6 @@
 /// The three rules above the table: what a message's term means, before any role looks at it (Figure 2, "Rules for
-/// servers"; dissertation §4.2.3 and §9.6; DESIGN §4).
+/// servers"; dissertation §4.2.3 and §9.6). First, a lower term is answered or dropped; second, a higher one is
+/// adopted, except from a pre-vote or a grant; third, who hears a leader refuses votes without a look at their term.
 enum TermGate {
     /// No cluster gets this far by elections. Who adopted the last term that there can be would have no next one to
     /// campaign in, and would vote twice in it.

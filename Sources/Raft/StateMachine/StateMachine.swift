@@ -29,7 +29,8 @@ public protocol StateMachine: SendableMetatype {
     mutating func open(logEnd: LogID) throws
 
     /// The last entry whose effect the machine holds once it is open, or nil when it is new. A machine with files of
-    /// its own reads it from them; the node applies from the next entry on.
+    /// its own reads it from them; the node applies from the next entry on. Nil is also what a machine in memory says
+    /// over a log that is on disk: it has forgotten everything, and is given every committed command again from entry 1.
     var lastApplied: LogID? { get }
 
     /// Applies one committed command.

@@ -1,5 +1,5 @@
 /// One life of one replication stream. Never repeats within a process, and begins at a random number, so that an
-/// answer to an earlier life can be told apart (REGRESSIONS D10, R19).
+/// answer to an earlier life can be told apart (D10, R19).
 public struct StreamID: Hashable, Sendable, RawRepresentable, CustomStringConvertible {
     public let rawValue: UInt64
     public init(rawValue: UInt64) { self.rawValue = rawValue }

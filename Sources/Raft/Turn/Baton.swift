@@ -31,7 +31,7 @@ struct Baton: ~Copyable, Sendable {
     // MARK: The leader, as this node sees it
     var leader: NodeID?
     /// When the leader was last heard: set only by an append or a heartbeat of the current leader. A change of term
-    /// does not clear it (DESIGN §4, rule 3).
+    /// does not clear it: a vote request of a higher term must not make its receiver forget that it hears a leader.
     var leaderHeardAt: Instant?
     var electionTimer = ElectionTimer()
 
@@ -80,7 +80,8 @@ struct Baton: ~Copyable, Sendable {
     /// How old the oldest write is that has not reached the disk.
     var oldestWriteAge: Duration { writes.oldestSince.map { now - $0 } ?? .zero }
 
-    /// Whether a leader was heard so recently that nobody else should be voted for (DESIGN §4, rule 3).
+    /// Whether a leader was heard so recently that nobody else should be voted for, whatever
+    /// their term (dissertation §4.2.3).
     var hasHeardLeaderRecently: Bool {
         guard let leaderHeardAt else { return false }
         return now - leaderHeardAt < settings.electionTimeout.lowerBound

@@ -1,5 +1,5 @@
-/// What may change between two looks at a node, checked at the end of every turn, in release builds too (RELIABILITY
-/// F7). A violation is a bug of ours: the node stops with it as the reason. Nothing that comes from the network or
+/// What may change between two looks at a node, checked at the end of every turn, in release builds too.
+/// A violation is a bug of ours: the node stops with it as the reason. Nothing that comes from the network or
 /// the disk can cause one.
 struct TurnInvariants: Sendable {
     private let hardState: HardState

@@ -2,7 +2,7 @@ internal import Raft
 
 /// A promise that a run broke.
 public struct Violation: Error, Hashable, Sendable, CustomStringConvertible {
-    /// Its number in the list of invariants, `I1` to `I24`.
+    /// Its number in the article Invariants of `Raft`, such as `I9`.
     public let invariant: String
     public let text: String
     public var description: String { "\(invariant): \(text)" }

@@ -20,7 +20,7 @@ struct CommitmentTests {
         return Commitment.index(desk.baton.membership.current!, progress: progress, desk.baton)
     }
 
-    @Test("The highest index that a majority holds, in whatever order the peers stand (R03, mutant 16)")
+    @Test("The highest index that a majority holds, in whatever order the peers stand (R03)")
     func majority() {
         #expect(index(log: [4, 4, 4, 4], matches: [1, 3]) == 3)
         #expect(index(log: [4, 4, 4, 4], matches: [3, 1]) == 3)
@@ -30,7 +30,7 @@ struct CommitmentTests {
         #expect(index(log: [4, 4], matches: []) == 2)
     }
 
-    @Test("Nothing below the commit index, nothing of an older term (Figure 8, mutant 1)")
+    @Test("Nothing below the commit index, nothing of an older term (Figure 8)")
     func terms() {
         #expect(index(log: [4, 4, 4], matches: [2, 2], commit: 2) == nil)
         #expect(index(log: [1, 2, 4], matches: [2, 2]) == nil)
@@ -38,7 +38,7 @@ struct CommitmentTests {
         #expect(index(log: [1, 2, 3], matches: [3, 3]) == nil)
     }
 
-    @Test("A majority of each set in a joint configuration, not of their union (R11, mutant 15)")
+    @Test("A majority of each set in a joint configuration, not of their union (R11)")
     func joint() {
         #expect(index(log: [4, 4], matches: [2, 2, 0, 0], nextVoters: [1, 4, 5]) == nil)
         #expect(index(log: [4, 4], matches: [2, 2, 1, 0], nextVoters: [1, 4, 5]) == 1)

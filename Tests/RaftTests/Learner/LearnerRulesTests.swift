@@ -50,7 +50,7 @@ struct LearnerRulesTests {
         #expect(verdict == .become(.follower))
     }
 
-    @Test("A learner votes: its configuration may be old, and the candidate may know that it has a vote (N18)")
+    @Test("A learner votes: its configuration may be old, and the candidate may know that it has a vote")
     func votes() {
         let desk = Desk(LearnerRules(), me: 4, term: 2, log: [1], learners: [4])
         let voted = HardState(currentTerm: 3, votedFor: 2)

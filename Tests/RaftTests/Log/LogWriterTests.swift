@@ -55,7 +55,7 @@ struct LogWriterTests {
         }
     }
 
-    @Test("A reply leaves once the write that it rides with is durable, and not before (mutants 2, 5)")
+    @Test("A reply leaves once the write that it rides with is durable, and not before")
     func repliesRide() throws {
         let stage = Stage()
         stage.write(1, reply: 11)
@@ -99,7 +99,7 @@ struct LogWriterTests {
         #expect(stage.replies.sent == [1, 2, 3])
     }
 
-    @Test("After a failure nothing is written and nothing is said any more, and it is not tried again (D4)")
+    @Test("After a failure nothing is written and nothing is said any more, and it is not tried again")
     func failure() {
         let stage = Stage()
         stage.store.failWrites()

@@ -6,7 +6,7 @@ import Testing
 struct OutstandingWritesTests {
     let state = HardState(currentTerm: 1)
 
-    @Test("An index that was written, cut and written again is durable only with the second write (mutant 13)")
+    @Test("An index that was written, cut and written again is durable only with the second write")
     func aba() {
         var writes = OutstandingWrites()
         let first = writes.begin(last: 8, hardState: state, now: .zero)
@@ -18,7 +18,7 @@ struct OutstandingWritesTests {
         #expect(done?.hardState == HardState(currentTerm: 2))
     }
 
-    @Test("The same through a baton: an answer to the first write never covers the second's entries (mutants 5, 13)")
+    @Test("The same through a baton: an answer to the first write never covers the second's entries")
     func abaInBaton() {
         let desk = Desk(FollowerRules(), term: 2, log: [1], leader: 2)
         var effects = Effects()
@@ -31,7 +31,7 @@ struct OutstandingWritesTests {
     }
 
     @Test(
-        "An answer to a later write covers every earlier one; a late answer to an earlier one says nothing (mutant 14)")
+        "An answer to a later write covers every earlier one; a late answer to an earlier one says nothing")
     func outOfOrder() {
         var writes = OutstandingWrites()
         let first = writes.begin(last: 4, hardState: state, now: .seconds(1))

@@ -30,6 +30,15 @@ struct ClusterConfigurationTests {
         #expect(Self.joint.address(of: 4) == "node-4" && Self.joint.address(of: 9) == nil)
     }
 
+    @Test("It prints in one line: the voters of each set, the learners, and where everyone listens")
+    func description() throws {
+        let two = try ClusterConfiguration(voters: [Member(id: 2, address: "b:1"), Member(id: 1, address: "a:1")])
+        #expect("\(two)" == "voters 1, 2 (1=a:1, 2=b:1)")
+        #expect(
+            "\(Self.joint)"
+                == "voters 1, 2, 3 and 3, 4; learners 7 (1=node-1, 2=node-2, 3=node-3, 4=node-4, 7=node-7)")
+    }
+
     @Test("Members that cannot work are refused with the reason")
     func refused() {
         func refusal(_ sets: [[NodeID]], _ members: [Member]) -> String? {

@@ -6,7 +6,7 @@ import Testing
 struct MembershipHistoryTests {
     func configuration(_ voters: NodeID...) -> ClusterConfiguration { Desk<FollowerRules>.configuration(voters) }
 
-    @Test("The newest is in force, committed or not; a truncation brings back the one before (mutants 10, 18)")
+    @Test("The newest is in force, committed or not; a truncation brings back the one before")
     func truncation() {
         var history = MembershipHistory()
         #expect(history.current == nil && history.currentID == .zero)

@@ -18,7 +18,7 @@ struct QuorumTests {
             try ClusterConfiguration(voterSets: sets, members: ids.map { .init(id: $0, address: "a") }))
     }
 
-    @Test("A quorum is a majority of each set, for every set of voters and everyone's every opinion (mutant 15)")
+    @Test("A quorum is a majority of each set, for every set of voters and everyone's every opinion")
     func exhaustive() throws {
         for sets in Self.configurations {
             let quorum = try quorum(sets)
@@ -39,7 +39,7 @@ struct QuorumTests {
         }
     }
 
-    @Test("What a quorum has reached is the greatest value that a majority of each set holds (mutant 16)")
+    @Test("What a quorum has reached is the greatest value that a majority of each set holds")
     func agreed() throws {
         for sets in Self.configurations {
             let quorum = try quorum(sets)

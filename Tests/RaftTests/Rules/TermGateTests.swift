@@ -142,7 +142,7 @@ struct TermGateTests {
         }
     }
 
-    @Test("Rule 2: the prospective term of a pre-vote is adopted by nobody (mutant 22)", arguments: Position.allCases)
+    @Test("Rule 2: the prospective term of a pre-vote is adopted by nobody", arguments: Position.allCases)
     func preVote(_ position: Position) {
         let outcome = Self.feed(position, Self.vote(40, phase: .preVote, last: LogID(9, 5)))
         #expect(outcome.verdict == .stay)

@@ -154,7 +154,7 @@ struct ApplierTests {
         #expect(stage.told() == ["failed stateMachine", "applied 1"])
     }
 
-    @Test("Orders out of order are a bug, and are not applied (mutant 32)")
+    @Test("Orders out of order are a bug, and are not applied")
     func outOfOrder() {
         let stage = Stage()
         _ = stage.open()

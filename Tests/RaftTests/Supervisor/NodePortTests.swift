@@ -69,7 +69,7 @@ struct NodePortTests {
         #expect(port(Broken()).admit(hello(2)) == .refused("node 2 cannot be recorded here: no space"))
     }
 
-    @Test("A stranger is refused only by a configuration at least as new as its own (N18)")
+    @Test("A stranger is refused only by a configuration at least as new as its own")
     func strangers() {
         func isAccepted(_ hello: Hello) -> Bool { port().admit(hello) == .accepted }
         #expect(!isAccepted(hello(9, configuration: LogID(5, 2))))

@@ -2,7 +2,7 @@ import Testing
 
 @testable import Raft
 
-/// The role × message table of DESIGN.md §4: every message in every role, each cell written down with what it does.
+/// The role × message table: every message in every role, each cell written down with what it does.
 /// A message or a role without its cell fails, and so does a cell that does anything else.
 @Suite("The table: every message in every role")
 struct TableTests {
