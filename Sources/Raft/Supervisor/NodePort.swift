@@ -49,7 +49,7 @@ final class NodePort: PeerReceiver, Sendable {
         }
     }
 
-    /// DESIGN §8: a valid certificate first (the transport has seen to that), then membership, by the newer
+    /// A valid certificate first (the transport has seen to that), then membership, by the newer
     /// configuration.
     func admit(_ hello: Hello) -> Admission {
         let (mine, configuration) = published.withLock { ($0.hello, $0.configuration) }
