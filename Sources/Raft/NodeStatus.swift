@@ -77,6 +77,8 @@ public struct PeerStatus: Sendable, Hashable {
     public var isProbing: Bool
     /// Whether a stream to it stands.
     public var isReachable: Bool
+    /// Why it is not reachable; nil while it is.
+    public var lastFailure: String?
     /// How long ago it last answered.
     public var sinceHeard: Duration
 
@@ -87,6 +89,7 @@ public struct PeerStatus: Sendable, Hashable {
         inflightCount = progress.inflight.count
         isProbing = progress.state == .probe
         isReachable = progress.stream != nil
+        lastFailure = progress.lastFailure
         sinceHeard = now - progress.heardAt
     }
 }

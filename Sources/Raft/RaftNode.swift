@@ -23,11 +23,13 @@ public final class RaftNode<Machine: StateMachine>: Sendable {
     ///   - loops: where the node's work happens.
     ///   - bootstrap: on an initial member of a new cluster, its configuration: the same on each of them. On a node
     ///     that was bootstrapped before it must be the same again, or nil. Nil on a node that joins.
+    ///   - peers: which life of each other member was met. As durable as the log.
     ///   - seed: of the node's random numbers: different on each node.
     /// - Throws: ``RaftError/Code/invalidConfiguration``.
     public init(
         configuration: Configuration, machine: sending Machine, store: any LogStore, transport: any Transport,
-        loops: NodeLoops, bootstrap: ClusterConfiguration? = nil, seed: UInt64 = .random(in: .min ... .max),
+        loops: NodeLoops, bootstrap: ClusterConfiguration? = nil, peers: any PeerMemory = MemoryPeerMemory(),
+        seed: UInt64 = .random(in: .min ... .max),
         logger: Logger = Logger(label: "raft")
     ) throws(RaftError) {
         try configuration.validate()
@@ -41,7 +43,7 @@ public final class RaftNode<Machine: StateMachine>: Sendable {
         self.applier = applier
         supervisor = Supervisor(
             settings: configuration, loops: loops, store: store, transport: transport, mailbox: mailbox,
-            applier: applier, reader: reader, seed: seed, logger: logger)
+            applier: applier, reader: reader, peers: peers, seed: seed, logger: logger)
         port = supervisor.port
     }
 

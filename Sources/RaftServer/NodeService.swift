@@ -112,6 +112,7 @@ public final class NodeService: Sendable {
                 configuration: settings, machine: machine, store: OpenedLog(log, recovered),
                 transport: TLSTransport(server: server, tls: tls, loop: loop), loops: loops,
                 bootstrap: isNew && configuration.firstStart == .bootstrap ? configuration.members : nil,
+                peers: try directory.peers(),
                 logger: logger)
             ClientService(node: node, maximumValueBytes: configuration.maximumValueBytes).offer(on: server)
             AdminService(node: node).offer(on: server)

@@ -59,6 +59,10 @@ internal import CChecksum
 /// One frame is synced before the next is written. So only the last can be incomplete after a crash, and since the
 /// first and the last 8 bytes of a frame are never zero, a sector of it that never reached the disk shows as zeros.
 enum Format {
+    /// What to do about a directory whose data cannot be trusted any more. A backup would bring back old votes.
+    static let cure =
+        "Replace this member by one with a new id and an empty directory; do not bootstrap it again under its own id, the others refuse a member that has lost its data."
+
     static let version: UInt32 = 1
     static let sectorSize = 512
     /// Where a segment's frames begin.

@@ -36,7 +36,7 @@ public struct Identity: Hashable, Sendable {
         func corrupt(_ reason: String) -> RaftError {
             RaftError(
                 .corrupt,
-                "\(path): \(reason). Nothing was changed. Restore the file from a backup, or remove the member and add it again with an empty directory."
+                "\(path): \(reason). Nothing was changed. Restore the file from a backup, or: \(Format.cure)"
             )
         }
         guard let text = String(validating: bytes, as: UTF8.self) else { throw corrupt("the file is not text") }

@@ -137,7 +137,7 @@ extension RaftError {
     static func corrupt(_ path: String, at offset: Int, _ reason: String) -> RaftError {
         RaftError(
             .corrupt,
-            "\(path) at offset \(offset): \(reason). Nothing was changed. Remove the member and add it again with an empty directory, or restore this one from a backup of the stopped node."
+            "\(path) at offset \(offset): \(reason). Nothing was changed. \(Format.cure)"
         )
     }
 }

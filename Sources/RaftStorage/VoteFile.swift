@@ -88,7 +88,7 @@ struct VoteFile {
     private static func lost(_ path: String, _ reason: String) -> RaftError {
         RaftError(
             .corrupt,
-            "\(path): \(reason). A node that forgot its vote could vote twice in one term. Nothing was changed. Remove the member and add it again with an empty directory."
+            "\(path): \(reason). A node that forgot its vote could vote twice in one term. Nothing was changed. \(Format.cure)"
         )
     }
 

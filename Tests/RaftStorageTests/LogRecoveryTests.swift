@@ -40,7 +40,7 @@ struct LogRecoveryTests {
         for offset in stride(from: 512, to: 512 + 4 * frame, by: 17) {
             disk.damage(firstSegment, at: offset)
             let start = 512 + (offset - 512) / frame * frame
-            expectRefused(disk, naming: firstSegment, "offset \(start)", "valid frames follow", "Remove the member")
+            expectRefused(disk, naming: firstSegment, "offset \(start)", "valid frames follow", "Replace this member")
             disk.damage(firstSegment, at: offset)
         }
         try OpenLog(disk).close()

@@ -55,7 +55,7 @@ struct VoteFileTests {
         let before = disk.contents(of: path)
         let refusal = error(.corrupt) { _ = try OpenLog(disk) }
         #expect(refusal?.message.contains("/data/vote") == true)
-        #expect(refusal?.message.contains("Remove the member and add it again") == true)
+        #expect(refusal?.message.contains("Replace this member") == true)
         #expect(disk.contents(of: path) == before)
     }
 

@@ -109,6 +109,7 @@ struct TidyTests {
     /// Source files without a test file of their own, and why.
     static let withoutOwnTests: [String: String] = [
         "RaftError": "plain data; its messages are asserted where they are thrown",
+        "Membership/PeerMemory": "a protocol and a dictionary; NodePortTests and PeerFileTests test both ends",
         "Actors/Block": "a closure; used by every test of a loop",
         "Actors/Loop": "a protocol; ThreadLoopTests tests the one that is here",
         "Candidate/Candidate": "a shell without code of its own; SupervisorTests seats it",

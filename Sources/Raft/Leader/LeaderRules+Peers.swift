@@ -50,6 +50,18 @@ extension LeaderRules {
         }
     }
 
+    /// One line when a peer is lost, and one for each new reason why it cannot be reached again; not one a second.
+    mutating func streamEnded(_ at: Int, _ id: StreamID, _ reason: String, _ effects: inout Effects) {
+        if progress[at].stream == id {
+            effects.warn("node \(progress[at].peer) lost: \(reason)")
+        } else if progress[at].stream == nil, progress[at].lastFailure != reason {
+            effects.warn("node \(progress[at].peer) cannot be reached: \(reason)")
+        } else {
+            return
+        }
+        progress[at].streamEnded(reason)
+    }
+
     mutating func replicate(_ at: Int, _ baton: borrowing Baton, _ effects: inout Effects) {
         guard let stream = progress[at].stream else { return }
         let last = baton.log.last.index

@@ -89,10 +89,7 @@ struct LeaderRules: RoleRules {
                 sendHeartbeat(at, baton, &effects)
             }
         case .streamEnded(let peer, let id, let reason):
-            if let at = position(of: peer), progress[at].stream == id {
-                progress[at].streamEnded()
-                effects.warn("node \(peer) lost: \(reason)")
-            }
+            if let at = position(of: peer) { streamEnded(at, id, reason, &effects) }
         case .tick:
             return tick(&baton, &effects)
         case .overslept(let duration):

@@ -20,6 +20,8 @@ struct Progress: Sendable {
     let peer: NodeID
     /// The stream's present life; nil while the peer cannot be reached.
     private(set) var stream: StreamID?
+    /// Why the last life of the stream ended, or why there could be none; nil while one stands.
+    private(set) var lastFailure: String?
     private(set) var state = State.probe
     private(set) var nextIndex: LogIndex
     /// The highest entry known to be durable there. Known only within one life of the stream (D10).
@@ -44,6 +46,7 @@ struct Progress: Sendable {
 
     mutating func streamStarted(_ id: StreamID, nextIndex: LogIndex, now: Instant) {
         stream = id
+        lastFailure = nil
         matchIndex = 0
         self.nextIndex = nextIndex
         state = .probe
@@ -51,8 +54,9 @@ struct Progress: Sendable {
         movedAt = now
     }
 
-    mutating func streamEnded() {
+    mutating func streamEnded(_ reason: String) {
         stream = nil
+        lastFailure = reason
         matchIndex = 0
         state = .probe
         clearInflight()

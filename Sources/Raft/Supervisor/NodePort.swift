@@ -9,8 +9,11 @@ final class NodePort: PeerReceiver, Sendable {
     let mailbox: Mailbox<Message>
     private let published: Lock<Published>
 
-    init(settings: Configuration, mailbox: Mailbox<Message>) {
+    private let peers: any PeerMemory
+
+    init(settings: Configuration, mailbox: Mailbox<Message>, peers: any PeerMemory) {
         self.mailbox = mailbox
+        self.peers = peers
         published = Lock(
             Published(
                 hello: Hello(
@@ -61,6 +64,24 @@ final class NodePort: PeerReceiver, Sendable {
         if let configuration, !configuration.contains(hello.node), mine.configuration >= hello.configuration {
             return .refused(
                 "node \(hello.node) is not a member in configuration \(mine.configuration): \(configuration.members.map(\.id))"
+            )
+        }
+        guard configuration?.contains(hello.node) == true else { return .accepted }
+        return recognise(hello)
+    }
+
+    /// Another life of a member is another node: its first one may have voted, and acknowledged entries that this one
+    /// does not have.
+    private func recognise(_ hello: Hello) -> Admission {
+        guard let known = peers.incarnation(of: hello.node) else {
+            do { try peers.remember(hello.incarnation, of: hello.node) } catch {
+                return .refused("node \(hello.node) cannot be recorded here: \(error)")
+            }
+            return .accepted
+        }
+        guard known == hello.incarnation else {
+            return .refused(
+                "node \(hello.node) came back without its data: it was incarnation \(known), and is \(hello.incarnation) now. A member that lost its disk must not vote again under its old id; give it the data directory that it had, or a backup of it"
             )
         }
         return .accepted

@@ -54,7 +54,8 @@ actor Supervisor: Activated {
 
     init(
         settings: Configuration, loops: NodeLoops, store: any LogStore, transport: any Transport,
-        mailbox: Mailbox<Message>, applier: any ApplierPort, reader: LogReader, seed: UInt64, logger: Logger
+        mailbox: Mailbox<Message>, applier: any ApplierPort, reader: LogReader, peers: any PeerMemory, seed: UInt64,
+        logger: Logger
     ) {
         self.settings = settings
         self.loops = loops
@@ -62,7 +63,7 @@ actor Supervisor: Activated {
         self.transport = transport
         self.applier = applier
         random = RandomSource(seed: seed)
-        let port = NodePort(settings: settings, mailbox: mailbox)
+        let port = NodePort(settings: settings, mailbox: mailbox, peers: peers)
         self.port = port
         var logger = logger
         logger[metadataKey: "node"] = "\(settings.id)"

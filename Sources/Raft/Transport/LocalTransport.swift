@@ -77,15 +77,15 @@ private final class LocalTransport: Transport {
     func connect(to peer: NodeID, at address: String, observer: any PeerLinkObserver) -> any PeerLink {
         let link = LocalLink(network: network, from: node, to: peer, observer: observer)
         network.add(link)
-        let hello = own.withLock { $0?.hello }
+        let own = own.withLock { $0 }
         loop.post(
             Block { [network, node] in
-                guard let hello, let receiver = network.receiver(peer, from: node),
+                guard let own, let receiver = network.receiver(peer, from: node),
                     network.receiver(node, from: peer) != nil
                 else { return link.sever("node \(peer) cannot be reached") }
-                switch receiver.admit(hello) {
-                case .accepted: link.opened()
-                case .refused(let reason): link.sever(reason)
+                switch (receiver.admit(own.hello), own.admit(receiver.hello)) {
+                case (.accepted, .accepted): link.opened()
+                case (.refused(let reason), _), (_, .refused(let reason)): link.sever(reason)
                 }
             })
         return link

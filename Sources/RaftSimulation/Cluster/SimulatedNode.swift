@@ -58,7 +58,7 @@ final class SimulatedNode: @unchecked Sendable {
             let node = try RaftNode(
                 configuration: settings,
                 machine: Ledger { serial, entry in checker.applied(serial, at: entry, on: id) },
-                store: store, transport: network.transport(for: life), loops: loops, bootstrap: members,
+                store: store, transport: network.transport(for: life), loops: loops, bootstrap: members, peers: directory.peers(),
                 seed: random.next(), logger: Logger(label: "simulation") { _ in SwiftLogNoOpLogHandler() })
             self.life = life
             self.store = store

@@ -89,6 +89,7 @@ final class SimulatedNetwork: @unchecked Sendable {
                 return sever(link, "connection refused by node \(link.to)")
             }
             if case .refused(let reason) = peer.receiver.admit(own.receiver.hello) { return sever(link, reason) }
+            if case .refused(let reason) = own.receiver.admit(peer.receiver.hello) { return sever(link, reason) }
             link.toLife = peer.life
             link.opened()
         }

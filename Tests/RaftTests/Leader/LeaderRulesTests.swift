@@ -198,6 +198,17 @@ struct LeaderRulesTests {
         #expect(desk.rules.progress[0].matchIndex == 3)
     }
 
+    @Test("Why a peer cannot be reached is said once, and again only when it is something else")
+    func unreachable() {
+        let desk = Self.leader()
+        desk.expect(.streamEnded(2, Self.stream(2), reason: "cut"), .stay, [.note(.warning)])
+        desk.expect(.streamEnded(2, StreamID(90), reason: "refused"), .stay, [.note(.warning)])
+        desk.expect(.streamEnded(2, StreamID(91), reason: "refused"))
+        #expect(desk.rules.progress[0].lastFailure == "refused")
+        desk.expect(.streamEnded(3, StreamID(92), reason: "of an earlier life"))
+        #expect(desk.rules.progress[1].stream != nil)
+    }
+
     @Test("A conflict is probed again where both logs can agree")
     func conflict() {
         let desk = Self.leader(isSettled: false)

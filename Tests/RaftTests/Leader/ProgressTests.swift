@@ -142,7 +142,7 @@ struct ProgressTests {
     func newLife() {
         var progress = replicating(match: 7, next: 8)
         progress.sent(last: 9, bytes: 10, now: .zero)
-        progress.streamEnded()
+        progress.streamEnded("test")
         #expect(progress.stream == nil && progress.matchIndex == 0 && progress.inflight.isEmpty)
         progress.streamStarted(StreamID(2), nextIndex: 12, now: .zero)
         #expect(progress.state == .probe && progress.nextIndex == 12 && progress.matchIndex == 0)

@@ -5,9 +5,10 @@ import Testing
 @Suite("The node as others see it")
 struct NodePortTests {
     /// Node 1 of cluster "test", members 1 to 3 by the configuration at 5@2.
-    func port() -> NodePort {
+    func port(_ peers: any PeerMemory = MemoryPeerMemory()) -> NodePort {
         let port = NodePort(
-            settings: Configuration(id: 1, cluster: "test"), mailbox: Mailbox(loop: ManualLoop(), maximumCount: 1))
+            settings: Configuration(id: 1, cluster: "test"), mailbox: Mailbox(loop: ManualLoop(), maximumCount: 1),
+            peers: peers)
         var status = NodeStatus(notStarted: 1, cluster: "test")
         status.configuration = Desk<FollowerRules>.configuration([1, 2, 3])
         status.incarnation = Incarnation(rawValue: 77)
@@ -41,6 +42,31 @@ struct NodePortTests {
         #expect(!isAccepted(hello(1)))
         #expect(!isAccepted(hello(2, cluster: "other")))
         #expect(!isAccepted(hello(2, bootstrap: 12)))
+    }
+
+    @Test("A member that comes back as another life is refused, here and after a restart; a stranger is not recorded")
+    func otherLife() throws {
+        let memory = MemoryPeerMemory()
+        #expect(port(memory).admit(hello(2)) == .accepted)
+        var empty = hello(2, bootstrap: nil, configuration: .zero)
+        empty.incarnation = Incarnation(rawValue: 6)
+        guard case .refused(let reason) = port(memory).admit(empty) else {
+            Issue.record("a member without its data was admitted")
+            return
+        }
+        #expect(reason.hasPrefix("node 2 came back without its data: it was incarnation 0000000000000005"))
+        #expect(port(memory).admit(hello(2)) == .accepted, "the first life may come again")
+        #expect(port(memory).admit(hello(9, configuration: LogID(9, 9))) == .accepted)
+        #expect(memory.incarnation(of: 9) == nil)
+    }
+
+    @Test("A peer that cannot be recorded is not admitted")
+    func notRecorded() {
+        final class Broken: PeerMemory {
+            func incarnation(of node: NodeID) -> Incarnation? { nil }
+            func remember(_ incarnation: Incarnation, of node: NodeID) throws { throw RaftError(.storage, "no space") }
+        }
+        #expect(port(Broken()).admit(hello(2)) == .refused("node 2 cannot be recorded here: no space"))
     }
 
     @Test("A stranger is refused only by a configuration at least as new as its own")
