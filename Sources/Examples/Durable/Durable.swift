@@ -26,8 +26,7 @@ struct Host {
 
     init(_ id: NodeID, listen: String, in folder: String) throws {
         self.id = id
-        let file = "\(folder)/\(id)"
-        tls = try TLSContext(certificate: file + ".pem", key: file + "-key.pem", ca: "\(folder)/ca.pem")
+        tls = try TLSContext(certificate: folder + "/\(id).pem", key: folder + "/\(id)-key.pem", ca: folder + "/ca.pem")
         server = try RPCServer(listen: listen, tls: tls, group: group)
     }
 
@@ -40,7 +39,8 @@ struct Host {
         let node = try RaftNode(
             configuration: .init(id: id, cluster: "example"), machine: Counter(),
             store: SegmentedLog(directory: directory, segmentBytes: 1 << 20),
-            transport: TLSTransport(server: server, tls: tls, loop: loop), loops: .with(loop), bootstrap: members)
+            transport: TLSTransport(server: server, tls: tls, loop: loop), loops: .with(loop), bootstrap: members,
+            peers: directory.peers())
         try await node.start()
         return (node, directory)
     }
@@ -49,9 +49,9 @@ struct Host {
 @main
 struct Example {
     static func main() async throws {
-        let folder = FileManager.default.temporaryDirectory.appending(path: "raft-\(UUID())").path()
-        defer { try? FileManager.default.removeItem(atPath: folder) }
-        try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+        let (files, folder) = (FileManager.default, NSTemporaryDirectory() + "/raft-\(UUID())")
+        try files.createDirectory(atPath: folder, withIntermediateDirectories: true)
+        defer { try? files.removeItem(atPath: folder) }
         // In production the authority's key is on none of the nodes; `raft cert` makes such files as well.
         let authority = try CertificateAuthority(name: "example")
         try authority.write(certificate: "\(folder)/ca.pem", key: "\(folder)/ca-key.pem")
