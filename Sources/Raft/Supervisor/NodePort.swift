@@ -84,7 +84,7 @@ final class NodePort: PeerReceiver, Sendable {
         }
         guard known == hello.incarnation else {
             return .refused(
-                "node \(hello.node) came back without its data: it was incarnation \(known), and is \(hello.incarnation) now. A member that lost its disk must not vote again under its old id; give it the data directory that it had, or a backup of it"
+                "node \(hello.node) came back without its data: it was incarnation \(known), and is \(hello.incarnation) now. A member that lost its disk must not vote again under its old id; give it back the data directory that it had; an older copy would have forgotten votes"
             )
         }
         return .accepted
