@@ -13,7 +13,10 @@ struct ClientOptions: ParsableArguments {
             discussion: "Default: $RAFT_CONTEXT, else ./raft-dev/context.json.", valueName: "file"))
     var context: String?
 
-    @Option(help: "How long to try in all, such as 5s or 500ms.")
+    @Option(
+        help: ArgumentHelp(
+            "How long to try in all: a number and ms, s or m, such as 500ms. Default 5s.", valueName: "time"),
+        transform: { try TimeArgument(parsing: $0) })
     var timeout = TimeArgument(.seconds(5))
 
     @Option(name: [.customShort("o"), .customLong("output")], help: "How to print: table or json.")
