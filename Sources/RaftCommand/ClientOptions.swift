@@ -9,8 +9,12 @@ internal import RaftTransport
 struct ClientOptions: ParsableArguments {
     @Option(
         help: ArgumentHelp(
-            "The context file of the cluster.",
-            discussion: "Default: $RAFT_CONTEXT, else ./raft-dev/context.json.", valueName: "file"))
+            "The context file of the cluster, or a directory that holds it as context.json.",
+            discussion: """
+                Default: $RAFT_CONTEXT, else ./raft-dev/context.json. For a cluster made by hand, write it yourself:
+                \(ClusterContext.example)
+                Paths are relative to the file. "client" is for put, get, delete, range and cas; "admin" for status.
+                """, valueName: "file"))
     var context: String?
 
     @Option(
