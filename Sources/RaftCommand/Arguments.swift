@@ -1,23 +1,39 @@
 internal import ArgumentParser
 internal import Raft
 
-/// A time as people write it: `5s`, `500ms`, `2m`; a number alone is seconds.
-struct TimeArgument: ExpressibleByArgument, Hashable {
+/// A time as people write it: `5s`, `500ms`, `2m`.
+///
+/// The unit is part of it: some programs mean milliseconds by a bare number and some seconds, and 1500 s of election
+/// timeout leave a cluster without a leader for half an hour.
+struct TimeArgument: Hashable, CustomStringConvertible {
     let duration: Duration
 
     init(_ duration: Duration) { self.duration = duration }
 
-    var defaultValueDescription: String { duration.formatted }
+    var description: String { duration.formatted }
 
-    init?(argument: String) {
-        let units: [(suffix: String, milliseconds: Double)] = [("ms", 1), ("s", 1000), ("m", 60_000), ("", 1000)]
-        let unit = units.first { argument.hasSuffix($0.suffix) }!
-        guard let number = Double(argument.dropLast(unit.suffix.count)), number.isFinite, number > 0 else { return nil }
-        let milliseconds = (number * unit.milliseconds).rounded()
+    /// - Throws: a sentence that says what is wrong with `text`, to follow the name of its flag.
+    init(parsing text: String) throws(ArgumentProblem) {
+        if Double(text)?.isFinite == true, text != "0" {
+            throw ArgumentProblem("\"\(text)\" has no unit; write \(text)ms or \(text)s")
+        }
+        let units: [(suffix: String, milliseconds: Double)] = [("ms", 1), ("s", 1000), ("m", 60_000)]
+        let milliseconds = units.first { text.hasSuffix($0.suffix) }.flatMap { unit in
+            Double(text.dropLast(unit.suffix.count)).map { ($0 * unit.milliseconds).rounded() }
+        }
         // A day at most: whoever asks for more has made a mistake.
-        guard milliseconds >= 1, milliseconds <= 86_400_000 else { return nil }
+        guard let milliseconds, milliseconds >= 1, milliseconds <= 86_400_000 else {
+            throw ArgumentProblem(
+                "\"\(text)\" is no time from 1ms to 1440m; write a number and ms, s or m, such as 500ms, 5s or 2m")
+        }
         duration = .milliseconds(Int64(milliseconds))
     }
+}
+
+/// What is wrong with an argument, as a sentence for the parser to print.
+struct ArgumentProblem: Error, Hashable, CustomStringConvertible {
+    let description: String
+    init(_ description: String) { self.description = description }
 }
 
 /// `1=host:port,2=host:port,…`

@@ -9,11 +9,18 @@ internal import RaftTransport
 struct ClientOptions: ParsableArguments {
     @Option(
         help: ArgumentHelp(
-            "The context file of the cluster.",
-            discussion: "Default: $RAFT_CONTEXT, else ./raft-dev/context.json.", valueName: "file"))
+            "The context file of the cluster, or a directory that holds it as context.json.",
+            discussion: """
+                Default: $RAFT_CONTEXT, else ./raft-dev/context.json. For a cluster made by hand, write it yourself:
+                \(ClusterContext.example)
+                Paths are relative to the file. "client" is for put, get, delete, range and cas; "admin" for status.
+                """, valueName: "file"))
     var context: String?
 
-    @Option(help: "How long to try in all, such as 5s or 500ms.")
+    @Option(
+        help: ArgumentHelp(
+            "How long to try in all: a number and ms, s or m, such as 500ms. Default 5s.", valueName: "time"),
+        transform: { try TimeArgument(parsing: $0) })
     var timeout = TimeArgument(.seconds(5))
 
     @Option(name: [.customShort("o"), .customLong("output")], help: "How to print: table or json.")

@@ -18,12 +18,23 @@ struct ClusterContext: Codable, Hashable {
     /// For status.
     var admin: Credentials?
 
-    /// Reads a context file. Relative paths in it are meant from its own directory.
+    /// A whole file, for people who write one.
+    static let example = """
+        {"cluster": "prod", "endpoints": ["a.example:7001", "b.example:7001"], "ca": "ca.pem",
+         "client": {"certificate": "client.pem", "key": "client-key.pem"},
+         "admin": {"certificate": "admin.pem", "key": "admin-key.pem"}}
+        """
+
+    /// Reads a context file, or the one in a directory. Relative paths in it are meant from the file's own directory.
     static func load(_ path: String) throws(Failure) -> ClusterContext {
+        var isDirectory: ObjCBool = false
+        let path =
+            FileManager.default.fileExists(atPath: path, isDirectory: &isDirectory) && isDirectory.boolValue
+            ? (path.hasSuffix("/") ? path : path + "/") + "context.json" : path
         guard let bytes = FileManager.default.contents(atPath: path) else {
             throw Failure(
                 .usage,
-                "no context file at \(path); start a cluster here with `raft dev`, or name one with --context or RAFT_CONTEXT"
+                "no context file at \(path); start a cluster here with `raft dev`, or name one with --context or RAFT_CONTEXT. For a cluster made by hand, write one: \(example.split(separator: "\n").joined())"
             )
         }
         var context: ClusterContext

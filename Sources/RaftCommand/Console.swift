@@ -8,13 +8,37 @@
 
 /// Standard output and standard error: whole bytes, and colour only where somebody looks.
 enum Console {
-    static func out(_ text: String) { write(1, Array(text.utf8)) }
-    static func out(_ bytes: [UInt8]) { write(1, bytes) }
+    /// Writes a result.
+    ///
+    /// - Parameters:
+    ///   - text: nothing of it stays in a buffer.
+    ///   - code: what a failed write means. What only reads is refused; what has changed something is ``unwritten``,
+    ///     since ``refused`` says that nothing happened.
+    ///   - file: standard output, but for tests.
+    /// - Throws: when not all of it could be written. A reader that has gone away is no error of ours.
+    static func out(_ text: String, orLeaveWith code: Failure.Code = .refused, file: Int32 = 1) throws(Failure) {
+        try out(Array(text.utf8), orLeaveWith: code, file: file)
+    }
+
+    static func out(_ bytes: [UInt8], orLeaveWith code: Failure.Code = .refused, file: Int32 = 1) throws(Failure) {
+        guard let problem = write(file, bytes), problem != EPIPE else { return }
+        throw Failure(code, "cannot write standard output: \(Failure.reason(problem))")
+    }
+
+    /// Puts something that fails in the place of each standard stream that is closed: a file or a socket opened later
+    /// would take its number, and be read or written in its stead.
+    static func holdStandardStreams() {
+        for stream in [Int32(0), 1, 2] where fcntl(stream, F_GETFD) < 0 {
+            // The lowest free number, so this one. Opened the wrong way round, it fails as a closed one does.
+            _ = open("/dev/null", stream == 0 ? O_WRONLY : O_RDONLY)
+        }
+    }
 
     /// One message for whoever called; nothing when it is empty.
     static func error(_ message: String, prefix: String = "raft: ") {
         guard !message.isEmpty else { return }
-        write(2, Array("\(prefix)\(message)\n".utf8))
+        // Whoever closed standard error wants to hear nothing.
+        _ = write(2, Array("\(prefix)\(message)\n".utf8))
     }
 
     /// Everything that standard input gives, up to a limit that no value comes near.
@@ -42,15 +66,16 @@ enum Console {
 
     static func environment(_ name: String) -> String? { getenv(name).map { String(cString: $0) } }
 
-    /// - Parameter file: 1 or 2. A reader that has gone away is no error of ours.
-    private static func write(_ file: Int32, _ bytes: [UInt8]) {
+    /// Returns the error number of what kept it from writing everything.
+    private static func write(_ file: Int32, _ bytes: [UInt8]) -> Int32? {
         var rest = bytes[...]
         while !rest.isEmpty {
             let count = rest.withUnsafeBytes { writeBytes(file, $0.baseAddress, $0.count) }
             if count < 0, errno == EINTR { continue }
-            guard count > 0 else { return }
+            guard count > 0 else { return count < 0 ? errno : EIO }
             rest = rest.dropFirst(count)
         }
+        return nil
     }
 }
 

@@ -18,6 +18,8 @@ struct Failure: Error, Hashable {
         case unavailable = 4
         case unknown = 5
         case notAuthorized = 6
+        /// Done, and the result could not be written.
+        case unwritten = 7
     }
 
     let code: Code
@@ -43,11 +45,18 @@ struct Failure: Error, Hashable {
 
     /// The last system call's failure.
     static func system(_ action: String, _ path: String, _ code: Int32 = errno) -> Failure {
-        Failure(.refused, "cannot \(action) \(path): \(String(cString: strerror(code)))")
+        Failure(.refused, "cannot \(action) \(path): \(reason(code))")
+    }
+
+    /// What the system calls an error, as it reads within a sentence: `no space left on device`.
+    static func reason(_ code: Int32) -> String {
+        let text = String(cString: strerror(code))
+        return text.prefix(1).lowercased() + text.dropFirst()
     }
 
     static let exitCodeHelp = """
         Exit codes: 0 done; 1 refused, nothing happened; 2 wrong usage; 3 the key is absent or the comparison failed; \
-        4 no leader, or nobody reachable in time, nothing happened; 5 the outcome is unknown; 6 not authorised.
+        4 no leader, or nobody reachable in time, nothing happened; 5 the outcome is unknown; 6 not authorised; \
+        7 done, but the result could not be written.
         """
 }

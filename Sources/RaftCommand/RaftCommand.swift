@@ -23,6 +23,7 @@ struct RaftCommand: AsyncParsableCommand {
     }
 
     static func main(_ arguments: [String]?) async {
+        Console.holdStandardStreams()
         do {
             var command = try parseAsRoot(arguments)
             if var asynchronous = command as? any AsyncParsableCommand {
@@ -34,10 +35,23 @@ struct RaftCommand: AsyncParsableCommand {
             Console.error(failure.message)
             exit(withError: ExitCode(failure.code.rawValue))
         } catch {
-            // Help and version leave with 0, and a mistake in the arguments with our code for it, not with sysexits'.
-            guard exitCode(for: error) == .validationFailure else { exit(withError: error) }
-            Console.error(fullMessage(for: error), prefix: "")
-            exit(withError: ExitCode(Failure.Code.usage.rawValue))
+            switch exitCode(for: error) {
+            case .success: leave(printing: fullMessage(for: error))
+            case .validationFailure:
+                // A mistake in the arguments leaves with our code for it, not with sysexits'.
+                Console.error(fullMessage(for: error), prefix: "")
+                exit(withError: ExitCode(Failure.Code.usage.rawValue))
+            default: exit(withError: error)
+            }
         }
+    }
+
+    /// Help and version are results like any other.
+    private static func leave(printing text: String) -> Never {
+        do throws(Failure) { try Console.out(text + "\n") } catch {
+            Console.error(error.message)
+            exit(withError: ExitCode(error.code.rawValue))
+        }
+        exit(withError: ExitCode.success)
     }
 }

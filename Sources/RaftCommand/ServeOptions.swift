@@ -24,17 +24,28 @@ struct ServeOptions: ParsableArguments {
         help: ArgumentHelp(
             "The initial members, the same on each: 1=host:port,2=host:port,…  [RAFT_MEMBERS]", valueName: "list"))
     var members: String?
-    @Flag(help: "First start of an initial member: begin the cluster with --members.  [RAFT_BOOTSTRAP=1]")
+    @Flag(
+        help: """
+            Only for the very first start of an initial member: begin the cluster with --members. Never leave \
+            RAFT_BOOTSTRAP in a unit file: a member whose disk was lost would come back as a new one, and could undo \
+            what was acknowledged.  [RAFT_BOOTSTRAP=1]
+            """)
     var bootstrap = false
-    @Flag(help: "First start of any other member: wait for a leader.  [RAFT_JOIN=1]") var join = false
+    @Flag(
+        help: """
+            Only for the very first start of any other member: wait until a leader knows it. Members cannot be added \
+            to a cluster yet; until they can, it waits.  [RAFT_JOIN=1]
+            """)
+    var join = false
     @Option(
         help: ArgumentHelp(
-            "Campaign after hearing no leader for this to twice this. Default 1s.  [RAFT_ELECTION_TIMEOUT]",
+            "Campaign after hearing no leader for this to twice this, such as 1500ms. Default 1s.  [RAFT_ELECTION_TIMEOUT]",
             valueName: "time"))
     var electionTimeout: String?
     @Option(
         help: ArgumentHelp(
-            "How often a leader is heard. Default 100ms.  [RAFT_HEARTBEAT]", valueName: "time"))
+            "How often a leader is heard; less than half the election timeout. Default 100ms.  [RAFT_HEARTBEAT]",
+            valueName: "time"))
     var heartbeat: String?
     @Option(
         help: ArgumentHelp(
@@ -87,10 +98,7 @@ struct ServeOptions: ParsableArguments {
         configuration.members = members
         if isBootstrap { configuration.firstStart = .bootstrap }
         if isJoin { configuration.firstStart = .join }
-        if let least = try values.time(electionTimeout, "--election-timeout") {
-            configuration.electionTimeout = least...(least * 2)
-        }
-        if let heartbeat = try values.time(heartbeat, "--heartbeat") { configuration.heartbeatInterval = heartbeat }
+        try setTimes(&configuration, values)
         if let text = values.optional(maxValueBytes, "--max-value-bytes") {
             guard let count = Int(text), (1...ServerConfiguration.largestMaximumValueBytes).contains(count) else {
                 throw Failure(
@@ -100,6 +108,21 @@ struct ServeOptions: ParsableArguments {
             configuration.maximumValueBytes = count
         }
         return configuration
+    }
+
+    /// The election timeout and the heartbeat, of their flags, their variables or left as they are.
+    private func setTimes(_ configuration: inout ServerConfiguration, _ values: Values) throws(Failure) {
+        if let least = try values.time(electionTimeout, "--election-timeout") {
+            configuration.electionTimeout = least...(least * 2)
+        }
+        if let heartbeat = try values.time(heartbeat, "--heartbeat") { configuration.heartbeatInterval = heartbeat }
+        let (least, heartbeat) = (configuration.electionTimeout.lowerBound, configuration.heartbeatInterval)
+        guard least > heartbeat * 2 else {
+            throw Failure(
+                .usage,
+                "--election-timeout \(least.formatted) is not above twice --heartbeat \(heartbeat.formatted); raise the one or lower the other"
+            )
+        }
     }
 }
 
@@ -133,10 +156,10 @@ private struct Values {
 
     func time(_ value: String?, _ flag: String) throws(Failure) -> Duration? {
         guard let text = optional(value, flag) else { return nil }
-        guard let time = TimeArgument(argument: text) else {
-            throw Failure(.usage, "\(flag) \"\(text)\" is no time; write 1500ms or 2s")
+        do throws(ArgumentProblem) { return try TimeArgument(parsing: text).duration } catch {
+            let source = value == nil ? Self.variable(flag) : flag
+            throw Failure(.usage, "\(source): \(error)")
         }
-        return time.duration
     }
 
     func list(_ members: ClusterConfiguration) -> String {

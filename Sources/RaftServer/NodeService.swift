@@ -83,6 +83,9 @@ public final class NodeService: Sendable {
         var generator = SystemRandomNumberGenerator()
         let directory = try DataDirectory.open(
             configuration.data, cluster: configuration.cluster, node: configuration.id, mode: mode, using: &generator)
+        if mode == .create, configuration.firstStart == .bootstrap {
+            logger.warning("\(StartupChecks.firstStartWarning(configuration))")
+        }
         let preparation = ThreadLoop(name: "raft-segments")
         do {
             let log = try SegmentedLog(directory: directory, preparation: preparation)

@@ -35,6 +35,12 @@ enum StartupChecks {
         }
     }
 
+    /// What whoever bootstraps an empty directory must know. A node that has lost its disk has also lost its vote and
+    /// what it acknowledged: made new under its old id, it can elect a leader that misses committed entries.
+    static func firstStartWarning(_ configuration: ServerConfiguration) -> String {
+        "made a new data directory \(configuration.data) (first start). If node \(configuration.id) was ever part of this cluster, stop it now: a member that comes back empty must not be bootstrapped again"
+    }
+
     /// - Throws: when a member list was given that is neither the one the cluster began with nor the newest one here.
     static func members(
         _ given: ClusterConfiguration?, _ stored: [(id: LogID, payload: [UInt8])], _ path: String

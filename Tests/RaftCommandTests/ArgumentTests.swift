@@ -9,20 +9,31 @@ import Testing
 @Suite("Arguments")
 struct ArgumentTests {
     @Test(
-        "A time is a number with a unit, or seconds",
+        "A time is a number with a unit",
         arguments: [
-            ("5s", 5000), ("500ms", 500), ("2m", 120_000), ("3", 3000), ("0.5s", 500), ("1.5", 1500),
-            ("86400s", 86_400_000),
+            ("5s", 5000), ("500ms", 500), ("2m", 120_000), ("0.5s", 500), ("86400s", 86_400_000),
+            ("1440m", 86_400_000),
         ])
-    func times(_ text: String, _ milliseconds: Int) {
-        #expect(TimeArgument(argument: text)?.duration == .milliseconds(milliseconds))
+    func times(_ text: String, _ milliseconds: Int) throws {
+        #expect(try TimeArgument(parsing: text).duration == .milliseconds(milliseconds))
     }
 
     @Test(
-        "What is no time, or no time to wait, is refused",
-        arguments: ["", "s", "-1s", "0", "x", "1h", "nan", "1e99s", "86401s", "5 s"])
+        "What is no time, or no time to wait, is refused with the range and the units",
+        arguments: ["", "s", "-1s", "0", "0s", "x", "1h", "nan", "nans", "1e99s", "86401s", "5 s"])
     func badTimes(_ text: String) {
-        #expect(TimeArgument(argument: text) == nil)
+        let problem = #expect(throws: ArgumentProblem.self) { try TimeArgument(parsing: text) }
+        #expect(problem?.description.contains("is no time from 1ms to 1440m; write a number and ms, s or m") == true)
+    }
+
+    @Test("A number without a unit is no time: it could mean either", arguments: ["600", "1.5", "-1", "1e3"])
+    func timesWithoutUnit(_ text: String) throws {
+        let problem = ArgumentProblem("\"\(text)\" has no unit; write \(text)ms or \(text)s")
+        #expect(throws: problem) { try TimeArgument(parsing: text) }
+        let error = #expect(throws: (any Error).self) {
+            try RaftCommand.parseAsRoot(["get", "k", "--timeout=\(text)"])
+        }
+        #expect(error.map { RaftCommand.message(for: $0).contains(problem.description) } == true)
     }
 
     @Test("A member list is ids with addresses")

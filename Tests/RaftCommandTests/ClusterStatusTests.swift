@@ -124,5 +124,22 @@ struct ClusterContextTests {
         let failure = #expect(throws: Failure.self) { try ClusterContext.load("/nonexistent/context.json") }
         #expect(failure?.code == .usage)
         #expect(failure?.message.contains("raft dev") == true)
+        #expect(failure?.message.hasSuffix(#""key": "admin-key.pem"}}"#) == true)
+        #expect(failure?.message.contains("\n") == false)
+    }
+
+    @Test("A directory stands for the context.json in it, and without one the error names that file")
+    func directory() throws {
+        let directory = try TemporaryDirectory()
+        let failure = #expect(throws: Failure.self) { try ClusterContext.load(directory.path + "/") }
+        #expect(failure?.message.hasPrefix("no context file at \(directory.path)/context.json; ") == true)
+        // Also that the example which the error shows is one.
+        try ClusterContext.example.write(
+            toFile: directory.file("context.json"), atomically: true, encoding: .utf8)
+        let context = try ClusterContext.load(directory.path)
+        #expect(context.cluster == "prod")
+        #expect(context.endpoints == ["a.example:7001", "b.example:7001"])
+        #expect(context.admin?.key == directory.file("admin-key.pem"))
+        #expect(try ClusterContext.load(directory.path + "/") == context)
     }
 }

@@ -80,6 +80,24 @@ struct OutputTests {
                 == "\u{1B}[1mA\u{1B}[0m      \u{1B}[1mLONGER\u{1B}[0m\nvalue  \u{1B}[32mx\u{1B}[0m\n")
     }
 
+    @Test("A result that cannot be written is an error with the code that fits, and a reader that left is none")
+    func unwritten() throws {
+        let pipe = Pipe()
+        signal(SIGPIPE, SIG_IGN)
+        try pipe.fileHandleForReading.close()
+        try Console.out("x", file: pipe.fileHandleForWriting.fileDescriptor)
+
+        // Open for reading only: like a full disk, it takes nothing.
+        let file = try #require(FileHandle(forReadingAtPath: "/dev/null")).fileDescriptor
+        #expect(throws: Failure(.refused, "cannot write standard output: bad file descriptor")) {
+            try Console.out("x", file: file)
+        }
+        #expect(throws: Failure(.unwritten, "cannot write standard output: bad file descriptor")) {
+            try Console.out("x", orLeaveWith: .unwritten, file: file)
+        }
+        try Console.out("", file: file)
+    }
+
     @Test("A line of the log is one line, whatever a message holds")
     func logLine() {
         let line = StandardErrorLog.line(at: Date(timeIntervalSince1970: 0), .notice, "a\nb\u{1B}[0m \\ ü")

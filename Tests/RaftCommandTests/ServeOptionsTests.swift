@@ -88,8 +88,14 @@ struct ServeOptionsTests {
         "Settings that cannot be are refused with the value and what to do",
         arguments: [
             (["--id", "0"], "--id \"0\""), (["--id", "x"], "--id \"x\""), (["--listen", "here"], "--listen: \"here\""),
-            (["--advertise", "b:0"], "--advertise: \"b:0\""), (["--heartbeat", "often"], "--heartbeat \"often\""),
-            (["--election-timeout", "0"], "--election-timeout \"0\""),
+            (["--advertise", "b:0"], "--advertise: \"b:0\""), (["--heartbeat", "often"], "--heartbeat: \"often\""),
+            (["--election-timeout", "0"], "--election-timeout: \"0\""),
+            (["--election-timeout", "1500"], "--election-timeout: \"1500\" has no unit; write 1500ms or 1500s"),
+            (
+                ["--election-timeout", "150ms"],
+                "--election-timeout 150 ms is not above twice --heartbeat 100 ms; raise the one or lower the other"
+            ),
+            (["--heartbeat", "500ms"], "--election-timeout 1 s is not above twice --heartbeat 500 ms"),
             (["--max-value-bytes", "4000000"], "--max-value-bytes \"4000000\": 1 to 3145728"),
             (["--bootstrap"], "--bootstrap needs --members"),
             (["--bootstrap", "--join"] + members, "exclude each other"),
@@ -100,6 +106,22 @@ struct ServeOptionsTests {
         let failure = failure(Self.complete + arguments)
         #expect(failure?.code == .usage)
         #expect(failure?.message.contains(part) == true, "\(failure?.message ?? "")")
+    }
+
+    @Test("A time without a unit is refused from the environment, too, under its variable's name")
+    func badTimeVariable() {
+        let failure = failure(Self.complete, environment: ["RAFT_ELECTION_TIMEOUT": "1500"])
+        #expect(failure == Failure(.usage, "RAFT_ELECTION_TIMEOUT: \"1500\" has no unit; write 1500ms or 1500s"))
+    }
+
+    @Test("The line that says a node is at work names its address once, and its times")
+    func startLine() throws {
+        var configuration = try configuration(Self.complete)
+        #expect(
+            Serve.startLine(configuration, port: 7002)
+                == "node 2 of cluster prod listens on 127.0.0.1:7002; election timeout 1 s to 2 s, heartbeat 100 ms")
+        configuration.listen = "[::1]:0"
+        #expect(Serve.startLine(configuration, port: 9).contains("listens on [::1]:9;"))
     }
 
     @Test("A variable that is neither yes nor no is refused")

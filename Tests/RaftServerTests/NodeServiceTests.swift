@@ -75,6 +75,20 @@ struct NodeServiceTests {
         }
     }
 
+    @Test("A new directory that was bootstrapped is warned of once, and a later start is not")
+    func firstStartWarning() async throws {
+        let lines = Lock<[String]>([])
+        let logger = Logger(label: "test") { _ in WarningLog(lines: lines) }
+        for _ in 1...2 {
+            let service = try await NodeService.start(try configuration(), logger: logger)
+            await service.stop()
+            #expect(await service.untilEnded() == nil)
+        }
+        let warnings = lines.withLock { $0.filter { $0.hasPrefix("made a new data directory") } }
+        #expect(warnings == [StartupChecks.firstStartWarning(try configuration())])
+        #expect(warnings.first?.contains("If node 1 was ever part of this cluster, stop it now") == true)
+    }
+
     @Test("Every call does what it says, and many at a time do not disturb each other")
     func calls() async throws {
         try await withService { _, client in

@@ -27,6 +27,6 @@ struct CertCA: ParsableCommand {
         } catch {
             throw Failure(error)
         }
-        Console.out("\(cert)\n\(key)\n")
+        try Console.out("\(cert)\n\(key)\n", orLeaveWith: .unwritten)
     }
 }

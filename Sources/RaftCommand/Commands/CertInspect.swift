@@ -17,10 +17,10 @@ struct CertInspect: ParsableCommand {
         switch output {
         case .table:
             for (name, value) in Self.lines(info) {
-                Console.out(
+                try Console.out(
                     name + String(repeating: " ", count: 13 - name.count) + ByteText.shown(Array(value.utf8)) + "\n")
             }
-        case .json: Console.out(Self.json(info).text + "\n")
+        case .json: try Console.out(Self.json(info).text + "\n")
         }
     }
 

@@ -46,7 +46,7 @@ struct CertIssue: ParsableCommand {
         } catch {
             throw Failure(error)
         }
-        Console.out("\(cert)\n\(key)\n")
+        try Console.out("\(cert)\n\(key)\n", orLeaveWith: .unwritten)
     }
 }
 

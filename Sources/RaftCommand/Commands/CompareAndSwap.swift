@@ -42,8 +42,10 @@ struct CompareAndSwap: AsyncParsableCommand {
         }
         switch options.output {
         case .table:
-            if let revision = result.revision { Console.out("revision \(revision)\n") }
-        case .json: Console.out(Self.json(key, result).text + "\n")
+            if let revision = result.revision { try Console.out("revision \(revision)\n", orLeaveWith: .unwritten) }
+        case .json:
+            try Console.out(
+                Self.json(key, result).text + "\n", orLeaveWith: result.revision == nil ? .refused : .unwritten)
         }
         guard !result.isSwapped else { return }
         let shown = ByteText.shown(key)

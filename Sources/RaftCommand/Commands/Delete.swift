@@ -19,8 +19,10 @@ struct Delete: AsyncParsableCommand {
         let result = try await options.withClient(.client) { client, _ in try await client.delete(key) }
         switch options.output {
         case .table:
-            if let revision = result.revision { Console.out("revision \(revision)\n") }
-        case .json: Console.out(Self.json(key, result).text + "\n")
+            if let revision = result.revision { try Console.out("revision \(revision)\n", orLeaveWith: .unwritten) }
+        case .json:
+            try Console.out(
+                Self.json(key, result).text + "\n", orLeaveWith: result.revision == nil ? .refused : .unwritten)
         }
         if result.revision == nil { throw Failure(.absent, "key \"\(ByteText.shown(key))\" is absent") }
     }

@@ -24,8 +24,8 @@ struct Get: AsyncParsableCommand {
         }
         switch options.output {
         case .table:
-            if let found { Console.out(found.value + (Console.isOutputTerminal ? [10] : [])) }
-        case .json: Console.out(Self.json(key, found).text + "\n")
+            if let found { try Console.out(found.value + (Console.isOutputTerminal ? [10] : [])) }
+        case .json: try Console.out(Self.json(key, found).text + "\n")
         }
         if found == nil { throw Failure(.absent, "key \"\(ByteText.shown(key))\" is absent") }
     }

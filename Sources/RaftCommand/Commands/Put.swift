@@ -15,8 +15,8 @@ struct Put: AsyncParsableCommand {
         let value = try ByteText.value(ofArgument: value)
         let result = try await options.withClient(.client) { client, _ in try await client.put(key, value) }
         switch options.output {
-        case .table: Console.out("revision \(result.revision)\n")
-        case .json: Console.out(Self.json(key, result).text + "\n")
+        case .table: try Console.out("revision \(result.revision)\n", orLeaveWith: .unwritten)
+        case .json: try Console.out(Self.json(key, result).text + "\n", orLeaveWith: .unwritten)
         }
     }
 

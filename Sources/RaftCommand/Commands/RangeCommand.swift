@@ -55,8 +55,8 @@ struct RangeCommand: AsyncParsableCommand {
             }
         }
         switch options.output {
-        case .table: Console.out(Self.table(entries).text(color: Console.usesColor))
-        case .json: Console.out(Self.json(entries, hasMore).text + "\n")
+        case .table: try Console.out(Self.table(entries).text(color: Console.usesColor))
+        case .json: try Console.out(Self.json(entries, hasMore).text + "\n")
         }
         if hasMore, options.output == .table { Console.error("there are more keys; raise --limit") }
     }

@@ -28,7 +28,7 @@ struct Serve: AsyncParsableCommand {
             throw Failure(error)
         }
         logger.notice(
-            "node \(configuration.id) of cluster \(configuration.cluster) listens on \(configuration.listen), port \(service.port)"
+            "\(Self.startLine(configuration, port: service.port))"
         )
         let stopping = Task {
             for await signal in signals.events {
@@ -42,5 +42,14 @@ struct Serve: AsyncParsableCommand {
         stopping.cancel()
         if let reason { throw Failure(.refused, "node \(configuration.id) stopped: \(reason.message)") }
         logger.notice("stopped")
+    }
+
+    /// Where the node listens, and the times that it goes by: what one looks for when nodes do not find each other.
+    static func startLine(_ configuration: ServerConfiguration, port: Int) -> String {
+        // The port asked for may be 0; the kernel's choice is the one that can be reached.
+        let host = configuration.listen.lastIndex(of: ":").map { configuration.listen[..<$0] } ?? ""
+        let election = configuration.electionTimeout
+        return
+            "node \(configuration.id) of cluster \(configuration.cluster) listens on \(host):\(port); election timeout \(election.lowerBound.formatted) to \(election.upperBound.formatted), heartbeat \(configuration.heartbeatInterval.formatted)"
     }
 }

@@ -19,10 +19,10 @@ struct Status: AsyncParsableCommand {
         }
         switch options.output {
         case .table:
-            Console.out("cluster \(status.cluster), term \(status.term)\n")
-            Console.out(status.table.text(color: Console.usesColor))
-            for note in status.notes { Console.out("\(note)\n") }
-        case .json: Console.out(status.json.text + "\n")
+            try Console.out("cluster \(status.cluster), term \(status.term)\n")
+            try Console.out(status.table.text(color: Console.usesColor))
+            for note in status.notes { try Console.out("\(note)\n") }
+        case .json: try Console.out(status.json.text + "\n")
         }
     }
 

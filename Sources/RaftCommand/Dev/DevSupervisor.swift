@@ -64,7 +64,7 @@ final class DevSupervisor {
             case .startAgain(let id): try start(id)
             case .ready(let status):
                 isReady = true
-                Console.out(DevReport(layout: layout, status: status, processes: children.mapValues(\.pid)).text)
+                try Console.out(DevReport(layout: layout, status: status, processes: children.mapValues(\.pid)).text)
             case .tooLong: break
             }
         }
