@@ -104,7 +104,10 @@ struct ClusterStatus: Hashable {
         var notes = leader == nil ? ["no leader"] : []
         for node in nodes {
             let name = node.id.map { "node \($0)" } ?? node.address
-            if let problem = node.problem { notes.append("\(name): \(problem)") }
+            // A client's message begins with the address, which may be all there is for a name.
+            if let problem = node.problem {
+                notes.append(problem.hasPrefix("\(name): ") ? problem : "\(name): \(problem)")
+            }
             if let reason = node.status?.stopReason { notes.append("\(name) has stopped: \(reason)") }
         }
         return notes

@@ -53,6 +53,13 @@ struct ClusterStatusTests {
         )
     }
 
+    @Test("A node that nobody knows by its id is named by its address, once")
+    func stranger() {
+        let status = ClusterStatus(
+            cluster: "dev", answers: [("h:9", .failure(RaftClientError(.unavailable, "h:9: refused")))])
+        #expect(status.notes == ["no leader", "h:9: refused"])
+    }
+
     @Test("A leader of an older term that has not heard of the newer one is not the leader")
     func twoLeaders() {
         let status = ClusterStatus(

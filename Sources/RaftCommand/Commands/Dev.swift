@@ -35,6 +35,7 @@ struct Dev: AsyncParsableCommand {
         guard let executable = Bundle.main.executablePath else {
             throw Failure(.refused, "cannot find the file of this program; is /proc mounted?")
         }
+        try Self.checkInherited()
         let layout = try DevLayout.open(data, count: nodes, basePort: basePort)
         // Held until this process ends, however it ends.
         let lock = open(layout.directory + "/lock", O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
@@ -52,7 +53,19 @@ struct Dev: AsyncParsableCommand {
                 try await Task.sleep(for: .milliseconds(100))
             }
         }
-        Console.error("starting \(layout.addresses.count) nodes in \(DevReport.shown(layout.directory))", prefix: "")
+        let count = layout.addresses.count
+        Console.error(
+            "starting \(count) \(count == 1 ? "node" : "nodes") in \(DevReport.shown(layout.directory))", prefix: "")
         try await DevSupervisor(layout, executable: executable, restarts: !noRestart).run()
     }
+
+    /// Checks the variables that reach the nodes: a mistake in one is told here, once, and not by each of them.
+    static func checkInherited(_ environment: @escaping (String) -> String? = Console.environment) throws(Failure) {
+        // The flags stand for what each node is given; they are in order, so only the variables can be wrong.
+        let flags = ["--id", "1", "--listen", "127.0.0.1:1", "--data", ".", "--cert", ".", "--key", ".", "--ca", "."]
+        guard let options = try? ServeOptions.parse(flags + ["--cluster", DevLayout.cluster]) else { return }
+        _ = try options.configuration { inheritedVariables.contains($0) ? environment($0) : nil }
+    }
+
+    static let inheritedVariables = ["RAFT_ELECTION_TIMEOUT", "RAFT_HEARTBEAT", "RAFT_MAX_VALUE_BYTES"]
 }

@@ -11,6 +11,9 @@ final class DevSupervisor {
         case signal(Signals.Signal)
         case startAgain(Int)
         case ready(ClusterStatus)
+        /// The node is at work again; with what the cluster says of itself.
+        case back(Int, ClusterStatus)
+        case noLeaderYet
         case tooLong
     }
 
@@ -19,6 +22,10 @@ final class DevSupervisor {
     private let restarts: Bool
     private var children: [Int: ChildProcess] = [:]
     private var isReady = false
+    /// Who led when we last asked.
+    private var leader: Int?
+    /// Waits for the node that was started again last.
+    private var returning: Task<Void, any Error>?
     /// How often each node has ended by itself before all of them were at work.
     private var earlyEndings: [Int: Int] = [:]
     private let events: AsyncStream<Event>
@@ -45,7 +52,15 @@ final class DevSupervisor {
             guard let status = try? await DevSupervisor.waitUntilReady(layout) else { return }
             post.yield(.ready(status))
         }
-        defer { watch.cancel() }
+        let impatience = Task { [post] in
+            try await Task.sleep(for: .seconds(5))
+            post.yield(.noLeaderYet)
+        }
+        defer {
+            watch.cancel()
+            impatience.cancel()
+            returning?.cancel()
+        }
         do {
             for id in 1...layout.addresses.count { try start(id) }
             try await serve(signals)
@@ -61,10 +76,29 @@ final class DevSupervisor {
             switch event {
             case .signal(.childEnded): try reap()
             case .signal(let signal): return Console.error("\(signal): stopping the nodes", prefix: "")
-            case .startAgain(let id): try start(id)
+            case .startAgain(let id):
+                try start(id)
+                returning?.cancel()
+                returning = Task { [post, layout] in
+                    guard let status = try? await DevSupervisor.waitUntilReady(layout, node: id) else { return }
+                    post.yield(.back(id, status))
+                }
+            case .back(let id, let status):
+                leader = status.leader.map(Int.init)
+                // It may have ended once more meanwhile.
+                guard isReady, let child = children[id] else { break }
+                Console.error(DevReport.back(node: id, process: child.pid, leader: leader), prefix: "")
+            case .noLeaderYet where !isReady:
+                Console.error(
+                    "no leader after 5 s, or not every node at work; still waiting. See \(DevReport.shown(layout.directory))/node-*.log",
+                    prefix: "")
+            case .noLeaderYet: break
             case .ready(let status):
                 isReady = true
-                try Console.out(DevReport(layout: layout, status: status, processes: children.mapValues(\.pid)).text)
+                leader = status.leader.map(Int.init)
+                try Console.out(
+                    DevReport(layout: layout, status: status, processes: children.mapValues(\.pid), restarts: restarts)
+                        .text)
             case .tooLong: break
             }
         }
@@ -81,12 +115,18 @@ final class DevSupervisor {
             guard let ending = child.reap() else { continue }
             children[id] = nil
             if !isReady {
+                let reason = lastLine(layout.log(id))
+                // What the node itself gives as the reason does not mend by itself.
+                if case .exit(let code) = ending, let code = Failure.Code(rawValue: code), !Self.isTransient(reason) {
+                    throw Failure(
+                        code, "node \(id) does not start (\(ending)): \(reason); see \(layout.log(id))")
+                }
                 earlyEndings[id, default: 0] += 1
                 // A node of an earlier run may still be ending: it gets time to.
                 guard earlyEndings[id, default: 0] < 5 else {
                     throw Failure(
                         .refused,
-                        "node \(id) does not start (\(ending)): \(lastLine(layout.log(id))); see \(layout.log(id))")
+                        "node \(id) does not start (\(ending)): \(reason); see \(layout.log(id))")
                 }
             }
             var what = "node \(id) (process \(child.pid)) ended: \(ending)"
@@ -106,7 +146,13 @@ final class DevSupervisor {
 
     /// Asks every node to end, waits, and ends those that do not.
     private func stopAll() async {
-        for child in children.values { child.terminate() }
+        // The leader last: it passes its office on, and would wait for one that is ending itself.
+        let last = children.count > 1 ? await DevSupervisor.currentLeader(layout) ?? leader : nil
+        for (id, child) in children where id != last { child.terminate() }
+        func endLast() {
+            guard let last, let child = children[last], children.count == 1 else { return }
+            child.terminate()
+        }
         let timer = Task { [post] in
             try await Task.sleep(for: .seconds(10))
             post.yield(.tooLong)
@@ -114,6 +160,7 @@ final class DevSupervisor {
         defer { timer.cancel() }
         removeEnded()
         if children.isEmpty { return }
+        endLast()
         for await event in events {
             switch event {
             case .signal(.interrupt), .tooLong: for child in children.values { child.kill() }
@@ -121,20 +168,32 @@ final class DevSupervisor {
             }
             removeEnded()
             if children.isEmpty { return }
+            endLast()
         }
+    }
+
+    /// Who leads now; nil when nobody says so at once.
+    private static func currentLeader(_ layout: DevLayout) async -> Int? {
+        guard let context = try? ClusterContext.load(layout.contextFile),
+            let client = try? ClientOptions.client(context, .admin, timeout: .milliseconds(500))
+        else { return nil }
+        let status = try? await Status.gather(client, context)
+        await client.close()
+        return (status?.leader).map(Int.init)
     }
 
     private func removeEnded() {
         for (id, child) in children where child.reap() != nil { children[id] = nil }
     }
 
-    private static func waitUntilReady(_ layout: DevLayout) async throws -> ClusterStatus {
+    /// - Parameter node: the only one that must answer; nil for all.
+    private static func waitUntilReady(_ layout: DevLayout, node: Int? = nil) async throws -> ClusterStatus {
         let context = try ClusterContext.load(layout.contextFile)
         let client = try ClientOptions.client(context, .admin, timeout: .seconds(1))
         while true {
             // All of them: a node that cannot start would else be noticed by nobody.
             if let status = try? await Status.gather(client, context), status.leader != nil,
-                status.nodes.allSatisfy({ $0.status != nil })
+                status.nodes.allSatisfy({ $0.status != nil || (node != nil && $0.id != node.map(UInt64.init)) })
             {
                 await client.close()
                 return status
@@ -143,9 +202,12 @@ final class DevSupervisor {
         }
     }
 
+    /// Whether a node of an earlier run that is still ending may be the reason: it holds its port and its directory.
+    static func isTransient(_ reason: String) -> Bool { reason.contains("in use") }
+
     private func lastLine(_ path: String) -> String {
         let bytes = FileManager.default.contents(atPath: path) ?? Data()
         return String(decoding: bytes.suffix(4096), as: UTF8.self).split(separator: "\n").last.map(String.init)
-            ?? "it said nothing"
+            .map { $0.hasPrefix("raft: ") ? String($0.dropFirst("raft: ".count)) : $0 } ?? "it said nothing"
     }
 }
