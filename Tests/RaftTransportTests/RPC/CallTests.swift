@@ -135,8 +135,12 @@ struct CallTests {
         let refused = await status { try await connection.call(Methods.echo, [5], timeout: .seconds(20)) }
         #expect(refused?.code == .resourceExhausted)
         call.respond([9])
-        // The answer frees the place on the server's loop, before what is asked after it arrives there.
-        #expect(try await connection.call(Methods.echo, [5], timeout: .seconds(20)) == [5])
+        // The answer and what is asked next come to the server's loop by different ways, in any order.
+        var late: RPCStatus?
+        repeat {
+            late = await status { try await connection.call(Methods.echo, [5], timeout: .seconds(20)) }
+        } while late?.code == .resourceExhausted
+        #expect(late == nil)
         await server.server.stop()
     }
 
