@@ -188,13 +188,7 @@ public final class DataDirectory: Sendable {
             fileSystem: fileSystem)
         first.file.close()
         try fileSystem.syncDirectory(path)
-        let temporary = path + "/identity.tmp"
-        let file = try fileSystem.open(temporary, .createEmpty)
-        defer { file.close() }
-        try file.write(identity.encoded, at: 0)
-        try file.sync()
-        try fileSystem.rename(temporary, to: Self.identityPath(path))
-        try fileSystem.syncDirectory(path)
+        try fileSystem.replace(Self.identityPath(path), with: identity.encoded)
     }
 
     /// Gives the directory free. Whatever used it is closed before.

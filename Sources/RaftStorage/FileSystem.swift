@@ -102,6 +102,18 @@ extension FileSystem {
         try makeDirectory(path)
         try syncDirectory(parent)
     }
+
+    /// Puts a whole new file at `path`, through `path.tmp`: a crash leaves the old one or the new one. Durable when it
+    /// returns.
+    func replace(_ path: String, with bytes: [UInt8]) throws(RaftError) {
+        let temporary = path + ".tmp"
+        let file = try open(temporary, .createEmpty)
+        defer { file.close() }
+        try file.write(bytes, at: 0)
+        try file.sync()
+        try rename(temporary, to: path)
+        try syncDirectory(parentDirectory(of: path))
+    }
 }
 
 /// `path` without the slashes at its end.

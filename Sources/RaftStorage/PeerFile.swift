@@ -3,7 +3,6 @@ public import Raft
 /// The incarnations of the other members, in the data directory: one small file, replaced as a whole.
 public final class PeerFile: PeerMemory {
     private let path: String
-    private let directory: String
     private let fileSystem: any FileSystem
     private let known: Lock<[NodeID: Incarnation]>
 
@@ -13,7 +12,6 @@ public final class PeerFile: PeerMemory {
     /// - Throws: `.corrupt` when the file is not as it was written; `.storage`.
     init(directory: String, fileSystem: any FileSystem) throws(RaftError) {
         path = directory + "/peers"
-        self.directory = directory
         self.fileSystem = fileSystem
         guard try fileSystem.kind(of: path) != nil else {
             known = Lock([:])
@@ -31,13 +29,7 @@ public final class PeerFile: PeerMemory {
         try known.withLock { known throws(RaftError) in
             var next = known
             next[node] = incarnation
-            let temporary = path + ".tmp"
-            let file = try fileSystem.open(temporary, .createEmpty)
-            defer { file.close() }
-            try file.write(Self.encode(next), at: 0)
-            try file.sync()
-            try fileSystem.rename(temporary, to: path)
-            try fileSystem.syncDirectory(directory)
+            try fileSystem.replace(path, with: Self.encode(next))
             known = next
         }
     }
