@@ -29,6 +29,8 @@ public struct Configuration: Sendable {
     /// The first pause before a failed stream is started again; doubles up to ``maximumBackoff``, with jitter.
     public var minimumBackoff: Duration = .milliseconds(20)
     public var maximumBackoff: Duration = .seconds(2)
+    /// Set by simulations only.
+    package var probe: (any Probe)?
 
     public init(id: NodeID, cluster: String = "raft") {
         self.id = id

@@ -139,6 +139,7 @@ struct TidyTests {
         "Turn/Effect": "every rules test asserts all of it",
         "Turn/Effect+Perform": "SupervisorTests perform every effect",
         "Turn/Message": "plain data; TableTests has a row for each",
+        "Turn/Probe": "a protocol and two lists; the simulation counts every mark and arms every point",
         "Turn/Role": "SupervisorTests seat every role",
         "Turn/Verdict": "plain data; in every rules test",
     ]

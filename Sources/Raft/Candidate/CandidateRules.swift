@@ -40,6 +40,7 @@ struct CandidateRules: RoleRules {
             if baton.finishWrites(through: id, &effects) { baton.orderApply(&effects) { _ in [] } }
             return ownVoteDurable(&baton, &effects)
         case .request(.append, _), .request(.heartbeat, _):
+            baton.settings.reached(.candidateYielded)
             return .handOver(baton.passiveRole)  // Somebody leads this term.
         case .request(.vote(let request), let path):
             return Voting.answer(request, path, &baton, &effects) ? .become(baton.passiveRole) : .stay
@@ -50,6 +51,7 @@ struct CandidateRules: RoleRules {
             return .stay
         case .tick:
             guard baton.electionTimer.isDue(baton.now) else { return .stay }
+            if phase == .vote { baton.settings.reached(.splitVote) }
             return startPreVote(&baton, &effects)
         case .overslept(let duration):
             effects.warn("held up for \(duration); this round is void")
@@ -113,6 +115,7 @@ struct CandidateRules: RoleRules {
     private mutating func tally(
         _ reply: VoteReply, _ from: NodeID, _ baton: inout Baton, _ effects: inout Effects
     ) -> Verdict {
+        if reply.round != round { baton.settings.reached(.lateVoteReply) }
         guard reply.isGranted, reply.round == round, !granted.contains(from) else { return .stay }
         switch (reply.phase, phase) {
         case (.preVote, .preVote) where reply.term == baton.currentTerm.next:

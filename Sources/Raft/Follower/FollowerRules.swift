@@ -9,7 +9,10 @@ struct FollowerRules: RoleRules {
             return .stay
         }
         // Nobody else can lead, and nobody else must be asked. It still campaigns: never in its old term (D16).
-        if baton.membership.current?.isSoleVoter(baton.me) == true { return .become(.candidate(isTransfer: false)) }
+        if baton.membership.current?.isSoleVoter(baton.me) == true {
+            baton.settings.reached(.soleVoterCampaigned)
+            return .become(.candidate(isTransfer: false))
+        }
         baton.resetElectionTimer()
         return .stay
     }
@@ -25,7 +28,8 @@ struct FollowerRules: RoleRules {
         case .request(.append(let request), let path):
             return afterConfiguration(Following.append(request, path, &baton, &effects), baton)
         case .request(.heartbeat(let request), let path):
-            return Following.heartbeat(request, path, &baton, &effects)
+            let verdict = Following.heartbeat(request, path, &baton, &effects)
+            return baton.settings.disturbs(.earlyCampaign) ? .become(.candidate(isTransfer: false)) : verdict
         case .request(.vote(let request), let path):
             if Voting.answer(request, path, &baton, &effects) { baton.resetElectionTimer() }
             return .stay
@@ -37,6 +41,7 @@ struct FollowerRules: RoleRules {
         case .tick:
             return tick(&baton, &effects)
         case .overslept(let duration):
+            baton.settings.reached(.followerOverslept)
             effects.warn("held up for \(duration); election timer started again")
             baton.resetElectionTimer()
             return .stay
@@ -55,6 +60,7 @@ struct FollowerRules: RoleRules {
         guard baton.electionTimer.isDue(baton.now) else { return .stay }
         // A disk that does not answer could not store a vote either.
         if baton.oldestWriteAge > baton.settings.electionTimeout.lowerBound {
+            baton.settings.reached(.campaignHeldBack)
             effects.warn("no campaign: a log write is out for \(baton.oldestWriteAge)")
             baton.resetElectionTimer()
             return .stay
@@ -66,7 +72,11 @@ struct FollowerRules: RoleRules {
     private func timeoutNow(_ request: TimeoutNowRequest, _ baton: borrowing Baton) -> Verdict {
         guard request.term == baton.currentTerm, request.leader == baton.leader,
             baton.log.term(at: request.lastLog.index) == request.lastLog.term
-        else { return .stay }
+        else {
+            baton.settings.reached(.timeoutNowIgnored)
+            return .stay
+        }
+        baton.settings.reached(.timeoutNowObeyed)
         return .become(.candidate(isTransfer: true))
     }
 

@@ -14,7 +14,11 @@ enum Commitment {
         let agreed = Quorum(configuration).agreed { id -> LogIndex in
             id == me ? durable : progress.first { $0.peer == id }?.matchIndex ?? 0
         }
-        guard agreed > baton.commitIndex, baton.log.term(at: agreed) == baton.currentTerm else { return nil }
+        guard agreed > baton.commitIndex else { return nil }
+        guard baton.log.term(at: agreed) == baton.currentTerm else {
+            baton.settings.reached(.oldTermNotCounted)
+            return nil
+        }
         return agreed
     }
 }

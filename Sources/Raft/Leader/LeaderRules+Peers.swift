@@ -25,7 +25,9 @@ extension LeaderRules {
         guard let at = position(of: from) else { return }
         switch reply {
         case .append(let reply):
-            guard reply.stream == progress[at].stream else { return }
+            guard reply.stream == progress[at].stream else { return baton.settings.reached(.replyOfOldStream) }
+            let isAwaited = progress[at].isAwaited(reply.sequence)
+            if !isAwaited { baton.settings.reached(.replyNotAnswer) }
             progress[at].heard(now: baton.now)
             switch reply.outcome {
             case .accepted(let through):
@@ -36,6 +38,8 @@ extension LeaderRules {
                 _ = progress[at].accepted(sequence: reply.sequence, through: through, now: baton.now)
             case .conflict(let previous, let hint):
                 let agreeable = baton.log.terms.lastAgreeable(with: hint)
+                if !isAwaited { baton.settings.reached(.lateRefusal) }
+                if agreeable.index.next < previous { baton.settings.reached(.backUpOverTerms) }
                 progress[at].refused(
                     sequence: reply.sequence, previous: previous, agreeable: agreeable.index, now: baton.now)
             case .rejected:
@@ -46,7 +50,7 @@ extension LeaderRules {
             progress[at].heard(now: baton.now)
             progress[at].confirm(round: reply.round)
         case .vote:
-            break  // Of an election that is won.
+            baton.settings.reached(.lateVoteReply)  // Of an election that is won.
         }
     }
 
@@ -71,12 +75,14 @@ extension LeaderRules {
             guard peer.state == .probe || peer.nextIndex <= last else { return }
             let previousIndex = peer.nextIndex.previous
             guard let previousTerm = baton.log.term(at: previousIndex) else { return }
-            guard let window = peer.window(baton.settings) else { return }
+            guard var window = peer.window(baton.settings) else { return baton.settings.reached(.windowFull) }
+            if baton.settings.disturbs(.shortAppend) { window = 1 }
             var request = AppendRequest(
                 term: baton.currentTerm, leader: baton.me, stream: stream, sequence: peer.nextSequence,
                 previous: LogID(term: previousTerm, index: previousIndex), leaderCommit: baton.commitIndex, entries: [])
             if let entries = baton.log.entries(from: peer.nextIndex, through: last, maximumBytes: window) {
                 request.entries = entries
+                if entries.isEmpty { baton.settings.reached(.emptyProbe) }
                 let bytes = request.byteCount
                 guard peer.state == .probe || peer.isWorthSending(bytes: bytes) else { return }
                 progress[at].sent(last: request.last.index, bytes: bytes, now: baton.now)
@@ -84,6 +90,7 @@ extension LeaderRules {
             } else {
                 // What is on its way to the disk cannot be read there yet.
                 let through = min(last, baton.durableIndex)
+                baton.settings.reached(.readForPeer)
                 progress[at].sent(last: nil, bytes: window, now: baton.now)
                 effects.add(.append(peer.peer, stream, AppendOrder(request: request, readThrough: through)))
             }

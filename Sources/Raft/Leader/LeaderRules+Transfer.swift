@@ -49,6 +49,7 @@ extension LeaderRules {
 
     mutating func fail(_ failed: LeadershipTransfer, _ baton: inout Baton, _ effects: inout Effects) {
         transfer = nil
+        baton.settings.reached(.transferFailed)
         let reason =
             failed.isSent
             ? "node \(failed.target) was told to campaign and has not won in time"

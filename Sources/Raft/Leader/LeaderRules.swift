@@ -30,12 +30,15 @@ struct LeaderRules: RoleRules {
     mutating func end(_ baton: inout Baton, _ effects: inout Effects) {
         effects.add(.keepStreams([]))
         // What is not in the log never was anywhere.
-        let early = gathered.map(\.ticket) + reads.takeAll()
+        let readers = reads.takeAll()
+        if !readers.isEmpty { baton.settings.reached(.readLost) }
+        let early = gathered.map(\.ticket) + readers
         gathered = []
         gatheredBytes = 0
         if !early.isEmpty { effects.add(.fail(early, baton.notLeader())) }
         let late = proposals.takeAll()
         if !late.isEmpty {
+            baton.settings.reached(.proposalLost)
             effects.add(
                 .fail(
                     late,
@@ -46,6 +49,7 @@ struct LeaderRules: RoleRules {
         }
         if let ticket = transfer?.ticket {
             if transfer?.isSent == true {
+                baton.settings.reached(.transferSucceeded)
                 effects.add(.succeed(ticket))
             } else {
                 effects.add(
@@ -94,6 +98,7 @@ struct LeaderRules: RoleRules {
             return tick(&baton, &effects)
         case .overslept(let duration):
             guard baton.membership.current?.isSoleVoter(baton.me) != true else { return .stay }
+            baton.settings.reached(.leaderOverslept)
             effects.warn("term \(baton.currentTerm): held up for \(duration) and steps down; others may lead by now")
             return .become(baton.passiveRole)
         case .initialize(_, let ticket):
@@ -140,6 +145,7 @@ struct LeaderRules: RoleRules {
             )
             effects.add(.fail([proposal.ticket], error))
         } else if let transfer {
+            baton.settings.reached(.proposalRefusedInTransfer)
             let error = RaftError(
                 .notLeader, "node \(baton.me) is passing its leadership to node \(transfer.target); try again there",
                 leader: LeaderHint(
@@ -148,6 +154,7 @@ struct LeaderRules: RoleRules {
         } else if proposals.byteCount + gatheredBytes + bytes > settings.maximumUncommittedBytes,
             proposals.byteCount + gatheredBytes > 0
         {
+            settings.reached(.overloaded)
             let error = RaftError(
                 .overloaded,
                 "\(proposals.byteCount + gatheredBytes) bytes wait to be committed; the limit is \(settings.maximumUncommittedBytes) (maximumUncommittedBytes). Try again soon"
@@ -193,7 +200,9 @@ struct LeaderRules: RoleRules {
     private mutating func serveReads(
         _ configuration: ClusterConfiguration, _ baton: borrowing Baton, _ effects: inout Effects
     ) {
-        guard !reads.isEmpty, baton.commitIndex >= opening, transfer == nil else { return }
+        guard !reads.isEmpty else { return }
+        if baton.commitIndex < opening { baton.settings.reached(.readWaitedForOpening) }
+        guard baton.commitIndex >= opening, transfer == nil else { return }
         for _ in 0..<2 {
             if reads.beginRound(commitIndex: baton.commitIndex) {
                 for at in progress.indices { sendHeartbeat(at, baton, &effects) }
@@ -204,6 +213,7 @@ struct LeaderRules: RoleRules {
                 id == me ? newest : progress.first { $0.peer == id }?.confirmedRound ?? 0
             }
             guard let (tickets, index) = reads.confirm(round: confirmed) else { return }
+            if tickets.count > 1 { baton.settings.reached(.readsSharedRound) }
             effects.add(.serveReads(tickets, at: index))
         }
     }
@@ -215,20 +225,25 @@ struct LeaderRules: RoleRules {
         if let transfer, baton.now >= transfer.deadline { fail(transfer, &baton, &effects) }
         if baton.isStopping, transfer == nil { return .become(.stopped(nil)) }
         guard baton.now >= nextHeartbeat else { return .stay }
-        nextHeartbeat = baton.now + settings.heartbeatInterval
+        let isEarly = settings.disturbs(.earlyHeartbeat)
+        nextHeartbeat = baton.now + (isEarly ? settings.heartbeatInterval / 8 : settings.heartbeatInterval)
         if !hasQuorumContact(within: settings.electionTimeout.upperBound, baton) {
+            settings.reached(.quorumLost)
             effects.warn("term \(baton.currentTerm): no quorum answers; steps down")
             return .become(baton.passiveRole)
         }
         let age = baton.oldestWriteAge
         if age > settings.electionTimeout.lowerBound, baton.membership.current?.isSoleVoter(baton.me) != true {
+            settings.reached(.leaderDiskStalled)
             effects.warn("term \(baton.currentTerm): a log write is out for \(age); steps down")
             return .become(baton.passiveRole)
         }
         for at in progress.indices {
             let peer = progress[at]
             // Lost on the way, or at a disk that is very slow: ask again where the logs agree.
-            if !peer.inflight.isEmpty, baton.now - peer.movedAt > settings.electionTimeout.lowerBound {
+            let isLost = !peer.inflight.isEmpty && baton.now - peer.movedAt > settings.electionTimeout.lowerBound
+            if isLost || settings.disturbs(.earlyProbe) {
+                settings.reached(.probedAgain)
                 progress[at].becomeProbe(now: baton.now)
             }
             sendHeartbeat(at, baton, &effects)

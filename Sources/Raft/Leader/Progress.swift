@@ -105,11 +105,15 @@ struct Progress: Sendable {
         nextIndex = next
     }
 
+    /// Whether an answer to the append of this number is still awaited.
+    func isAwaited(_ sequence: UInt64) -> Bool {
+        guard let newest = inflight.last, let oldest = inflight.first else { return false }
+        return oldest.sequence <= sequence && sequence <= newest.sequence
+    }
+
     /// Takes the append of this number, and what was sent before it, from what is under way. False when it is not.
     private mutating func take(through sequence: UInt64) -> Bool {
-        guard let newest = inflight.last, let oldest = inflight.first, oldest.sequence <= sequence,
-            sequence <= newest.sequence
-        else { return false }
+        guard isAwaited(sequence) else { return false }
         while let first = inflight.first, first.sequence <= sequence {
             inflight.removeFirst()
             inflightBytes -= first.bytes

@@ -11,6 +11,7 @@ actor LogWriter: Activated {
     private let disk: any Loop
     private let store: any LogStore
     private let mailbox: Mailbox<Message>
+    private let probe: (any Probe)?
 
     private var operations: [LogOperation] = []
     private var replies: [HeldReply] = []
@@ -19,12 +20,16 @@ actor LogWriter: Activated {
     private var failure: RaftError?
     private var whenIdle: [@Sendable () -> Void] = []
     private var isClosed = false
+    private var isHeldBack = false
 
-    init(loop: any Loop, disk: any Loop, store: any LogStore, mailbox: Mailbox<Message>) {
+    init(
+        loop: any Loop, disk: any Loop, store: any LogStore, mailbox: Mailbox<Message>, probe: (any Probe)? = nil
+    ) {
         self.loop = loop
         self.disk = disk
         self.store = store
         self.mailbox = mailbox
+        self.probe = probe
         unownedExecutor = loop.asUnownedSerialExecutor()
     }
 
@@ -33,6 +38,7 @@ actor LogWriter: Activated {
         guard failure == nil, !isClosed else { return }
         operations.append(contentsOf: more)
         replies.append(contentsOf: held)
+        if newest != nil, job != nil { probe?.reached(.writesGathered) }
         newest = id
     }
 
@@ -50,7 +56,8 @@ actor LogWriter: Activated {
 
     /// Gives what has gathered to the disk, unless it is busy: then it goes next.
     func begin() {
-        guard job == nil, failure == nil, let id = newest else { return }
+        guard job == nil, failure == nil, !isHeldBack, let id = newest else { return }
+        if let probe, probe.disturbs(.lateFlush) { return holdBack() }
         let next = LogWriteJob(store: store, operations: operations, id: id, replies: replies) { [self] in
             loop.post(self)
         }
@@ -59,6 +66,19 @@ actor LogWriter: Activated {
         newest = nil
         job = next
         disk.post(next)
+    }
+
+    /// One turn later, whatever has gathered until then.
+    private func holdBack() {
+        isHeldBack = true
+        loop.post(
+            Block { [self] in
+                assumeIsolated {
+                    $0.isHeldBack = false
+                    $0.begin()
+                    $0.noteIdle()
+                }
+            })
     }
 
     nonisolated func activate() { assumeIsolated { $0.finish() } }
@@ -79,16 +99,19 @@ actor LogWriter: Activated {
             newest = nil
             mailbox.post(.writeFailed(error))
         }
-        if job == nil {
-            for waiting in whenIdle { waiting() }
-            whenIdle = []
-        }
+        noteIdle()
+    }
+
+    private func noteIdle() {
+        guard job == nil, !isHeldBack else { return }
+        for waiting in whenIdle { waiting() }
+        whenIdle = []
     }
 
     /// Takes nothing more, and says nothing more. `done` is called on the loop once the disk is quiet.
     func close(_ done: @escaping @Sendable () -> Void) {
         isClosed = true
-        if job == nil { done() } else { whenIdle.append(done) }
+        if job == nil, !isHeldBack { done() } else { whenIdle.append(done) }
     }
 }
 

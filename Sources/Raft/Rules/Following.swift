@@ -27,6 +27,7 @@ enum Following {
                         term: term, stream: request.stream, sequence: request.sequence, outcome: outcome)))
         }
         let term = baton.currentTerm
+        if request.previous.index < baton.commitIndex { baton.settings.reached(.previousBelowCommit) }
         switch LogMatching.match(request, against: baton.log, commitIndex: baton.commitIndex) {
         case .malformed(let fault):
             effects.alarm("append of node \(request.leader) in term \(request.term) ignored: \(fault)")
@@ -38,6 +39,8 @@ enum Following {
             // It may speak of entries that are still on their way to the disk, so it rides on the latest write.
             let held = reply(.accepted(through: request.last.index), in: term)
             let isDurable = baton.isTermDurable && request.last.index <= baton.durableIndex
+            if !request.entries.isEmpty { baton.settings.reached(.appendRepeated) }
+            if !isDurable { baton.settings.reached(.replyHeld) }
             effects.add(isDurable ? .reply(held) : .replyAfterWrites(held))
         case .extend(let keep, let batches):
             guard keep.index >= baton.commitIndex else {
@@ -45,6 +48,10 @@ enum Following {
                     "append of node \(request.leader) in term \(request.term) ignored: it would cut the log behind \(keep), below the committed entry \(baton.commitIndex)"
                 )
                 return .stay
+            }
+            if keep.index < baton.log.last.index {
+                baton.settings.reached(
+                    baton.log.term(at: keep.index.next) == baton.log.last.term ? .cutOneTerm : .cutManyTerms)
             }
             var configurations: [(LogID, ClusterConfiguration)] = []
             for entry in batches.flatMap(\.configurations) {
@@ -70,6 +77,7 @@ enum Following {
     ) -> Verdict {
         guard acknowledge(request.leader, &baton, &effects) else { return .stay }
         // Capped by what this follower has acknowledged on this stream, so it agrees with the leader's log.
+        if request.commit > baton.commitIndex { baton.settings.reached(.commitByHeartbeat) }
         baton.commit(through: request.commit)
         baton.orderApply(&effects) { _ in [] }
         let reply = HeartbeatReply(

@@ -51,6 +51,7 @@ enum TermGate {
             if term == baton.currentTerm { return nil }
             // Only a refusal teaches a term: a grant of a later one can answer nothing that we asked (R02, R05).
             guard isRejection else { return .stay }
+            baton.settings.reached(.termLearnedFromReply)
             baton.adopt(term, &effects)
             return isPassive ? .stay : .become(baton.passiveRole)
         default:
@@ -63,6 +64,8 @@ enum TermGate {
         _ effects: inout Effects
     ) -> Verdict? {
         if (hearsLeader && !request.isTransfer) || request.term < baton.currentTerm {
+            if hearsLeader, baton.leader == baton.me { baton.settings.reached(.leaderRefusedVote) }
+            if hearsLeader, request.phase == .preVote { baton.settings.reached(.preVoteRefusedForLeader) }
             Voting.refuse(request, path, &baton, &effects)
             return .stay
         }
@@ -75,6 +78,7 @@ enum TermGate {
         _ term: Term, isPassive: Bool, _ baton: inout Baton, _ effects: inout Effects
     ) -> Verdict? {
         guard term > baton.currentTerm else { return nil }
+        baton.settings.reached(.termLearnedFromRequest)
         baton.adopt(term, &effects)
         return isPassive ? nil : .handOver(baton.passiveRole)
     }
@@ -107,6 +111,7 @@ extension Baton {
     /// Sends a reply that says nothing of the log. It names the current term, so it waits until that is durable.
     mutating func answer(_ path: any ReplyPath, _ reply: PeerReply, _ effects: inout Effects) {
         let held = HeldReply(path: path, reply: reply)
+        if !isTermDurable { settings.reached(.replyHeld) }
         effects.add(isTermDurable ? .reply(held) : .replyAfterWrites(held))
     }
 }

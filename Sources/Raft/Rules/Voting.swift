@@ -20,6 +20,7 @@ enum Voting {
         case .vote:
             if baton.hardState.votedFor == request.candidate {
                 // Asked again: the vote may still be on its way to the disk.
+                baton.settings.reached(.voteRepeated)
                 effects.add(.replyAfterWrites(HeldReply(path: path, reply: reply)))
             } else {
                 let vote = HardState(currentTerm: baton.currentTerm, votedFor: request.candidate)
@@ -31,10 +32,16 @@ enum Voting {
 
     /// One vote per term, first come first served, and only for a log at least as up to date as mine.
     static func wouldGrant(_ request: VoteRequest, _ baton: borrowing Baton) -> Bool {
-        guard request.candidate != baton.me, request.lastLog >= baton.log.last else { return false }
+        guard request.candidate != baton.me else { return false }
+        guard request.lastLog >= baton.log.last else {
+            baton.settings.reached(request.phase == .preVote ? .preVoteRefusedForLog : .voteRefusedForLog)
+            return false
+        }
         if request.phase == .preVote, request.term > baton.currentTerm { return true }
         guard request.term == baton.currentTerm else { return false }
-        return baton.hardState.votedFor == nil || baton.hardState.votedFor == request.candidate
+        guard let vote = baton.hardState.votedFor, vote != request.candidate else { return true }
+        baton.settings.reached(.voteRefusedForAnother)
+        return false
     }
 
     static func refuse(

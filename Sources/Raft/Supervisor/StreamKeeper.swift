@@ -55,7 +55,12 @@ actor StreamKeeper {
     }
 
     func append(_ order: AppendOrder, to peer: NodeID, on id: StreamID) {
-        stream(peer, id)?.assumeIsolated { $0.append(order) }
+        guard let stream = stream(peer, id) else { return }
+        if settings.disturbs(.brokenStream) {
+            stream.assumeIsolated { $0.end() }
+            return failed(peer, id, "ended by the simulation")
+        }
+        stream.assumeIsolated { $0.append(order) }
     }
 
     func send(_ request: PeerRequest, to peer: NodeID, on id: StreamID) {

@@ -42,6 +42,8 @@ actor Supervisor: Activated {
     }
     private var office = Office.vacant
     private var messages: [Message] = []
+    /// What a simulated turn left for the next one.
+    private var postponed: [Message] = []
     /// When the role in office wants to be woken, and the earliest timer that will.
     private var deadline: Instant?
     private var armed: Instant?
@@ -69,7 +71,7 @@ actor Supervisor: Activated {
         logger[metadataKey: "node"] = "\(settings.id)"
         self.logger = logger
         let loop = loops.loop
-        writer = LogWriter(loop: loop, disk: loops.disk, store: store, mailbox: mailbox)
+        writer = LogWriter(loop: loop, disk: loops.disk, store: store, mailbox: mailbox, probe: settings.probe)
         let address: @Sendable (NodeID) -> String? = { port.address(of: $0) }
         streams = StreamKeeper(
             loop: loop, mailbox: mailbox, transport: transport, reader: reader, settings: settings,
@@ -243,6 +245,7 @@ actor Supervisor: Activated {
         guard let role = office.role else { return refuseWhatWaits() }
         let now = loops.loop.now
         port.mailbox.takeAll(into: &messages)
+        if settings.probe != nil { shortenTurn() }
         if let deadline, now - deadline > settings.electionTimeout.lowerBound {
             // Before everything that waited meanwhile: others may lead by now.
             messages.insert(.overslept(now - deadline), at: 0)
@@ -251,6 +254,16 @@ actor Supervisor: Activated {
         if let deadline, now >= deadline { messages.append(.tick) }
         if let next = role.turn(&messages, now: now, devices) { succeed(role, next) }
         afterTurn()
+    }
+
+    /// A turn may take any prefix of what waits: a mailbox promises an order, and nothing about what comes together.
+    private func shortenTurn() {
+        messages.insert(contentsOf: postponed, at: 0)
+        postponed = []
+        guard messages.count > 1, settings.disturbs(.shortTurn) else { return }
+        postponed = Array(messages[(messages.count / 2)...])
+        messages.removeLast(postponed.count)
+        loops.loop.post(self)
     }
 
     private func afterTurn() {
@@ -376,8 +389,9 @@ actor Supervisor: Activated {
         streams.assumeIsolated { $0.keep([]) }
         votes.assumeIsolated { $0.closeAll() }
         transport.stop()
-        for message in messages { refuse(message) }
+        for message in messages + postponed { refuse(message) }
         messages = []
+        postponed = []
         for message in port.mailbox.close() { refuse(message) }
         writer.assumeIsolated { writer in
             writer.close { [self] in

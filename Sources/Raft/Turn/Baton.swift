@@ -153,7 +153,8 @@ extension Baton {
         durableHardState = write.hardState
         guard write.last > durableIndex else { return false }
         durableIndex = write.last
-        log.evict(through: durableIndex, maximumBytes: settings.maximumTailBytes)
+        log.evict(
+            through: durableIndex, maximumBytes: settings.disturbs(.emptyTail) ? 0 : settings.maximumTailBytes)
         if let ticket = initializing.take() { effects.add(.succeed(ticket)) }
         return true
     }
@@ -172,15 +173,18 @@ extension Baton {
     mutating func orderApply(_ effects: inout Effects, tickets: (LogIndex) -> [(index: LogIndex, ticket: Ticket)]) {
         let through = min(commitIndex, durableIndex)
         while applyOrdered < through, applyingBytes < 2 * settings.maximumApplyBytes {
+            if !applying.isEmpty, settings.disturbs(.lateApply) { break }
             let first = applyOrdered.next
             let entries = log.entries(from: first, through: through, maximumBytes: settings.maximumApplyBytes)
             let end = entries?.last?.lastIndex ?? through
+            if entries == nil { settings.reached(.readForMachine) }
             effects.add(.apply(ApplyOrder(first: first, through: end, entries: entries, tickets: tickets(end))))
             applyOrdered = end
             let bytes = entries?.reduce(0) { $0 + $1.byteCount } ?? settings.maximumApplyBytes
             applying.append((end, bytes))
             applyingBytes += bytes
         }
+        if applyOrdered < through { settings.reached(.applyHeldBack) }
     }
 
     mutating func noteApplied(through index: LogIndex) {

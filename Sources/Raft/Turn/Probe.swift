@@ -1,0 +1,124 @@
+/// What a simulation sees of the code from inside, and where it disturbs it: injected with the node's settings, nil in
+/// every other program.
+package protocol Probe: AnyObject, Sendable {
+    /// The code has come to a place that every large enough batch of runs must reach.
+    func reached(_ mark: Mark)
+    /// Whether something legal but unusual is to happen here, this time.
+    func disturbs(_ point: Disturbance) -> Bool
+}
+
+extension Configuration {
+    func reached(_ mark: Mark) { probe?.reached(mark) }
+    func disturbs(_ point: Disturbance) -> Bool { probe?.disturbs(point) ?? false }
+}
+
+/// A place where a simulation may make something happen that is legal at any time and rare by itself.
+///
+/// Each point is armed in some runs only, and fires now and then in those.
+package enum Disturbance: UInt8, CaseIterable, Sendable {
+    /// The leader sends fewer entries than would fit.
+    case shortAppend
+    /// Everything durable is let go of in memory, so that peers and the machine are served from the disk.
+    case emptyTail
+    /// A follower campaigns although its time has not come.
+    case earlyCampaign
+    /// The log writer waits for one more turn before it gives a group to the disk.
+    case lateFlush
+    /// A replication stream ends as if its link had broken.
+    case brokenStream
+    /// A leader sends its heartbeats a whole interval early.
+    case earlyHeartbeat
+    /// A turn ends with messages still in its hands, and goes on in the next one.
+    case shortTurn
+    /// What is committed is applied one run at a time, the rest with a later turn.
+    case lateApply
+    /// The leader asks again where the logs agree, although nothing is wrong.
+    case earlyProbe
+}
+
+/// A "sometimes" mark: a situation that tests must meet. A batch of runs that never comes to one of them does not test
+/// what lies behind it.
+package enum Mark: UInt8, CaseIterable, Sendable {
+    // MARK: Elections
+    case splitVote
+    case preVoteRefusedForLeader
+    case preVoteRefusedForLog
+    case voteRefusedForLog
+    case voteRefusedForAnother
+    case voteRepeated
+    case leaderRefusedVote
+    case quorumLost
+    case candidateYielded
+    case termLearnedFromRequest
+    case termLearnedFromReply
+    case twoCandidatesInOneTerm
+    case timeoutNowObeyed
+    case timeoutNowIgnored
+    case transferSucceeded
+    case transferFailed
+    case soleVoterCampaigned
+    case lateVoteReply
+    case leaderOverslept
+    case followerOverslept
+    case campaignHeldBack
+    case leaderDiskStalled
+    case twoLeaders
+
+    // MARK: The log
+    case cutOneTerm
+    case cutManyTerms
+    case previousBelowCommit
+    case appendRepeated
+    case replyOfOldStream
+    case replyNotAnswer
+    case lateRefusal
+    case commitByHeartbeat
+    case oldTermNotCounted
+    case windowFull
+    case emptyProbe
+    case backUpOverTerms
+    case readForPeer
+    case readForMachine
+    case probedAgain
+    case applyHeldBack
+    case replyHeld
+    case writesGathered
+
+    // MARK: The disk
+    case crashDuringAppend
+    case crashDuringVote
+    case crashDuringNameChange
+    case tornTailPassed
+    case syncFailed
+    case writeFailed
+    case diskFull
+    case rotRefused
+    case rotSurvived
+    case segmentRolled
+    case recoveredNothing
+    case recoveredOneSegment
+    case recoveredManySegments
+    case powerLostEverywhere
+
+    // MARK: The network
+    case linkRefused
+    case linkBroken
+    case messageLost
+    case messageRepeated
+    case messageVeryLate
+    case messageClogged
+
+    // MARK: Callers
+    case readWaitedForOpening
+    case readLost
+    case readsSharedRound
+    case proposalLost
+    case proposalRefusedInTransfer
+    case overloaded
+    case hintFollowed
+    case unknownApplied
+    case unknownNeverApplied
+    case swapped
+    case notSwapped
+    case callerGaveUp
+}
