@@ -2,7 +2,8 @@
 import PackageDescription
 
 /// One list of strict settings for every target. `RAFT_WERROR=1` turns warnings into errors: CI sets it, nobody who
-/// depends on this package ever meets it.
+/// depends on this package ever meets it. `RAFT_MUTANTS=1` compiles in the rules broken on purpose that
+/// `raft-simulate --mutants` must notice; use a build folder of its own.
 let settings: [SwiftSetting] =
     [
         .swiftLanguageMode(.v6),
@@ -12,6 +13,7 @@ let settings: [SwiftSetting] =
         .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
         .enableUpcomingFeature("InferIsolatedConformances"),
     ] + (Context.environment["RAFT_WERROR"] == nil ? [] : [.treatAllWarnings(as: .error)])
+    + (Context.environment["RAFT_MUTANTS"] == nil ? [] : [.define("MUTANTS")])
 
 let package = Package(
     name: "swift-raft",
@@ -105,7 +107,7 @@ let package = Package(
         .executableTarget(
             name: "RaftSimulateCommand",
             dependencies: [
-                "RaftSimulation", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                "Raft", "RaftSimulation", .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: settings),
         // MARK: Examples
@@ -126,6 +128,13 @@ let package = Package(
             name: "RaftStorageTests", dependencies: ["Raft", "RaftSimulation", "RaftStorage"], swiftSettings: settings),
         .testTarget(
             name: "RaftSimulationTests", dependencies: ["Raft", "RaftSimulation", "RaftStorage"],
+            exclude: ["mutants.txt"], swiftSettings: settings),
+        .testTarget(
+            name: "RaftSimulateCommandTests",
+            dependencies: [
+                "RaftSimulateCommand", "RaftSimulation",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ],
             swiftSettings: settings),
         .testTarget(
             name: "RaftTransportTests",

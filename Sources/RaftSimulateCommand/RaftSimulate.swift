@@ -29,9 +29,11 @@ struct RaftSimulate: AsyncParsableCommand {
     var minutes: Double?
     @Option(help: "Where failing seeds are written, one a line.")
     var failures = "simulation-failures.txt"
+    @OptionGroup(title: "Rules broken on purpose") var mutants: MutantOptions
 
     func validate() throws {
         _ = try range()
+        try mutants.check()
         guard events > 0, jobs > 0 else { throw ValidationError("--events and --jobs must be above zero") }
         if let nodes, !(1...7).contains(nodes) { throw ValidationError("--nodes \(nodes) is not within 1 to 7") }
     }
@@ -49,6 +51,15 @@ struct RaftSimulate: AsyncParsableCommand {
         let range = try range()
         let begin = Date()
         let deadline = minutes.map { begin.addingTimeInterval($0 * 60) }
+        let seedRun = SeedRun(events: events, nodes: nodes)
+        if let mutant = mutants.mutantChild {
+            return await MutantCampaign.runAsChild(mutant, range, seedRun, jobs: jobs)
+        }
+        if mutants.mutants {
+            let campaign = MutantCampaign(options: mutants, range: range, run: seedRun, jobs: jobs, deadline: deadline)
+            if try !campaign.start() { throw ExitCode(1) }
+            return
+        }
         let (events, nodes) = (events, nodes)
         var next = range.lowerBound
         var done = 0

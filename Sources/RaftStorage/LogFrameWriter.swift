@@ -111,12 +111,23 @@ struct LogFrameWriter {
         frame.seal(&header, seed: segment.seed, at: offset)
         let (file, start) = (segment.file, offset)
         try frame.withBytes { bytes throws(RaftError) in try file.write(bytes, at: start) }
-        try file.sync()
+        try synced(file)
         sequence = header.sequence
         chain = header.chain
         offset += header.frameSize
         previousEnd = offset
         return start..<offset
+    }
+
+    /// A sync that failed is never tried again: the kernel may have dropped what it could not write, and say that all is
+    /// well the second time.
+    private func synced(_ file: any FileHandle) throws(RaftError) {
+        do {
+            try file.sync()
+        } catch {
+            guard Mutant.isOn("sync-tried-again") else { throw error }
+            try file.sync()
+        }
     }
 
     /// Moves to the next segment, whose first frame will need `frameBytes`.

@@ -32,12 +32,16 @@ struct CitationTests {
     @Test("Nothing cites a document that is not in the repository")
     func documents() {
         let known = Set(Self.articles.map(\.name) + ["README.md"])
+        let mutants = Self.articles.first { $0.name == "Mutants.md" }?.lines.filter { $0.hasPrefix("| ") } ?? []
+        let numbers = Set(mutants.compactMap { Self.words($0).first })
         #expect(Self.files.count > 200 && known.count > 5)
         for file in Self.files {
             for (number, line) in file.lines.enumerated() {
                 let words = Self.words(line)
                 for (word, next) in zip(words, words.dropFirst() + [""]) {
-                    let isList = word.hasPrefix("mut" + "ant") && next.allSatisfy(\.isNumber) && !next.isEmpty
+                    let isList =
+                        word.hasPrefix("mut" + "ant") && next.allSatisfy(\.isNumber) && !next.isEmpty
+                        && !numbers.contains(next)
                     if isList || Self.absent.contains(word) || Self.isNumber(word, "NF") {
                         breach(
                             file.path, number + 1, "`\(word)` is nothing that a reader can look up",

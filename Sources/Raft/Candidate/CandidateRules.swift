@@ -81,12 +81,13 @@ struct CandidateRules: RoleRules {
         hasAsked = false
         baton.electionTimer.stop()  // Starts when the own vote is durable.
         phase = .storingOwnVote(baton.persist(HardState(currentTerm: term, votedFor: baton.me), &effects))
+        if Mutant.isOn("questions-before-own-vote") { ask(&baton, &effects) }
         return .stay
     }
 
     private mutating func ownVoteDurable(_ baton: inout Baton, _ effects: inout Effects) -> Verdict {
         switch phase {
-        case .storingOwnVote where baton.durableHardState == baton.hardState:
+        case .storingOwnVote where baton.durableHardState == baton.hardState || Mutant.isOn("any-write-is-own-vote"):
             phase = .vote
             granted = [baton.me]
             baton.resetElectionTimer()
@@ -103,7 +104,9 @@ struct CandidateRules: RoleRules {
     /// Asks every other voter, once a round, and not before the current term is durable: a prospective term gives it
     /// away.
     private mutating func ask(_ baton: inout Baton, _ effects: inout Effects) {
-        guard !hasAsked, baton.isTermDurable, let configuration = baton.membership.current else { return }
+        guard !hasAsked, baton.isTermDurable || Mutant.isOn("questions-before-own-vote"),
+            let configuration = baton.membership.current
+        else { return }
         hasAsked = true
         let request = VoteRequest(
             phase: phase == .preVote ? .preVote : .vote,
@@ -116,19 +119,30 @@ struct CandidateRules: RoleRules {
         _ reply: VoteReply, _ from: NodeID, _ baton: inout Baton, _ effects: inout Effects
     ) -> Verdict {
         if reply.round != round { baton.settings.reached(.lateVoteReply) }
-        guard reply.isGranted, reply.round == round, !granted.contains(from) else { return .stay }
+        guard reply.isGranted, !granted.contains(from) else { return .stay }
+        if Mutant.isOn("votes-of-other-rounds"), (reply.phase, phase) == (.vote, .vote) {
+            return count(from, baton, &effects)
+        }
+        if Mutant.isOn("pre-votes-are-votes"), (reply.phase, phase) == (.preVote, .vote) {
+            return count(from, baton, &effects)
+        }
+        guard reply.round == round else { return .stay }
         switch (reply.phase, phase) {
         case (.preVote, .preVote) where reply.term == baton.currentTerm.next:
             granted.append(from)
             granted.sort()
             return isElected(baton) ? startVote(&baton, &effects) : .stay
         case (.vote, .vote) where reply.term == baton.currentTerm:
-            granted.append(from)
-            granted.sort()
-            return isElected(baton) ? win(baton, &effects) : .stay
+            return count(from, baton, &effects)
         default:
             return .stay
         }
+    }
+
+    private mutating func count(_ voter: NodeID, _ baton: borrowing Baton, _ effects: inout Effects) -> Verdict {
+        granted.append(voter)
+        granted.sort()
+        return isElected(baton) ? win(baton, &effects) : .stay
     }
 
     private func isElected(_ baton: borrowing Baton) -> Bool {

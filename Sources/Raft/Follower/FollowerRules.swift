@@ -18,6 +18,7 @@ struct FollowerRules: RoleRules {
     }
 
     mutating func handle(_ message: Message, _ baton: inout Baton, _ effects: inout Effects) -> Verdict {
+        if Mutant.isOn("any-request-resets-timer"), case .request = message { baton.resetElectionTimer() }
         if let verdict = TermGate.check(
             message, isPassive: true, hearsLeader: baton.hasHeardLeaderRecently, &baton, &effects)
         {

@@ -12,9 +12,11 @@ enum Commitment {
         let me = baton.me
         let durable = baton.durableIndex
         let agreed = Quorum(configuration).agreed { id -> LogIndex in
-            id == me ? durable : progress.first { $0.peer == id }?.matchIndex ?? 0
+            if id == me, Mutant.isOn("own-copy-before-disk") { return baton.log.last.index }
+            return id == me ? durable : progress.first { $0.peer == id }?.matchIndex ?? 0
         }
         guard agreed > baton.commitIndex else { return nil }
+        if Mutant.isOn("old-term-commit") { return agreed }
         guard baton.log.term(at: agreed) == baton.currentTerm else {
             baton.settings.reached(.oldTermNotCounted)
             return nil

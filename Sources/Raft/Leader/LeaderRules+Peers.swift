@@ -25,7 +25,9 @@ extension LeaderRules {
         guard let at = position(of: from) else { return }
         switch reply {
         case .append(let reply):
-            guard reply.stream == progress[at].stream else { return baton.settings.reached(.replyOfOldStream) }
+            guard reply.stream == progress[at].stream || Mutant.isOn("ack-of-other-term") else {
+                return baton.settings.reached(.replyOfOldStream)
+            }
             let isAwaited = progress[at].isAwaited(reply.sequence)
             if !isAwaited { baton.settings.reached(.replyNotAnswer) }
             progress[at].heard(now: baton.now)
@@ -37,6 +39,9 @@ extension LeaderRules {
                 }
                 _ = progress[at].accepted(sequence: reply.sequence, through: through, now: baton.now)
             case .conflict(let previous, let hint):
+                if Mutant.isOn("refusal-counts") {
+                    _ = progress[at].accepted(sequence: reply.sequence, through: previous, now: baton.now)
+                }
                 let agreeable = baton.log.terms.lastAgreeable(with: hint)
                 if !isAwaited { baton.settings.reached(.lateRefusal) }
                 if agreeable.index.next < previous { baton.settings.reached(.backUpOverTerms) }
@@ -46,7 +51,8 @@ extension LeaderRules {
                 break  // Of this term: cannot be; of a later one: the term gate has dealt with it.
             }
         case .heartbeat(let reply):
-            guard reply.stream == progress[at].stream, reply.round <= reads.round else { return }
+            guard reply.stream == progress[at].stream || Mutant.isOn("round-of-other-term") else { return }
+            guard reply.round <= reads.round else { return }
             progress[at].heard(now: baton.now)
             progress[at].confirm(round: reply.round)
         case .vote:

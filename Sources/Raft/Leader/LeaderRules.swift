@@ -30,6 +30,7 @@ struct LeaderRules: RoleRules {
     mutating func end(_ baton: inout Baton, _ effects: inout Effects) {
         effects.add(.keepStreams([]))
         // What is not in the log never was anywhere.
+        if Mutant.isOn("reads-outlive-office") { effects.add(.serveReads(reads.takeAll(), at: baton.commitIndex)) }
         let readers = reads.takeAll()
         if !readers.isEmpty { baton.settings.reached(.readLost) }
         let early = gathered.map(\.ticket) + readers
@@ -202,7 +203,7 @@ struct LeaderRules: RoleRules {
     ) {
         guard !reads.isEmpty else { return }
         if baton.commitIndex < opening { baton.settings.reached(.readWaitedForOpening) }
-        guard baton.commitIndex >= opening, transfer == nil else { return }
+        guard baton.commitIndex >= opening || Mutant.isOn("read-before-own-commit"), transfer == nil else { return }
         for _ in 0..<2 {
             if reads.beginRound(commitIndex: baton.commitIndex) {
                 for at in progress.indices { sendHeartbeat(at, baton, &effects) }
@@ -212,7 +213,8 @@ struct LeaderRules: RoleRules {
             let confirmed = Quorum(configuration).agreed { id -> UInt64 in
                 id == me ? newest : progress.first { $0.peer == id }?.confirmedRound ?? 0
             }
-            guard let (tickets, index) = reads.confirm(round: confirmed) else { return }
+            let round = Mutant.isOn("read-without-round") ? newest : confirmed
+            guard let (tickets, index) = reads.confirm(round: round) else { return }
             if tickets.count > 1 { baton.settings.reached(.readsSharedRound) }
             effects.add(.serveReads(tickets, at: index))
         }
@@ -227,12 +229,12 @@ struct LeaderRules: RoleRules {
         guard baton.now >= nextHeartbeat else { return .stay }
         let isEarly = settings.disturbs(.earlyHeartbeat)
         nextHeartbeat = baton.now + (isEarly ? settings.heartbeatInterval / 8 : settings.heartbeatInterval)
-        if !hasQuorumContact(within: settings.electionTimeout.upperBound, baton) {
+        if !hasQuorumContact(within: settings.electionTimeout.upperBound, baton), !Mutant.isOn("no-check-quorum") {
             settings.reached(.quorumLost)
             effects.warn("term \(baton.currentTerm): no quorum answers; steps down")
             return .become(baton.passiveRole)
         }
-        let age = baton.oldestWriteAge
+        let age = Mutant.isOn("heartbeats-without-disk") ? .zero : baton.oldestWriteAge
         if age > settings.electionTimeout.lowerBound, baton.membership.current?.isSoleVoter(baton.me) != true {
             settings.reached(.leaderDiskStalled)
             effects.warn("term \(baton.currentTerm): a log write is out for \(age); steps down")

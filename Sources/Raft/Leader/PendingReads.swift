@@ -25,6 +25,7 @@ struct PendingReads: Sendable {
 
     /// A quorum has answered heartbeats of `round`. Returns the reads that may be served, and from which index on.
     mutating func confirm(round: UInt64) -> (tickets: [Ticket], index: LogIndex)? {
+        let round = Mutant.isOn("read-on-earlier-round") ? round + 1 : round
         guard let current = underWay, current.round <= round else { return nil }
         underWay = nil
         return (current.tickets, current.index)

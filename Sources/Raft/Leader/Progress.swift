@@ -80,7 +80,7 @@ struct Progress: Sendable {
     /// else: it must not open the window, or each answer that comes twice would add an append for ever.
     mutating func accepted(sequence: UInt64, through index: LogIndex, now: Instant) -> Bool {
         let isAnswer = take(through: sequence)
-        if isAnswer, state == .probe {
+        if isAnswer, state == .probe, !Mutant.isOn("probe-for-ever") {
             state = .replicate
             nextIndex = matchIndex.next
         }
@@ -100,7 +100,8 @@ struct Progress: Sendable {
     /// is still lost, and is sent again.
     mutating func refused(sequence: UInt64, previous: LogIndex, agreeable: LogIndex, now: Instant) {
         guard take(through: sequence) else { return }
-        let next = max(min(previous, agreeable.next), matchIndex.next)
+        var next = max(min(previous, agreeable.next), matchIndex.next)
+        if Mutant.isOn("next-index-underflow") { next = LogIndex(next.rawValue &- 3) }
         becomeProbe(now: now)
         nextIndex = next
     }
@@ -113,7 +114,7 @@ struct Progress: Sendable {
 
     /// Takes the append of this number, and what was sent before it, from what is under way. False when it is not.
     private mutating func take(through sequence: UInt64) -> Bool {
-        guard isAwaited(sequence) else { return false }
+        guard isAwaited(sequence) else { return Mutant.isOn("answer-to-no-question") }
         while let first = inflight.first, first.sequence <= sequence {
             inflight.removeFirst()
             inflightBytes -= first.bytes

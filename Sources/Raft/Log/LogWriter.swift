@@ -90,7 +90,7 @@ actor LogWriter: Activated {
         case .success:
             if !isClosed { for held in done.replies { held.path.send(held.reply) } }
             mailbox.post(.durable(done.id))
-            begin()
+            if !Mutant.isOn("writer-goes-to-sleep") { begin() }
         case .failure(let error):
             // What the kernel holds of a failed write nobody knows: nothing more is written, nothing more is said.
             failure = error

@@ -21,7 +21,8 @@ public struct Quorum: Sendable {
     public func agreed<Value: Comparable>(_ value: (NodeID) -> Value) -> Value {
         var least: Value?
         for set in sets {
-            let values = set.map(value).sorted(by: >)
+            var values = set.map(value)
+            if !Mutant.isOn("quorum-unsorted") { values.sort(by: >) }
             let reached = values[Self.majority(of: set.count) - 1]
             least = least.map { min($0, reached) } ?? reached
         }

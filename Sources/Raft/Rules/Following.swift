@@ -37,7 +37,9 @@ enum Following {
             return .stay
         case .nothingNew:
             // It may speak of entries that are still on their way to the disk, so it rides on the latest write.
-            let held = reply(.accepted(through: request.last.index), in: term)
+            let end = Mutant.isOn("ack-own-end") ? baton.log.last.index : request.last.index
+            let held = reply(.accepted(through: end), in: term)
+            if Mutant.isOn("repeat-acked-before-disk") { effects.add(.reply(held)) }
             let isDurable = baton.isTermDurable && request.last.index <= baton.durableIndex
             if !request.entries.isEmpty { baton.settings.reached(.appendRepeated) }
             if !isDurable { baton.settings.reached(.replyHeld) }
@@ -63,11 +65,12 @@ enum Following {
                 }
                 configurations.append((entry.id, configuration))
             }
-            baton.write(
-                keeping: keep, batches, configurations: configurations, &effects,
-                replies: [reply(.accepted(through: request.last.index), in: term)])
+            let held = reply(.accepted(through: request.last.index), in: term)
+            if Mutant.isOn("ack-before-disk") { effects.add(.reply(held)) }
+            baton.write(keeping: keep, batches, configurations: configurations, &effects, replies: [held])
         }
-        baton.commit(through: min(request.leaderCommit, request.last.index))
+        let limit = Mutant.isOn("commit-beyond-append") ? LogIndex(.max) : request.last.index
+        baton.commit(through: min(request.leaderCommit, limit))
         baton.orderApply(&effects) { _ in [] }
         return .stay
     }
@@ -78,7 +81,7 @@ enum Following {
         guard acknowledge(request.leader, &baton, &effects) else { return .stay }
         // Capped by what this follower has acknowledged on this stream, so it agrees with the leader's log.
         if request.commit > baton.commitIndex { baton.settings.reached(.commitByHeartbeat) }
-        baton.commit(through: request.commit)
+        baton.commit(through: Mutant.isOn("heartbeat-commit-uncapped") ? request.leaderCommit : request.commit)
         baton.orderApply(&effects) { _ in [] }
         let reply = HeartbeatReply(
             term: baton.currentTerm, stream: request.stream, round: request.round, isRejected: false)

@@ -23,7 +23,11 @@ enum LogMatching: Equatable {
             // By Log Matching, agreeing on its last entry is agreeing on the whole batch.
             let last = batch.last
             if last.index <= commitIndex || log.term(at: last.index) == last.term { continue }
+            if Mutant.isOn("conflict-kept"), log.term(at: last.index) != nil { continue }
             return divergence(of: log, by: batch, then: request.entries[(position + 1)...], commitIndex: commitIndex)
+        }
+        if Mutant.isOn("stale-append-cuts"), request.last.index < log.last.index {
+            return .extend(keeping: request.last, with: [])
         }
         return .nothingNew
     }
@@ -39,6 +43,9 @@ enum LogMatching: Equatable {
             let middle = (low + high) / 2
             let id = batch[middle].id
             if id.index <= commitIndex || log.term(at: id.index) == id.term { low = middle + 1 } else { high = middle }
+        }
+        if Mutant.isOn("first-conflict-kept"), low < batch.count - 1, log.term(at: batch[low].id.index) != nil {
+            low += 1
         }
         let firstNew = batch[low].id.index
         let keepIndex = firstNew.previous

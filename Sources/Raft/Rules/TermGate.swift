@@ -47,10 +47,13 @@ enum TermGate {
             return adopt(request.term, isPassive: isPassive, &baton, &effects)
         case .reply(let reply, _):
             guard let (term, isRejection) = termOf(reply) else { return nil }
-            if term < baton.currentTerm { return .stay }
+            if term < baton.currentTerm { return counts(reply) ? nil : .stay }
             if term == baton.currentTerm { return nil }
             // Only a refusal teaches a term: a grant of a later one can answer nothing that we asked (R02, R05).
             guard isRejection else { return .stay }
+            if Mutant.isOn("pre-vote-refusal-ignored"), case .vote(let vote) = reply, vote.phase == .preVote {
+                return .stay
+            }
             baton.settings.reached(.termLearnedFromReply)
             baton.adopt(term, &effects)
             return isPassive ? .stay : .become(baton.passiveRole)
@@ -70,8 +73,17 @@ enum TermGate {
             return .stay
         }
         // The prospective term of a pre-vote is nobody's term yet.
-        if request.phase == .preVote { return nil }
+        if request.phase == .preVote, !Mutant.isOn("pre-vote-raises-term") { return nil }
         return adopt(request.term, isPassive: isPassive, &baton, &effects)
+    }
+
+    /// Whether a reply of a term that is over still counts. None does.
+    private static func counts(_ reply: PeerReply) -> Bool {
+        switch reply {
+        case .vote: Mutant.isOn("votes-of-other-rounds")
+        case .append: Mutant.isOn("ack-of-other-term")
+        case .heartbeat: Mutant.isOn("round-of-other-term")
+        }
     }
 
     private static func adopt(
@@ -112,6 +124,6 @@ extension Baton {
     mutating func answer(_ path: any ReplyPath, _ reply: PeerReply, _ effects: inout Effects) {
         let held = HeldReply(path: path, reply: reply)
         if !isTermDurable { settings.reached(.replyHeld) }
-        effects.add(isTermDurable ? .reply(held) : .replyAfterWrites(held))
+        effects.add(isTermDurable || Mutant.isOn("term-before-disk") ? .reply(held) : .replyAfterWrites(held))
     }
 }

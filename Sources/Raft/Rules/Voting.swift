@@ -24,6 +24,7 @@ enum Voting {
                 effects.add(.replyAfterWrites(HeldReply(path: path, reply: reply)))
             } else {
                 let vote = HardState(currentTerm: baton.currentTerm, votedFor: request.candidate)
+                if Mutant.isOn("vote-before-disk") { effects.add(.reply(HeldReply(path: path, reply: reply))) }
                 _ = baton.persist(vote, &effects, replies: [HeldReply(path: path, reply: reply)])
             }
             return true
@@ -33,7 +34,7 @@ enum Voting {
     /// One vote per term, first come first served, and only for a log at least as up to date as mine.
     static func wouldGrant(_ request: VoteRequest, _ baton: borrowing Baton) -> Bool {
         guard request.candidate != baton.me else { return false }
-        guard request.lastLog >= baton.log.last else {
+        guard isUpToDate(request.lastLog, baton.log.last) else {
             baton.settings.reached(request.phase == .preVote ? .preVoteRefusedForLog : .voteRefusedForLog)
             return false
         }
@@ -42,6 +43,14 @@ enum Voting {
         guard let vote = baton.hardState.votedFor, vote != request.candidate else { return true }
         baton.settings.reached(.voteRefusedForAnother)
         return false
+    }
+
+    /// Whether a log that ends with `theirs` is at least as up to date as one that ends with `mine`: the later term
+    /// decides, and in one term the greater index (§5.4.1).
+    private static func isUpToDate(_ theirs: LogID, _ mine: LogID) -> Bool {
+        if Mutant.isOn("vote-for-any-log") { return true }
+        if Mutant.isOn("index-before-term") { return (theirs.index, theirs.term) >= (mine.index, mine.term) }
+        return theirs >= mine
     }
 
     static func refuse(

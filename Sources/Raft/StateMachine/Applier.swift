@@ -97,7 +97,13 @@ actor Applier<Machine: StateMachine>: Activated, ApplierPort {
             switch order {
             case .open(let logEnd, let done): begin(logEnd, done)
             case .apply(let order):
-                if isClosed || failure != nil { settle(order) } else { orders.append(order) }
+                if isClosed || failure != nil {
+                    settle(order)
+                } else if Mutant.isOn("apply-out-of-order") {
+                    orders.prepend(order)
+                } else {
+                    orders.append(order)
+                }
             case .loaded(let result): loaded(result)
             case .serve(let tickets, let index): waitingReads.append((index, tickets))
             case .close(let done): end(done)
@@ -176,6 +182,10 @@ actor Applier<Machine: StateMachine>: Activated, ApplierPort {
             try machine.apply(batch, into: &outputs)
         } catch {
             for (_, ticket) in tickets { ticket.fail(unknown) }
+            if Mutant.isOn("apply-after-failure") {
+                lastApplied = batch.through.index
+                return
+            }
             fail(
                 RaftError(
                     .stateMachine,

@@ -62,6 +62,7 @@ struct Baton: ~Copyable, Sendable {
         commitIndex = max(applied.index, recovered.purged.index)
         applyOrdered = applied.index
         lastApplied = applied.index
+        if Mutant.isOn("vote-forgotten-at-start") { hardState.votedFor = nil }
         if recovered.last.term > hardState.currentTerm {
             hardState = HardState(currentTerm: recovered.last.term)
         }
@@ -122,7 +123,8 @@ extension Baton {
     mutating func adopt(_ term: Term, _ effects: inout Effects) {
         guard term > currentTerm else { return }
         leader = nil
-        _ = persist(HardState(currentTerm: term), &effects)
+        let vote = Mutant.isOn("vote-kept-in-next-term") ? hardState.votedFor : nil
+        _ = persist(HardState(currentTerm: term, votedFor: vote), &effects)
     }
 
     /// Cuts the log behind `keep` if that is below its end, adds `batches`, and writes both as one.
@@ -171,7 +173,7 @@ extension Baton {
     /// One run ahead of the one at hand: what a slow machine cannot take yet waits in the log, not in its queue, and
     /// its proposers count as waiting.
     mutating func orderApply(_ effects: inout Effects, tickets: (LogIndex) -> [(index: LogIndex, ticket: Ticket)]) {
-        let through = min(commitIndex, durableIndex)
+        let through = Mutant.isOn("apply-before-commit") ? durableIndex : min(commitIndex, durableIndex)
         while applyOrdered < through, applyingBytes < 2 * settings.maximumApplyBytes {
             if !applying.isEmpty, settings.disturbs(.lateApply) { break }
             let first = applyOrdered.next
