@@ -136,6 +136,8 @@ let package = Package(
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: settings),
+        // Runs the texts of Tests/Scenarios.
+        .testTarget(name: "ScenarioTests", dependencies: ["RaftSimulation"], swiftSettings: settings),
         .testTarget(
             name: "RaftTransportTests",
             dependencies: [

@@ -31,6 +31,11 @@ struct RaftSimulate: AsyncParsableCommand {
     var failures = "simulation-failures.txt"
     @OptionGroup(title: "Rules broken on purpose") var mutants: MutantOptions
 
+    @Option(
+        name: .customLong("scenario"), parsing: .upToNextOption,
+        help: "Run these scenarios, text files, instead of seeds.")
+    var scenarios: [String] = []
+
     func validate() throws {
         _ = try range()
         try mutants.check()
@@ -47,6 +52,10 @@ struct RaftSimulate: AsyncParsableCommand {
     }
 
     func run() async throws {
+        if !scenarios.isEmpty {
+            guard try ScenarioFiles.run(scenarios) else { throw ExitCode(1) }
+            return
+        }
         if let seed { return try runOne(seed) }
         let range = try range()
         let begin = Date()

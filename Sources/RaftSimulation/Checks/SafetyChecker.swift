@@ -29,7 +29,7 @@ final class SafetyChecker: @unchecked Sendable {
 
     private let voters: [NodeID]
     private(set) var violation: Violation?
-    private var mirrors: [NodeID: Mirror] = [:]
+    private(set) var mirrors: [NodeID: Mirror] = [:]
     /// I3: what each (index, term) is, with all that comes before it.
     private var known: [LogID: UInt64] = [:]
     /// I7: what is committed, for ever.

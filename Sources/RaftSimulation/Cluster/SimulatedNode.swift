@@ -8,18 +8,20 @@ final class SimulatedNode: @unchecked Sendable {
     let id: NodeID
     private let scheduler: Scheduler
     private let network: SimulatedNetwork
-    private let checker: SafetyChecker
-    private let settings: Configuration
-    private let members: ClusterConfiguration
-    private let segmentBytes: Int
+    let checker: SafetyChecker
+    let settings: Configuration
+    let members: ClusterConfiguration
+    let segmentBytes: Int
     private var diskLatency: ClosedRange<Int64>
-    private let fileSystem = SimulatedFileSystem()
-    private var random: RandomSource
+    let fileSystem = SimulatedFileSystem()
+    var random: RandomSource
 
     private var life: Life?
     private var store: ObservedLogStore?
     private var directory: DataDirectory?
-    private var disk: SimulatedLoop?
+    private(set) var disk: SimulatedLoop?
+    /// Every loop of the present life, the node's own first.
+    private(set) var loops: [SimulatedLoop] = []
     private(set) var node: RaftNode<Ledger>?
     private(set) var startFailure: RaftError?
 
@@ -52,8 +54,8 @@ final class SimulatedNode: @unchecked Sendable {
                 SimulatedLoop(scheduler: scheduler, life: life, latency: latency, seed: random.next())
             }
             let disk = loop(diskLatency)
-            let loops = NodeLoops(
-                loop: loop(1_000...20_000), disk: disk, apply: loop(1_000...100_000), reads: loop(10_000...1_000_000))
+            let all = [loop(1_000...20_000), disk, loop(1_000...100_000), loop(10_000...1_000_000)]
+            let loops = NodeLoops(loop: all[0], disk: disk, apply: all[2], reads: all[3])
             let (checker, id) = (checker, id)
             let node = try RaftNode(
                 configuration: settings,
@@ -64,6 +66,7 @@ final class SimulatedNode: @unchecked Sendable {
             self.life = life
             self.store = store
             self.disk = disk
+            self.loops = all
             self.directory = directory
             self.node = node
             node.start { [weak self] result in
@@ -97,6 +100,7 @@ final class SimulatedNode: @unchecked Sendable {
         node = nil
         self.store = nil
         self.disk = nil
+        loops = []
         directory = nil
         self.life = nil
         if losingPower { fileSystem.crash(using: &random) } else { fileSystem.killProcess() }

@@ -32,6 +32,8 @@ final class SimulatedNetwork: @unchecked Sendable {
     /// Looks at everything sent.
     var onRequest: (PeerRequest) -> Void = { _ in }
     var onReply: (PeerReply, NodeID, NodeID) -> Void = { _, _, _ in }
+    /// Asked about everything sent: false keeps it back, and calling the closure sends it on later.
+    var gate: ((Traffic, _ pass: @escaping () -> Void) -> Bool)?
 
     init(scheduler: Scheduler, profile: NetworkProfile, seed: UInt64) {
         self.scheduler = scheduler
@@ -100,15 +102,23 @@ final class SimulatedNetwork: @unchecked Sendable {
     func send(_ request: PeerRequest, on link: SimulatedLink) {
         onRequest(request)
         guard let peer = link.toLife else { return }
-        deliver(from: link.from.node, to: link.to, life: peer) { [self] in
-            guard let (receiver, life) = receivers[link.to], life === peer else { return }
-            receiver.receive(request, reply: SimulatedReply(network: self, link: link, life: life))
+        pass(Traffic(request, to: link.to)) { [self] in
+            deliver(from: link.from.node, to: link.to, life: peer) { [self] in
+                guard let (receiver, life) = receivers[link.to], life === peer else { return }
+                receiver.receive(request, reply: SimulatedReply(network: self, link: link, life: life))
+            }
         }
     }
 
     func reply(_ reply: PeerReply, on link: SimulatedLink) {
         onReply(reply, link.to, link.from.node)
-        deliver(from: link.to, to: link.from.node, life: link.from) { link.received(reply) }
+        pass(Traffic(reply, from: link.to, to: link.from.node)) { [self] in
+            deliver(from: link.to, to: link.from.node, life: link.from) { link.received(reply) }
+        }
+    }
+
+    private func pass(_ traffic: Traffic, _ body: @escaping () -> Void) {
+        if gate?(traffic, body) ?? true { body() }
     }
 
     private func deliver(from: NodeID, to: NodeID, life: Life, _ body: @escaping () -> Void) {

@@ -77,6 +77,18 @@ public final class SimulatedLoop: Loop, @unchecked Sendable {
     var latency: ClosedRange<Int64>
     private var queue: Deque<Work> = []
     private var busyUntil: Int64 = 0
+    private struct Timer {
+        let order: UInt64
+        let due: Instant
+        let unit: any Activated
+    }
+    private var timers: [Timer] = []
+    private var timerOrder: UInt64 = 0
+    /// How far this loop's clock is ahead of the world's.
+    private var ahead: Duration = .zero
+    /// While it is held nothing of it runs; `owed` is what would have.
+    private var isHeld = false
+    private var owed = 0
 
     init(scheduler: Scheduler, life: Life, latency: ClosedRange<Int64>, seed: UInt64) {
         self.scheduler = scheduler
@@ -85,7 +97,7 @@ public final class SimulatedLoop: Loop, @unchecked Sendable {
         random = RandomSource(seed: seed)
     }
 
-    public var now: Instant { scheduler.now }
+    public var now: Instant { scheduler.now + ahead }
 
     public func post(_ unit: any Activated) { add(.unit(unit)) }
     public func enqueue(_ job: consuming ExecutorJob) { add(.job(UnownedJob(job))) }
@@ -99,11 +111,40 @@ public final class SimulatedLoop: Loop, @unchecked Sendable {
     }
 
     public func after(_ delay: Duration, _ unit: any Activated) {
-        scheduler.schedule(after: delay.nanoseconds, life: life) { [weak self] in self?.post(unit) }
+        timerOrder += 1
+        let order = timerOrder
+        timers.append(Timer(order: order, due: now + delay, unit: unit))
+        scheduler.schedule(after: delay.nanoseconds, life: life) { [weak self] in self?.fire(order) }
+    }
+
+    /// A timer that was fired early by ``skip(_:)`` does not fire again.
+    private func fire(_ order: UInt64) {
+        guard let at = timers.firstIndex(where: { $0.order == order }) else { return }
+        post(timers.remove(at: at).unit)
+    }
+
+    /// Puts this loop's clock forward: what it waited for in that time is due now.
+    func skip(_ duration: Duration) {
+        ahead += duration
+        for timer in timers.filter({ $0.due <= now }) { fire(timer.order) }
+    }
+
+    /// As a process that is stopped, or a disk that does not answer: what is posted waits.
+    func hold() { isHeld = true }
+
+    func release() {
+        guard isHeld else { return }
+        isHeld = false
+        for _ in 0..<owed { scheduler.schedule(after: 0, life: life) { [weak self] in self?.runNext() } }
+        owed = 0
     }
 
     /// Runs the oldest thing posted, now. For a crash in the middle of a write, too.
     func runNext() {
+        guard !isHeld else {
+            owed += 1
+            return
+        }
         guard let work = queue.popFirst() else { return }
         let before = scheduler.current
         scheduler.current = self

@@ -1,0 +1,69 @@
+internal import Raft
+
+/// What the world of a scenario is made of: the lines before anything happens.
+struct ScenarioSettings {
+    /// The durable state that a node, or a ghost, begins with.
+    struct Beginning {
+        var state = HardState()
+        /// Entry 1, the cluster's configuration, is not among them: every log begins with it.
+        var log: [LogID] = []
+    }
+
+    enum Change {
+        case nodes(Int)
+        case real([NodeID])
+        case seed(UInt64)
+        case electionTimeout(ClosedRange<Duration>, of: [NodeID]?)
+        case heartbeat(Duration)
+        case delay(ClosedRange<Int64>)
+        case disk(ClosedRange<Int64>)
+        case duplicates(perMille: Int)
+        case losses(perMille: Int)
+        case reorders
+        case window(Int)
+        case appendLimit(Int)
+        case uncommittedLimit(Int)
+        case tailLimit(Int)
+        case begins([NodeID], Beginning)
+    }
+
+    var nodeCount = 3
+    var real: [NodeID]?
+    var seed: UInt64 = 1
+    var configuration = Configuration(id: 1, cluster: "scenario")
+    var ownTimeouts: [NodeID: ClosedRange<Duration>] = [:]
+    var network = NetworkProfile()
+    var diskLatency: ClosedRange<Int64> = 50_000...200_000
+    var beginnings: [NodeID: Beginning] = [:]
+
+    init() {
+        configuration.electionTimeout = .milliseconds(150)...(.milliseconds(300))
+        configuration.heartbeatInterval = .milliseconds(50)
+        configuration.maximumBackoff = .milliseconds(200)
+        network.delay = 500_000...1_000_000
+    }
+
+    var ids: [NodeID] { (1...nodeCount).map { NodeID(UInt64($0)) } }
+    func isReal(_ id: NodeID) -> Bool { real?.contains(id) ?? true }
+
+    mutating func make(_ change: Change) {
+        switch change {
+        case .nodes(let count): nodeCount = count
+        case .real(let ids): real = ids
+        case .seed(let value): seed = value
+        case .electionTimeout(let range, nil): configuration.electionTimeout = range
+        case .electionTimeout(let range, let ids?): for id in ids { ownTimeouts[id] = range }
+        case .heartbeat(let interval): configuration.heartbeatInterval = interval
+        case .delay(let range): network.delay = range
+        case .disk(let range): diskLatency = range
+        case .duplicates(let count): network.duplicatePerMille = count
+        case .losses(let count): network.lossPerMille = count
+        case .reorders: network.isOrdered = false
+        case .window(let count): configuration.maximumInflightAppends = count
+        case .appendLimit(let bytes): configuration.maximumAppendBytes = bytes
+        case .uncommittedLimit(let bytes): configuration.maximumUncommittedBytes = bytes
+        case .tailLimit(let bytes): configuration.maximumTailBytes = bytes
+        case .begins(let ids, let beginning): for id in ids { beginnings[id] = beginning }
+        }
+    }
+}

@@ -1,0 +1,221 @@
+internal import Raft
+internal import RaftStorage
+
+/// The cluster of one scenario: production nodes on the simulated network, disk and clock, and ghosts.
+final class ScenarioWorld: @unchecked Sendable {
+    // @unchecked: as the scheduler.
+    let settings: ScenarioSettings
+    let scheduler: Scheduler
+    let network: SimulatedNetwork
+    let checker: SafetyChecker
+    let traffic: TrafficControl
+    let calls: ScenarioCalls
+    /// One for each member; a ghost's is asleep.
+    let nodes: [SimulatedNode]
+    private(set) var ghosts: [NodeID: Ghost] = [:]
+    private let members: ClusterConfiguration
+    private var cuts: Set<SimulatedNetwork.Pair> = []
+    /// Whose disk was told to fail: its node may stop.
+    private var mayStop: Set<NodeID> = []
+    /// Who is meant to be down.
+    private(set) var stoppedByWish: Set<NodeID> = []
+
+    init(_ settings: ScenarioSettings) throws {
+        self.settings = settings
+        var random = RandomSource(seed: settings.seed)
+        scheduler = Scheduler(seed: random.next())
+        network = SimulatedNetwork(scheduler: scheduler, profile: settings.network, seed: random.next())
+        let ids = settings.ids
+        members = try ClusterConfiguration(voters: ids.map { .init(id: $0, address: "simulated:\($0)") })
+        checker = SafetyChecker(voters: ids)
+        traffic = TrafficControl(network)
+        calls = ScenarioCalls(checker: checker)
+        nodes = ids.map { [scheduler, network, checker, members] id in
+            var own = settings.configuration
+            own.id = id
+            if let range = settings.ownTimeouts[id] { own.electionTimeout = range }
+            return SimulatedNode(
+                settings: own, members: members, segmentBytes: 16 << 10, diskLatency: settings.diskLatency,
+                scheduler: scheduler, network: network, checker: checker, seed: random.next())
+        }
+        for node in nodes {
+            let beginning = settings.beginnings[node.id]
+            if settings.isReal(node.id) {
+                if let beginning { try node.prepare(beginning.state, entries(beginning.log), isKnown: false) }
+            } else {
+                let hello = Hello(
+                    cluster: settings.configuration.cluster, node: node.id, incarnation: try node.incarnation(),
+                    bootstrap: nil, configuration: .zero)
+                ghosts[node.id] = try Ghost(
+                    hello: hello, state: beginning?.state ?? HardState(), log: entries(beginning?.log ?? []),
+                    network: network, checker: checker)
+            }
+        }
+        network.onRequest = { [unowned self] in if ghosts[$0.sender] == nil { checker.sending($0) } }
+        network.onReply = { [unowned self] in if ghosts[$1] == nil { checker.replying($0, from: $1, to: $2) } }
+    }
+
+    /// Entry 1, the cluster's configuration, and behind it made-up commands with these ids.
+    private func entries(_ ids: [LogID]) -> [Entry] {
+        Self.entry(LogID(term: 0, index: 1), .configuration, members.encoded) + Self.commands(ids)
+    }
+
+    static func commands(_ ids: [LogID]) -> [Entry] {
+        ids.flatMap { entry($0, .command, ScenarioCalls.payload(of: $0)) }
+    }
+
+    private static func entry(_ id: LogID, _ kind: EntryKind, _ payload: [UInt8]) -> [Entry] {
+        var builder = EntryBatch.Builder(first: id.index, term: id.term)
+        builder.append(kind, payload)
+        return builder.finish().map { [$0[0]] } ?? []
+    }
+
+    func node(_ id: NodeID) -> SimulatedNode { nodes[Int(id.rawValue) - 1] }
+    var realNodes: [SimulatedNode] { nodes.filter { ghosts[$0.id] == nil } }
+
+    /// Who leads; of two who say so, the one of the later term.
+    var leader: SimulatedNode? {
+        nodes.filter { $0.node?.status.role == .leader }.max { $0.term < $1.term }
+    }
+
+    // MARK: Time
+
+    /// Lets things happen until `isDone`, or `limit` has passed. Returns whether it came to be.
+    func run(for limit: Duration, until isDone: () -> Bool = { false }) throws -> Bool {
+        let end = scheduler.now + limit
+        scheduler.schedule(after: limit.nanoseconds) {}
+        while true {
+            if isDone() { return true }
+            if scheduler.now >= end { return false }
+            guard scheduler.step() else { throw Violation(invariant: "L1", text: "nothing will ever happen again") }
+            if let id = scheduler.lastNode { observe(node(id)) }
+            if let violation = checker.violation { throw violation }
+        }
+    }
+
+    private func observe(_ node: SimulatedNode) {
+        if mayStop.contains(node.id), node.node?.status.role == .stopped {
+            node.crash(losingPower: false)
+            mayStop.remove(node.id)
+            stoppedByWish.insert(node.id)
+        } else {
+            node.observe()
+        }
+    }
+
+    // MARK: Processes
+
+    func start(_ id: NodeID) {
+        stoppedByWish.remove(id)
+        if ghosts[id] == nil { node(id).start() }
+    }
+
+    func crash(_ id: NodeID, losingPower: Bool) {
+        stoppedByWish.insert(id)
+        node(id).crash(losingPower: losingPower)
+    }
+
+    func stop(_ id: NodeID) {
+        guard let node = node(id).node else { return }
+        node.stop { [self] in
+            _ = $0
+            // Its process ends once everything is closed.
+            scheduler.schedule(after: 0) { self.crash(id, losingPower: false) }
+        }
+    }
+
+    func failDisk(of id: NodeID) {
+        mayStop.insert(id)
+        node(id).fileSystem.failNext(.sync, at: "/")
+    }
+
+    /// Lets a node's clock run ahead until it campaigns.
+    func campaign(_ id: NodeID) throws -> Bool {
+        let node = node(id)
+        guard let loop = node.loops.first else { return false }
+        let step = Duration.milliseconds(10)
+        let wasCandidate = node.node?.status.role == .candidate
+        for count in 1...10_000 {
+            loop.skip(step)
+            _ = try run(for: .microseconds(100))
+            let role = node.node?.status.role
+            if wasCandidate ? step * count > node.settings.electionTimeout.upperBound : role == .candidate {
+                return true
+            }
+            if role == .leader { return true }
+        }
+        return false
+    }
+
+    // MARK: The network
+
+    func cut(_ pairs: Set<SimulatedNetwork.Pair>) {
+        cuts.formUnion(pairs)
+        network.setCut(cuts)
+    }
+
+    func heal() {
+        cuts = []
+        network.setCut([])
+    }
+
+    // MARK: The end
+
+    /// Every fault ends, and ghosts wake as real nodes with what they claimed.
+    func endFaults(without: Set<NodeID>) throws {
+        traffic.letAllPass()
+        heal()
+        network.profile.lossPerMille = 0
+        for node in nodes where !without.contains(node.id) {
+            for loop in node.loops { loop.release() }
+            node.healDisk()
+            if let ghost = ghosts.removeValue(forKey: node.id) {
+                ghost.end()
+                try node.prepare(ghost.state, ghost.log, isKnown: true)
+            }
+            node.start()
+        }
+    }
+
+    func haveConverged(_ members: [SimulatedNode]) -> Bool {
+        let statuses = members.compactMap { $0.node?.status }
+        guard statuses.count == members.count, statuses.filter({ $0.role == .leader }).count == 1,
+            let first = statuses.first
+        else { return false }
+        return statuses.allSatisfy {
+            $0.last == first.last && $0.lastApplied == first.last.index && $0.currentTerm == first.currentTerm
+        } && Set(members.map { $0.logHash }).count == 1
+    }
+}
+
+extension SimulatedNode {
+    var term: Term { node?.status.currentTerm ?? 0 }
+
+    /// Over its log, as its disk holds it.
+    var logHash: UInt64? { checker.mirrors[id]?.entries.last?.prefix }
+
+    /// The life of its data directory, which is made if it is not there.
+    func incarnation() throws -> Incarnation {
+        let directory = try openDirectory()
+        defer { directory.close() }
+        return directory.identity.incarnation
+    }
+
+    private func openDirectory() throws -> DataDirectory {
+        try DataDirectory.open(
+            "/data", cluster: settings.cluster, node: id, mode: .create, fileSystem: fileSystem, using: &random)
+    }
+
+    /// Writes a state through the real store, as a former life would have.
+    ///
+    /// - Parameter isKnown: the checker has been told of it.
+    func prepare(_ state: HardState, _ log: [Entry], isKnown: Bool) throws {
+        let directory = try openDirectory()
+        defer { directory.close() }
+        let segments = try SegmentedLog(directory: directory, segmentBytes: segmentBytes)
+        let store: any LogStore = isKnown ? segments : ObservedLogStore(segments, node: id, checker: checker)
+        _ = try store.open()
+        try store.write([.hardState(state)] + log.batches.map { .append($0) })
+        store.close()
+    }
+}
