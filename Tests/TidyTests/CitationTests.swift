@@ -7,7 +7,9 @@ struct CitationTests {
     static let articles = SourceFile.all(under: "Sources", endings: [".md"])
 
     static let files: [SourceFile] = {
-        let code = ["Sources", "Tests"].flatMap { SourceFile.all(under: $0, endings: [".swift", ".c", ".h", ".md"]) }
+        let code = ["Sources", "Tests"].flatMap {
+            SourceFile.all(under: $0, endings: [".swift", ".c", ".h", ".md", ".txt"])
+        }
         let readme = try? String(contentsOf: SourceFile.root.appending(path: "README.md"), encoding: .utf8)
         return code.filter { !$0.name.contains(".pb-c.") } + SourceFile.all(under: "Protos", endings: [".proto"])
             + [SourceFile(path: "README.md", lines: (readme ?? "").components(separatedBy: "\n"))]

@@ -1,0 +1,48 @@
+/// What there must be a scenario for, and where else it is shown, or why not yet.
+enum ScenarioList {
+    /// How a number is covered when no scenario has it.
+    enum Cover {
+        /// By a test with this title.
+        case test(String)
+        /// What it is about does not exist yet.
+        case later(String)
+    }
+
+    /// The places on the list, in groups: elections, replication; then snapshots and members, which are to come.
+    static let places = (1...36).map(twoDigits)
+
+    /// The lines of the article KnownBugs.
+    static let bugs = (1...64).map { "R" + twoDigits($0) } + (1...16).map { "D\($0)" }
+
+    private static func twoDigits(_ number: Int) -> String { (number < 10 ? "0" : "") + "\(number)" }
+
+    private static let snapshots = Cover.later("there are no snapshots yet: the log is kept whole")
+    private static let members = Cover.later("there are no membership changes yet")
+    private static let leases = Cover.later("there are no lease reads yet")
+
+    static let covers: [String: Cover] = [
+        "17": members,
+        "18": .test("A learner votes: its configuration may be old, and the candidate may know that it has a vote"),
+        "R09": snapshots, "R10": snapshots, "R20": snapshots, "R23": snapshots, "R24": snapshots, "R29": snapshots,
+        "R41": snapshots, "R42": snapshots, "R43": snapshots, "R61": snapshots,
+        "R11": .test("A quorum is a majority of each set, for every set of voters and everyone's every opinion"),
+        "R12": .test(
+            "A sole voter: campaigns at once and leads in a new term; in a joint configuration only if both sets are it"
+        ),
+        "R19": members, "R21": members, "R58": members, "R59": members, "R62": members, "R64": members,
+        "R22": leases,
+        "R27": .test(
+            "A member that comes back as another life is refused, here and after a restart; a stranger is not recorded"),
+        "R28": .test("does not open a link to a node whose certificate names another"),
+        "R51": .test(
+            "Entries that cannot be read end the stream: an append without them would say something else (R51)"),
+        "R52": .test("Reads give what fits, at least one entry, and refuse what is not there"),
+        "R54": .test("A pristine node is a learner that refuses to lead, until it is initialised; then it is so once"),
+        "R57": .test("A machine that throws is given nothing more; everyone who waits is told (R57)"),
+        "R60": .test("R60: ids are ordered by term, then by index, and only equal ones are neither before nor after"),
+        "R63": .test("Dropping a node stops it, a leader too: nothing of it stays open (D12)"),
+        "D8": .test("D8: learners are in the log's configuration, so a new leader knows them"),
+        "D12": .test("D12: a leader whose last handle is gone ends, and sends nothing any more"),
+        "D13": members,
+    ]
+}

@@ -1,0 +1,66 @@
+import Foundation
+import RaftSimulation
+import Testing
+
+@Suite("Scenarios, as text")
+struct ScenarioTests {
+    @Test("Each comes true, with every promise kept after every event", arguments: ScenarioFile.all)
+    func comesTrue(_ file: ScenarioFile) throws {
+        do {
+            let report = try Scenario(name: file.path, text: file.text).run()
+            #expect(report.events > 50, "next to nothing happens in \(file.path)")
+        } catch {
+            Issue.record("\(error)")
+        }
+    }
+
+    @Test("Each says what it shows and where it comes from, and ends by showing that the cluster moves on")
+    func shape() throws {
+        #expect(ScenarioFile.all.count >= 50)
+        for file in ScenarioFile.all {
+            let scenario = try Scenario(name: file.path, text: file.text)
+            #expect(scenario.title.hasSuffix("."), "\(file.path): the first line is no sentence behind a \"# \"")
+            #expect(scenario.source.count > 10, "\(file.path): the second line does not say where it comes from")
+            #expect(scenario.endsInLivenessCheck, "\(file.path) does not end with: finally converge")
+        }
+    }
+
+    @Test("Each number on the list has its scenario, or the test that shows it, or a reason why not yet")
+    func complete() throws {
+        var found: Set<String> = []
+        for file in ScenarioFile.all {
+            found.insert(file.number)
+            found.formUnion(file.bugs)
+            let isPlace = ScenarioList.places.contains(file.number)
+            #expect(
+                isPlace || file.bugs.contains(file.number), "\(file.path): its second line does not name \(file.number)"
+            )
+        }
+        let titles = try Self.testSources()
+        for number in ScenarioList.places + ScenarioList.bugs {
+            let cover = ScenarioList.covers[number]
+            #expect(found.contains(number) || cover != nil, "nothing shows \(number): write a scenario")
+            #expect(!found.contains(number) || cover == nil, "\(number) has a scenario: take it out of `covers`")
+            if case .test(let title) = cover {
+                #expect(titles.contains { $0.contains("\"\(title)\"") }, "\(number): there is no test \"\(title)\"")
+            }
+        }
+        let known = Set(ScenarioList.places + ScenarioList.bugs)
+        #expect(found.subtracting(known).isEmpty, "not on the list: \(found.subtracting(known).sorted())")
+        #expect(Set(ScenarioList.covers.keys).subtracting(known).isEmpty)
+    }
+
+    /// Every test's source but the list itself.
+    private static func testSources() throws -> [String] {
+        let paths = FileManager.default.enumerator(atPath: ScenarioFile.tests.path())?.allObjects ?? []
+        return try paths.compactMap { $0 as? String }.filter { $0.hasSuffix("Tests.swift") }
+            .map { try String(contentsOf: ScenarioFile.tests.appending(path: $0), encoding: .utf8) }
+    }
+
+    @Test("The same text runs the same way")
+    func repeats() throws {
+        let file = try #require(ScenarioFile.all.first { $0.name == "21-figure-8-unreliable" })
+        let scenario = try Scenario(name: file.path, text: file.text)
+        #expect(try scenario.run() == scenario.run())
+    }
+}
