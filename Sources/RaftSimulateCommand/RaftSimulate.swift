@@ -12,7 +12,11 @@ struct RaftSimulate: AsyncParsableCommand {
             Each seed draws its own cluster size, timeouts, faults and workload. A run that breaks an invariant, or does \
             not come together after everything was healed, is a failure; its seed repeats it, on any machine.
 
-            Exit codes: 0 no failure; 1 at least one failing seed (written to --failures); 2 usage.
+            With --check, no simulation runs: FILE holds a history of calls, one JSON object a line, such as \
+            `raft bench --history` writes (the fields are at HistoryOperation), and is checked for linearizability.
+
+            Exit codes: 0 no failure, or linearizable; 1 at least one failing seed (written to --failures), or not \
+            linearizable; 2 usage, or a history that cannot be read; 3 too many orders to decide.
             """)
 
     @Option(help: "The seeds to run, as A..<B.")
@@ -29,6 +33,8 @@ struct RaftSimulate: AsyncParsableCommand {
     var minutes: Double?
     @Option(help: "Where failing seeds are written, one a line.")
     var failures = "simulation-failures.txt"
+    @Option(help: ArgumentHelp("Check this history and leave; - for standard input.", valueName: "file"))
+    var check: String?
     @OptionGroup(title: "Rules broken on purpose") var mutants: MutantOptions
 
     @Option(
@@ -56,6 +62,7 @@ struct RaftSimulate: AsyncParsableCommand {
             guard try ScenarioFiles.run(scenarios) else { throw ExitCode(1) }
             return
         }
+        if let check { return try CheckHistory.run(check) }
         if let seed { return try runOne(seed) }
         let range = try range()
         let begin = Date()
