@@ -39,12 +39,12 @@ struct RaftSimulate: AsyncParsableCommand {
 
     @Option(
         name: .customLong("scenario"), parsing: .upToNextOption,
-        help: "Run these scenarios, text files, instead of seeds.")
+        help: "Run these scenarios, text files, instead of seeds; with one --mutant, with that rule broken.")
     var scenarios: [String] = []
 
     func validate() throws {
         _ = try range()
-        try mutants.check()
+        if scenarios.isEmpty { try mutants.check() } else { try mutants.checkForScenarios() }
         guard events > 0, jobs > 0 else { throw ValidationError("--events and --jobs must be above zero") }
         if let nodes, !(1...7).contains(nodes) { throw ValidationError("--nodes \(nodes) is not within 1 to 7") }
     }
@@ -59,7 +59,7 @@ struct RaftSimulate: AsyncParsableCommand {
 
     func run() async throws {
         if !scenarios.isEmpty {
-            guard try ScenarioFiles.run(scenarios) else { throw ExitCode(1) }
+            guard try ScenarioFiles.run(scenarios, with: mutants.mutant.first) else { throw ExitCode(1) }
             return
         }
         if let check { return try CheckHistory.run(check) }

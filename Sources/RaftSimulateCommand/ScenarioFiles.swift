@@ -1,10 +1,16 @@
+import ArgumentParser
 import Foundation
+import Raft
 import RaftSimulation
 
 /// Runs scenarios from text files, one after another.
 enum ScenarioFiles {
+    /// - Parameter mutant: a rule to break on purpose meanwhile; see the article Mutants of `Raft`.
     /// - Returns: whether all of them came true.
-    static func run(_ paths: [String]) throws -> Bool {
+    static func run(_ paths: [String], with mutant: String?) throws -> Bool {
+        #if MUTANTS
+            if let mutant { Mutant.activate(mutant) }
+        #endif
         var failedCount = 0
         for path in paths {
             do {
@@ -19,5 +25,18 @@ enum ScenarioFiles {
         }
         print("\(paths.count) scenarios, \(failedCount) failed")
         return failedCount == 0
+    }
+}
+
+extension MutantOptions {
+    /// - Throws: unless at most one rule is to be broken, and this build can.
+    func checkForScenarios(areBuilt: Bool = Mutant.areBuilt) throws {
+        guard !mutants, !kept, !keep, mutant.count <= 1 else {
+            throw ValidationError("--scenario goes with one --mutant at most, and with no search for seeds")
+        }
+        guard mutant.isEmpty || areBuilt else { throw ValidationError(Self.refusal) }
+        for wanted in mutant where !DeclaredMutant.all.contains(where: { $0.name == wanted }) {
+            throw ValidationError("--mutant \(wanted): give one name of the article Mutants")
+        }
     }
 }

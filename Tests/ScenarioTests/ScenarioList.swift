@@ -31,8 +31,6 @@ enum ScenarioList {
         ),
         "R19": members, "R21": members, "R58": members, "R59": members, "R62": members, "R64": members,
         "R22": leases,
-        "R27": .test(
-            "A member that comes back as another life is refused, here and after a restart; a stranger is not recorded"),
         "R28": .test("does not open a link to a node whose certificate names another"),
         "R51": .test(
             "Entries that cannot be read end the stream: an append without them would say something else (R51)"),

@@ -125,6 +125,12 @@ final class SafetyChecker: @unchecked Sendable {
         appliedOn[node] = nil
     }
 
+    /// The node's disk is gone, with all that was promised on it: what comes back under its id is another node.
+    func lostDisk(_ node: NodeID) {
+        mirrors[node] = Mirror()
+        votesSent[node] = nil
+    }
+
     /// I21: what the disk gives back after a crash is everything that was acknowledged, and of the write under way
     /// some prefix.
     func recovered(_ log: RecoveredLog, _ entries: [Entry], on node: NodeID) {

@@ -33,7 +33,8 @@ final class ScenarioCalls: @unchecked Sendable {
         call.state = error.outcome == .unknown ? .unknown : .refused
     }
 
-    func put(at node: RaftNode<Ledger>, name: String?) {
+    @discardableResult
+    func put(at node: RaftNode<Ledger>, name: String?) -> Call {
         let call = add(name)
         let serial = nextSerial
         nextSerial += 1
@@ -49,9 +50,11 @@ final class ScenarioCalls: @unchecked Sendable {
             case .failure(let error): settle(call, error)
             }
         }
+        return call
     }
 
-    func read(at node: RaftNode<Ledger>, isLocal: Bool, name: String) {
+    @discardableResult
+    func read(at node: RaftNode<Ledger>, isLocal: Bool, name: String?) -> Call {
         let call = add(name)
         let floor = isLocal ? 0 : all.filter { $0.serial != nil && $0.state == .ok }.compactMap(\.index).max() ?? 0
         let settled = { @Sendable [self] (result: Result<Result<LogIndex, any Error>, RaftError>) in
@@ -67,6 +70,7 @@ final class ScenarioCalls: @unchecked Sendable {
             }
         }
         node.read(isLocal ? .local : .linearizable, { $0.last }, completion: settled)
+        return call
     }
 
     func transfer(at node: RaftNode<Ledger>, to target: NodeID?, name: String?) {

@@ -24,6 +24,7 @@ struct ScenarioSettings {
         case appendLimit(Int)
         case uncommittedLimit(Int)
         case tailLimit(Int)
+        case applyLimit(Int)
         case begins([NodeID], Beginning)
     }
 
@@ -63,6 +64,7 @@ struct ScenarioSettings {
         case .appendLimit(let bytes): configuration.maximumAppendBytes = bytes
         case .uncommittedLimit(let bytes): configuration.maximumUncommittedBytes = bytes
         case .tailLimit(let bytes): configuration.maximumTailBytes = bytes
+        case .applyLimit(let bytes): configuration.maximumApplyBytes = bytes
         case .begins(let ids, let beginning): for id in ids { beginnings[id] = beginning }
         }
     }

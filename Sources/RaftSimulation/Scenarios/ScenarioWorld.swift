@@ -129,6 +129,13 @@ final class ScenarioWorld: @unchecked Sendable {
         node(id).fileSystem.failNext(.sync, at: "/")
     }
 
+    /// The node comes back as another life, if at all.
+    func loseDisk(of id: NodeID) {
+        let files = node(id).fileSystem
+        for path in files.snapshot().keys.sorted() { files.setContents(of: path, to: nil) }
+        checker.lostDisk(id)
+    }
+
     /// Lets a node's clock run ahead until it campaigns.
     func campaign(_ id: NodeID) throws -> Bool {
         let node = node(id)

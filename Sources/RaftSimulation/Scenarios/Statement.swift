@@ -74,6 +74,8 @@ enum DiskFault {
     case goesOn
     case fails
     case takes(ClosedRange<Int64>)
+    /// Everything on it is gone.
+    case isLost
 }
 
 enum PutSpec {

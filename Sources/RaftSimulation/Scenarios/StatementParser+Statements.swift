@@ -71,11 +71,15 @@ extension StatementParser {
             try require("appends")
             return .window(count)
         }
-        for limit in ["append", "uncommitted", "tail"] where takePhrase(limit + " limit") {
+        for limit in ["append", "uncommitted", "tail", "apply"] where takePhrase(limit + " limit") {
             let count = try count()
             try require("bytes")
-            return limit == "append"
-                ? .appendLimit(count) : limit == "tail" ? .tailLimit(count) : .uncommittedLimit(count)
+            switch limit {
+            case "append": return .appendLimit(count)
+            case "uncommitted": return .uncommittedLimit(count)
+            case "tail": return .tailLimit(count)
+            default: return .applyLimit(count)
+            }
         }
         return nil
     }
@@ -110,7 +114,8 @@ extension StatementParser {
             if take("hangs") || take("hang") { return .disk(victims, .hangs) }
             if takePhrase("goes on") || takePhrase("go on") { return .disk(victims, .goesOn) }
             if take("fails") || take("fail") { return .disk(victims, .fails) }
-            guard take("takes") || take("take") else { throw expected("hangs, goes on, fails or takes") }
+            if takePhrase("is lost") { return .disk(victims, .isLost) }
+            guard take("takes") || take("take") else { throw expected("hangs, goes on, fails, is lost or takes") }
             return .disk(victims, .takes(try nanoseconds()))
         }
         if take("let") {
