@@ -87,7 +87,8 @@ let package = Package(
         .executableTarget(
             name: "RaftCommand",
             dependencies: [
-                "Raft", "RaftTransport", "RaftClient", "RaftServer", "RaftKeyValue",
+                // RaftSimulation for the histories that `raft bench` writes.
+                "Raft", "RaftTransport", "RaftClient", "RaftServer", "RaftKeyValue", "RaftSimulation",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "NIOCore", package: "swift-nio"),
@@ -170,7 +171,8 @@ let package = Package(
         .testTarget(
             name: "IntegrationTests",
             dependencies: [
-                "Raft", "RaftClient", "RaftCommand", "RaftTransport", .product(name: "NIOPosix", package: "swift-nio"),
+                "Raft", "RaftClient", "RaftCommand", "RaftSimulation", "RaftTransport",
+                .product(name: "NIOPosix", package: "swift-nio"),
             ],
             swiftSettings: settings),
     ]

@@ -35,10 +35,10 @@ enum Console {
     }
 
     /// One message for whoever called; nothing when it is empty.
-    static func error(_ message: String, prefix: String = "raft: ") {
+    static func error(_ message: String, prefix: String = "raft: ", ending: String = "\n") {
         guard !message.isEmpty else { return }
         // Whoever closed standard error wants to hear nothing.
-        _ = write(2, Array("\(prefix)\(message)\n".utf8))
+        _ = write(2, Array("\(prefix)\(message)\(ending)".utf8))
     }
 
     /// Everything that standard input gives, up to a limit that no value comes near.

@@ -119,7 +119,7 @@ struct ArgumentTests {
     @Test("Help tells every exit code, also in each client command")
     func help() {
         for code in Failure.Code.allCases { #expect(RaftCommand.helpMessage().contains("\(code.rawValue) ")) }
-        for command in ["put", "get", "delete", "range", "cas", "status"] {
+        for command in ["put", "get", "delete", "range", "cas", "status", "bench"] {
             let type = RaftCommand.configuration.subcommands.first { $0._commandName == command }
             #expect(type.map { RaftCommand.helpMessage(for: $0).contains("5 the outcome is unknown") } == true)
         }

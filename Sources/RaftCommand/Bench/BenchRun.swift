@@ -1,0 +1,205 @@
+internal import Raft
+internal import RaftClient
+internal import RaftSimulation
+
+/// Runs a benchmark: fills the keys that are read, then lets every client call until the end.
+final class BenchRun: Sendable {
+    /// What the clients share.
+    private struct Shared {
+        var nextCall = 0
+        var nextSerial: UInt64 = 1
+        /// By key: the serial number last seen in it; 0 for none. What a compare-and-swap expects.
+        var lastSeen: [UInt64]
+        var isStopped = false
+        /// Why everything was given up.
+        var fatal: Failure?
+        var tally = BenchTally()
+        var history: [HistoryOperation] = []
+    }
+
+    private let plan: BenchPlan
+    private let client: KeyValueClient
+    private let keepsHistory: Bool
+    private let shared: Lock<Shared>
+    /// The one clock of latencies and history: both count from here.
+    private let clock = ContinuousClock()
+    private let origin: ContinuousClock.Instant
+
+    init(_ plan: BenchPlan, client: KeyValueClient, keepsHistory: Bool) {
+        self.plan = plan
+        self.client = client
+        self.keepsHistory = keepsHistory
+        shared = Lock(Shared(lastSeen: Array(repeating: 0, count: plan.keyCount)))
+        origin = clock.now
+    }
+
+    /// No further call begins; those under way are waited for.
+    func stop() { shared.withLock { $0.isStopped = true } }
+
+    /// In the order of their answers; a call that certainly did nothing is not among them.
+    var history: [HistoryOperation] { shared.withLock { $0.history } }
+
+    /// So far: calls done, calls that failed, and the 99th percentile of all.
+    var progress: (done: Int, failed: Int, p99: UInt64?) {
+        shared.withLock { shared in
+            let all = shared.tally.all
+            return (all.count, shared.tally.unknownCount + shared.tally.nothingHappenedCount, all.percentile(0.99))
+        }
+    }
+
+    // MARK: The run
+
+    /// Gives every key a value. Not part of the figures, but of the history.
+    func fill() async throws(Failure) {
+        await withTaskGroup { group in
+            let next = Lock(0)
+            for number in 0..<plan.clientCount {
+                group.addTask {
+                    while let key = next.withLock({ next -> Int? in
+                        defer { next += 1 }
+                        return next < self.plan.keyCount && !self.isStopped ? next : nil
+                    }) { await self.make(.put, key: key, by: number) }
+                }
+            }
+        }
+        try shared.withLock { shared throws(Failure) in
+            if let fatal = shared.fatal { throw fatal }
+            let errors = shared.tally.messages.sorted { "\($0.key)" < "\($1.key)" }
+            // An unknown put may do: then the key is read as absent.
+            if let (code, message) = errors.first(where: { $0.key != .outcomeUnknown }) {
+                throw Failure(RaftClientError(code, "cannot give every key its first value: \(message)"))
+            }
+            shared.tally = BenchTally()
+        }
+    }
+
+    /// Runs to the end of the plan, or until ``stop()``.
+    func run() async throws(Failure) -> BenchReport {
+        let start = clock.now
+        await withTaskGroup { group in
+            for number in 0..<plan.clientCount { group.addTask { await self.callUntilEnd(number, from: start) } }
+        }
+        let elapsed = clock.now - start
+        return try shared.withLock { shared throws(Failure) in
+            if let fatal = shared.fatal { throw fatal }
+            return BenchReport(
+                plan: plan, tally: shared.tally, elapsed: elapsed,
+                overdueCount: overdueCount(made: shared.nextCall, elapsed: elapsed, isStopped: shared.isStopped))
+        }
+    }
+
+    private var isStopped: Bool { shared.withLock { $0.isStopped } }
+
+    private func overdueCount(made: Int, elapsed: Duration, isStopped: Bool) -> Int {
+        guard let rate = plan.rate, !isStopped, case .time(let time) = plan.limit else { return 0 }
+        let due = Int((Double(min(time, elapsed).nanoseconds) / 1e9 * rate).rounded(.down))
+        return max(0, due - made)
+    }
+
+    private func callUntilEnd(_ number: Int, from start: ContinuousClock.Instant) async {
+        var random = RandomSource(seed: UInt64.random(in: .min ... .max))
+        while let call = takeCall(from: start) {
+            var due: ContinuousClock.Instant?
+            if let time = plan.dueTime(call) {
+                due = start + time
+                guard await waitUntil(start + time) else { return }
+            }
+            let key = Int(random.next() % UInt64(plan.keyCount))
+            await make(plan.nextCall(&random), key: key, by: number, due: due)
+        }
+    }
+
+    /// The number of the next call to make; nil when there is none.
+    private func takeCall(from start: ContinuousClock.Instant) -> Int? {
+        let elapsed = clock.now - start
+        return shared.withLock { shared in
+            guard !shared.isStopped else { return nil }
+            switch plan.limit {
+            case .total(let count): guard shared.nextCall < count else { return nil }
+            case .time(let time):
+                guard elapsed < time, plan.dueTime(shared.nextCall).map({ $0 < time }) ?? true else { return nil }
+            }
+            defer { shared.nextCall += 1 }
+            return shared.nextCall
+        }
+    }
+
+    /// - Returns: false if the run was stopped meanwhile.
+    private func waitUntil(_ moment: ContinuousClock.Instant) async -> Bool {
+        while clock.now < moment {
+            // In pieces, so that Ctrl-C need not wait for the next call of a slow rate.
+            do { try await clock.sleep(until: min(moment, clock.now + .milliseconds(100))) } catch { return false }
+            if isStopped { return false }
+        }
+        return true
+    }
+
+    // MARK: One call
+
+    private func make(
+        _ call: BenchCall, key number: Int, by clientNumber: Int, due: ContinuousClock.Instant? = nil
+    ) async {
+        let key = plan.key(number)
+        let (serial, last) = shared.withLock { shared in
+            if call != .get { shared.nextSerial += 1 }
+            return (shared.nextSerial, shared.lastSeen[number])
+        }
+        let kind: HistoryOperation.Kind =
+            switch call {
+            case .get: .get
+            case .put: .put(BenchPlan.shown(serial))
+            case .cas:
+                .compareAndSwap(expected: last == 0 ? nil : BenchPlan.shown(last), new: BenchPlan.shown(serial))
+            }
+        let begin = clock.now
+        var operation = HistoryOperation(
+            client: UInt64(clientNumber), key: key, kind: kind, callNanoseconds: (begin - origin).nanoseconds)
+        let outcome: Result<(HistoryOperation.Result, seen: UInt64?), RaftClientError>
+        do throws(RaftClientError) {
+            outcome = .success(try await ask(call, Array(key.utf8), serial, expecting: last))
+        } catch {
+            outcome = .failure(error)
+        }
+        let end = clock.now
+        shared.withLock { shared in
+            switch outcome {
+            case .success(let (result, seen)):
+                shared.tally.done(call, end - (due ?? begin))
+                if result == .swapped(false) { shared.tally.failedSwapCount += 1 }
+                if let seen { shared.lastSeen[number] = seen }
+                operation.finish(result, at: (end - origin).nanoseconds)
+            case .failure(let error):
+                shared.tally.failed(error)
+                if error.code == .notAuthorized, shared.fatal == nil {
+                    shared.fatal = Failure(error)
+                    shared.isStopped = true
+                }
+                // Nothing happened, or nothing was read: a history says nothing of it.
+                guard error.outcome == .unknown else { return }
+            }
+            if keepsHistory { shared.history.append(operation) }
+        }
+    }
+
+    /// - Returns: the answer, and which serial number is in the key now, as far as it tells.
+    private func ask(
+        _ call: BenchCall, _ key: [UInt8], _ serial: UInt64, expecting last: UInt64
+    ) async throws(RaftClientError) -> (HistoryOperation.Result, seen: UInt64?) {
+        switch call {
+        case .put:
+            _ = try await client.put(key, plan.value(serial))
+            return (.done, serial)
+        case .get:
+            guard let found = try await client.get(key)?.value else { return (.value(nil), 0) }
+            guard let seen = plan.serial(of: found) else {
+                // Not ours, or not whole. As it is, so that a checker sees that nobody wrote it.
+                return (.value(ByteText.shown(found)), nil)
+            }
+            return (.value(BenchPlan.shown(seen)), seen)
+        case .cas:
+            let expectation = last == 0 ? KeyExpectation.absent : .value(plan.value(last))
+            let isSwapped = try await client.compareAndSwap(key, expecting: expectation, plan.value(serial)).isSwapped
+            return (.swapped(isSwapped), isSwapped ? serial : nil)
+        }
+    }
+}
