@@ -39,7 +39,9 @@ struct RaftSimulate: AsyncParsableCommand {
 
     @Option(
         name: .customLong("scenario"), parsing: .upToNextOption,
-        help: "Run these scenarios, text files, instead of seeds; with one --mutant, with that rule broken.")
+        help:
+            "Run these scenarios, text files, instead of seeds; with --seed, other chances; with one --mutant, with that rule broken."
+    )
     var scenarios: [String] = []
 
     func validate() throws {
@@ -59,7 +61,7 @@ struct RaftSimulate: AsyncParsableCommand {
 
     func run() async throws {
         if !scenarios.isEmpty {
-            guard try ScenarioFiles.run(scenarios, with: mutants.mutant.first) else { throw ExitCode(1) }
+            guard try ScenarioFiles.run(scenarios, seed: seed, with: mutants.mutant.first) else { throw ExitCode(1) }
             return
         }
         if let check { return try CheckHistory.run(check) }

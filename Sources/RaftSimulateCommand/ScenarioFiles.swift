@@ -5,9 +5,10 @@ import RaftSimulation
 
 /// Runs scenarios from text files, one after another.
 enum ScenarioFiles {
+    /// - Parameter seed: in place of each text's own.
     /// - Parameter mutant: a rule to break on purpose meanwhile; see the article Mutants of `Raft`.
     /// - Returns: whether all of them came true.
-    static func run(_ paths: [String], with mutant: String?) throws -> Bool {
+    static func run(_ paths: [String], seed: UInt64?, with mutant: String?) throws -> Bool {
         #if MUTANTS
             if let mutant { Mutant.activate(mutant) }
         #endif
@@ -16,7 +17,7 @@ enum ScenarioFiles {
             do {
                 let text = try String(contentsOf: URL(filePath: path), encoding: .utf8)
                 let scenario = try Scenario(name: path, text: text)
-                let report = try scenario.run()
+                let report = try scenario.run(seed: seed)
                 print("\(path): \(report.events) events in \(report.virtualTime) of virtual time")
             } catch let failure as ScenarioFailure {
                 print(failure)

@@ -70,9 +70,12 @@ public struct Scenario: Sendable {
 
     /// Runs it from the beginning.
     ///
+    /// - Parameter seed: of chance, in place of what the text says: timeouts, delays, what a crash loses.
     /// - Throws: the first line that did not come true, or the first promise that was broken, and while which line.
-    public func run() throws(ScenarioFailure) -> ScenarioReport {
+    public func run(seed: UInt64? = nil) throws(ScenarioFailure) -> ScenarioReport {
         let run: ScenarioRun
+        var settings = settings
+        if let seed { settings.seed = seed }
         do { run = try ScenarioRun(name: name, settings: settings) } catch {
             throw ScenarioFailure(name: name, line: 1, text: title, reason: "no world can be made: \(error)", nodes: [])
         }

@@ -180,6 +180,15 @@ final class ScenarioRun: @unchecked Sendable {
 
     // MARK: Ghosts
 
+    /// Who leads a term was elected by a majority: by ghosts, as far as they have not claimed otherwise.
+    private func elect(_ leader: Ghost, in term: Term) {
+        for id in world.settings.ids where id != leader.id {
+            if let voter = world.ghosts[id], voter.state.currentTerm < term {
+                voter.vow(HardState(currentTerm: term, votedFor: leader.id))
+            }
+        }
+    }
+
     private func perform(_ action: GhostAction, by ghost: Ghost) throws {
         func ask(_ request: PeerRequest, _ name: NodeName) throws {
             asked = (ghost, request, ghost.answers.count)
@@ -198,11 +207,13 @@ final class ScenarioRun: @unchecked Sendable {
             let request = AppendRequest(
                 term: term, leader: ghost.id, stream: ghost.stream, sequence: ghost.nextNumber(), previous: previous,
                 leaderCommit: commit, entries: ScenarioWorld.commands(ids).batches)
+            elect(ghost, in: term)
             try ask(.append(request), name)
         case .heartbeat(let name, let term, let commit):
             let request = HeartbeatRequest(
                 term: term, leader: ghost.id, stream: ghost.stream, round: ghost.nextNumber(), commit: commit,
                 leaderCommit: commit)
+            elect(ghost, in: term)
             try ask(.heartbeat(request), name)
         case .timeoutNow(let name, let term, let last):
             ghost.send(
