@@ -23,6 +23,8 @@ struct LogRecovery {
     /// Which of `segments` the last frame is in, and where it ends there.
     private(set) var tail = 0
     private(set) var tailEnd = Format.firstFrame
+    /// Where the last frame begins; nil when there is none.
+    private(set) var tailStart: Int?
     private(set) var torn: TornTail?
 
     /// Where the last segment that was read ends.
@@ -100,6 +102,7 @@ struct LogRecovery {
             }
             try check(header, path, at: offset, previousEnd: isFirst ? previousEnd : offset)
             try apply(header, from: &window, at: offset)
+            tailStart = offset
             offset += header.frameSize
             isFirst = false
             (tail, tailEnd) = (position, offset)

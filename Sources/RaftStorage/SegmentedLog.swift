@@ -78,8 +78,10 @@ public final class SegmentedLog: LogStore, @unchecked Sendable {
         var writer = LogFrameWriter(
             segment: tail, offset: recovery.torn?.offset ?? recovery.tailEnd, sequence: recovery.sequence,
             chain: recovery.chain, shape: recovery.shape, incarnation: incarnation, preparer: preparer)
-        // What was read may be in the kernel's memory only, left there by a process that died before it synced: the
-        // last frame, and the name of a segment made ahead. Nothing may be promised on them before they are durable.
+        // What was read may be in the kernel's memory only, left there by a process that died before it synced, or
+        // whose sync failed: the last frame, and the name of a segment made ahead. Nothing may be promised on them
+        // before they are durable.
+        try writeLastFrameAgain(recovery)
         try tail.file.sync()
         try fileSystem.syncDirectory(path)
         if let torn = recovery.torn {
@@ -93,6 +95,16 @@ public final class SegmentedLog: LogStore, @unchecked Sendable {
         return RecoveredLog(
             hardState: vote.state, purged: .zero, termStarts: recovery.shape.termStarts, last: recovery.shape.last,
             configurations: recovery.configurations, incarnation: incarnation)
+    }
+
+    /// Writes the last frame over itself. After a sync that failed the kernel may take its pages for clean: they can be
+    /// read, and another sync alone would not write them (Rebello et al., USENIX ATC '20). Every frame before it was
+    /// synced before it was written.
+    private func writeLastFrameAgain(_ recovery: LogRecovery) throws(RaftError) {
+        guard let start = recovery.tailStart else { return }
+        let file = recovery.segments[recovery.tail].file
+        try file.write(try file.bytes(start..<recovery.tailEnd), at: start)
+        try file.sync()
     }
 
     /// Copies what is about to be passed over to a file of its own.
