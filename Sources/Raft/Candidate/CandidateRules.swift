@@ -45,6 +45,7 @@ struct CandidateRules: RoleRules {
         case .request(.vote(let request), let path):
             return Voting.answer(request, path, &baton, &effects) ? .become(baton.passiveRole) : .stay
         case .request(.timeoutNow, _):
+            baton.settings.reached(.timeoutNowIgnored)
             return .stay
         case .initialize(_, let ticket):
             Housekeeping.refuseInitialize(ticket, baton, &effects)

@@ -42,6 +42,7 @@ struct FollowerRules: RoleRules {
         case .tick:
             return tick(&baton, &effects)
         case .overslept(let duration):
+            if stopAt != nil { return tick(&baton, &effects) }
             baton.settings.reached(.followerOverslept)
             effects.warn("held up for \(duration); election timer started again")
             baton.resetElectionTimer()

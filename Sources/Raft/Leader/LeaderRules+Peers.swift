@@ -14,7 +14,7 @@ extension LeaderRules {
         case .vote(let request):
             _ = Voting.answer(request, path, &baton, &effects)  // Its own vote of this term is its own.
         case .timeoutNow:
-            break
+            baton.settings.reached(.timeoutNowIgnored)
         }
         return .stay
     }

@@ -98,7 +98,8 @@ struct LeaderRules: RoleRules {
         case .tick:
             return tick(&baton, &effects)
         case .overslept(let duration):
-            guard baton.membership.current?.isSoleVoter(baton.me) != true else { return .stay }
+            // Nobody else can lead. What was due meanwhile is done now, or the clock would say the same again at once.
+            guard baton.membership.current?.isSoleVoter(baton.me) != true else { return tick(&baton, &effects) }
             baton.settings.reached(.leaderOverslept)
             effects.warn("term \(baton.currentTerm): held up for \(duration) and steps down; others may lead by now")
             return .become(baton.passiveRole)
