@@ -1,22 +1,29 @@
-import ArgumentParser
+public import ArgumentParser
 import Foundation
-import RaftSimulation
+public import RaftSimulation
 
-/// `raft-simulate`: runs seeds of the simulation until they are through, the time is up, or for ever the same one.
+/// `raft-simulate`: runs seeds of the simulation until they are through or the time is up, or looks at one of them.
 @main
 struct RaftSimulate: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "raft-simulate",
         abstract: "Run a simulated cluster from seeds: the production code on a virtual network, disk and clock.",
         discussion: """
-            Each seed draws its own cluster size, timeouts, faults and workload. A run that breaks an invariant, or does \
-            not come together after everything was healed, is a failure; its seed repeats it, on any machine.
+            Each seed draws its own cluster size, timeouts, limits, faults and workload (--profile narrows that down). \
+            While it runs every invariant is checked after every event; then everything is healed, and the cluster must \
+            come together, serve, stay quiet, and have kept a linearizable history. A run that fails is a failure for \
+            ever: its seed repeats it, on any machine, in any build of the same code.
+
+            --seed N runs one seed; with --trace it prints what happens, with --shrink it cuts the run down to the few \
+            faults that it takes and prints them as a script. --seed-file FILE runs the seeds of a file, one a line: \
+            seed, and optionally nodes=N, events=N, profile=NAME; text behind a # says why.
 
             With --check, no simulation runs: FILE holds a history of calls, one JSON object a line, such as \
             `raft bench --history` writes (the fields are at HistoryOperation), and is checked for linearizability.
 
-            Exit codes: 0 no failure, or linearizable; 1 at least one failing seed (written to --failures), or not \
-            linearizable; 2 usage, or a history that cannot be read; 3 too many orders to decide.
+            Exit codes: 0 no failure, or linearizable; 1 at least one failing seed (written to --failures), a mark that \
+            too few seeds reached with --require-marks, or not linearizable; 2 usage, or a file that cannot be read; 3 \
+            too many orders to decide.
             """)
 
     @Option(help: "The seeds to run, as A..<B.")
@@ -27,28 +34,47 @@ struct RaftSimulate: AsyncParsableCommand {
     var events = 10_000
     @Option(help: "How many nodes; drawn from the seed unless given (1 to 7).")
     var nodes: Int?
+    @Option(help: "Which faults there are: \(SimulationProfile.Name.allCases.map(\.rawValue).joined(separator: ", ")).")
+    var profile = SimulationProfile.Name.swarm
     @Option(help: "How many seeds run at the same time.")
     var jobs = ProcessInfo.processInfo.activeProcessorCount
     @Option(help: "Begin no further seed after this many minutes.")
     var minutes: Double?
-    @Option(help: "Where failing seeds are written, one a line.")
+    @Option(help: "Where failing seeds are written, in the form that --seed-file reads.")
     var failures = "simulation-failures.txt"
+    @Option(help: "Run the seeds of this file instead.")
+    var seedFile: String?
+    @Option(help: "Write each seed's trace hash to this file, to be compared with another run's.")
+    var hashes: String?
+    @Option(help: "Append a line about this campaign (date, commit, seeds, failures) to this file.")
+    var ledger: String?
+    @Option(help: "What that line names as the code that was run.")
+    var commit = "unknown"
+    @Flag(help: "With --seed: print every line of what happens.")
+    var trace = false
+    @Flag(help: "With --seed: cut a failing run down to what it takes to fail, and print that as a script.")
+    var shrink = false
+    @Flag(help: "Print how many seeds reached each \"sometimes\" mark.")
+    var marks = false
+    @Flag(help: "Fail if a mark was reached by less than one seed in a thousand, or by none.")
+    var requireMarks = false
     @Option(help: ArgumentHelp("Check this history and leave; - for standard input.", valueName: "file"))
     var check: String?
-    @OptionGroup(title: "Rules broken on purpose") var mutants: MutantOptions
-
     @Option(
         name: .customLong("scenario"), parsing: .upToNextOption,
         help:
             "Run these scenarios, text files, instead of seeds; with --seed, other chances; with one --mutant, with that rule broken."
     )
     var scenarios: [String] = []
+    @OptionGroup(title: "Rules broken on purpose") var mutants: MutantOptions
 
     func validate() throws {
         _ = try range()
         if scenarios.isEmpty { try mutants.check() } else { try mutants.checkForScenarios() }
         guard events > 0, jobs > 0 else { throw ValidationError("--events and --jobs must be above zero") }
         if let nodes, !(1...7).contains(nodes) { throw ValidationError("--nodes \(nodes) is not within 1 to 7") }
+        if seed == nil, trace || shrink { throw ValidationError("--trace and --shrink need --seed N") }
+        if let minutes, minutes <= 0 { throw ValidationError("--minutes \(minutes) is not above zero") }
     }
 
     private func range() throws -> Range<UInt64> {
@@ -65,74 +91,48 @@ struct RaftSimulate: AsyncParsableCommand {
             return
         }
         if let check { return try CheckHistory.run(check) }
-        if let seed { return try runOne(seed) }
-        let range = try range()
-        let begin = Date()
-        let deadline = minutes.map { begin.addingTimeInterval($0 * 60) }
-        let seedRun = SeedRun(events: events, nodes: nodes)
+        if let seed {
+            let run = SeedRun(seed, nodes: nodes, events: events, profile: profile)
+            return try OneRun(run: run).print(trace: trace, shrink: shrink)
+        }
+        let mutantRun = MutantRun(events: events, nodes: nodes)
         if let mutant = mutants.mutantChild {
-            return await MutantCampaign.runAsChild(mutant, range, seedRun, jobs: jobs)
+            return await MutantCampaign.runAsChild(mutant, try range(), mutantRun, jobs: jobs)
         }
         if mutants.mutants {
-            let campaign = MutantCampaign(options: mutants, range: range, run: seedRun, jobs: jobs, deadline: deadline)
+            let deadline = minutes.map { Date().addingTimeInterval($0 * 60) }
+            let campaign = MutantCampaign(
+                options: mutants, range: try range(), run: mutantRun, jobs: jobs, deadline: deadline)
             if try !campaign.start() { throw ExitCode(1) }
             return
         }
-        let (events, nodes) = (events, nodes)
-        var next = range.lowerBound
-        var done = 0
-        var eventCount = 0
-        var failed: [(seed: UInt64, text: String)] = []
-        await withTaskGroup(of: (UInt64, Result<SimulationReport, any Error>).self) { group in
-            func startNext() {
-                guard next < range.upperBound, deadline.map({ Date() < $0 }) ?? true else { return }
-                let seed = next
-                next += 1
-                group.addTask {
-                    (seed, Result { try Simulation(seed: seed, nodeCount: nodes).run(events: events) })
-                }
-            }
-            for _ in 0..<jobs { startNext() }
-            for await (seed, result) in group {
-                done += 1
-                switch result {
-                case .success(let report): eventCount += report.events
-                case .failure(let error):
-                    failed.append((seed, "\(error)"))
-                    print("seed \(seed): \(error)")
-                }
-                if done % 100 == 0 { progress(done, of: range.count, since: begin) }
-                startNext()
-            }
+        let runs: any Collection<SeedRun>
+        if let seedFile {
+            runs = try SeedRun.list(in: seedFile)
+        } else {
+            runs = try range().lazy.map { SeedRun($0, nodes: nodes, events: events, profile: profile) }
         }
-        let seconds = Date().timeIntervalSince(begin)
-        print(
-            "\(done) seeds, \(eventCount) events in \(Int(seconds)) s (\(Int(Double(eventCount) / max(seconds, 0.001))) a second), \(failed.count) failed"
-        )
-        guard !failed.isEmpty else { return }
-        let lines = failed.sorted { $0.seed < $1.seed }.map { "\($0.seed)\t\($0.text)\n" }.joined()
-        try lines.write(toFile: failures, atomically: true, encoding: .utf8)
-        print("failing seeds are in \(failures); repeat one with: raft-simulate --seed \(failed[0].seed)\(options)")
-        throw ExitCode(1)
-    }
-
-    private var options: String { " --events \(events)" + (nodes.map { " --nodes \($0)" } ?? "") }
-
-    private func progress(_ done: Int, of count: Int, since begin: Date) {
-        let rate = Double(done) / max(Date().timeIntervalSince(begin), 0.001)
-        let left = Int(Double(count - done) / max(rate, 0.001))
-        FileHandle.standardError.write(
-            Data("\(done) of \(count) seeds, \(Int(rate)) a second, \(left) s left\n".utf8))
-    }
-
-    private func runOne(_ seed: UInt64) throws {
-        let simulation = try Simulation(seed: seed, nodeCount: nodes)
-        print(simulation.profile)
-        do {
-            print(try simulation.run(events: events))
-        } catch {
-            print("seed \(seed): \(error)")
-            throw ExitCode(1)
+        let outcome = await Campaign(runs: runs, jobs: jobs, minutes: minutes).run()
+        print(outcome.summary)
+        if marks || requireMarks { print(outcome.markTable) }
+        if let hashes { try outcome.hashLines.write(toFile: hashes, atomically: true, encoding: .utf8) }
+        if let ledger {
+            try outcome.append(to: ledger, commit: commit, label: seedFile ?? "\(profile.rawValue) \(seeds)")
         }
+        var hasFailed = false
+        if !outcome.failed.isEmpty {
+            try outcome.failureLines.write(toFile: failures, atomically: true, encoding: .utf8)
+            print(
+                "failing seeds are in \(failures); look at one with: raft-simulate \(outcome.failed[0].run.options) --trace"
+            )
+            hasFailed = true
+        }
+        if requireMarks, !outcome.missingMarks.isEmpty {
+            print("marks that too few seeds reached: \(outcome.missingMarks.joined(separator: ", "))")
+            hasFailed = true
+        }
+        if hasFailed { throw ExitCode(1) }
     }
 }
+
+extension SimulationProfile.Name: ExpressibleByArgument {}

@@ -1,109 +1,113 @@
 public import Raft
 
-/// What one run is made of. Drawn from the seed: every run has other faults, and some have none.
-public struct SimulationProfile: Sendable {
-    public var nodeCount: Int
-    public var clientCount: Int
-    public var network = NetworkProfile()
-    public var segmentBytes = 16 << 10
-    /// How long a disk takes for one write, in nanoseconds.
-    public var diskLatency: ClosedRange<Int64> = 50_000...2_000_000
-    public var crashes = false
-    public var powerFailures = false
-    public var partitions = false
-    public var transfers = false
-    /// Nanoseconds between a client's calls.
-    public var clientPause: ClosedRange<Int64> = 100_000...20_000_000
-    /// Nanoseconds between two faults, at most.
-    public var faultPause: Int64 = 1_000_000_000
-
-    /// - Parameter nodeCount: 1 to 7; drawn when nil.
-    public init(seed: UInt64, nodeCount: Int? = nil) {
-        var random = RandomSource(seed: seed)
-        func chance(_ percent: UInt64) -> Bool { random.next() % 100 < percent }
-        func pick<Value>(_ values: [Value]) -> Value { values[Int(random.next() % UInt64(values.count))] }
-        self.nodeCount = nodeCount ?? pick([1, 2, 3, 3, 3, 4, 5, 5, 7])
-        clientCount = pick([1, 2, 4, 8, 16])
-        clientPause = pick([100_000...20_000_000, 1_000_000...40_000_000, 5_000_000...200_000_000])
-        network.delay = pick([10_000...100_000, 50_000...2_000_000, 100_000...20_000_000, 1_000_000...80_000_000])
-        network.lossPerMille = pick([0, 0, 0, 10, 100, 300])
-        network.duplicatePerMille = pick([0, 0, 10, 100])
-        network.isOrdered = chance(60)
-        segmentBytes = pick([4 << 10, 16 << 10, 64 << 10])
-        diskLatency = pick([50_000...200_000, 50_000...2_000_000, 1_000_000...30_000_000, 100_000...400_000_000])
-        crashes = chance(60)
-        powerFailures = crashes && chance(60)
-        partitions = chance(60)
-        transfers = chance(30)
-        faultPause = pick([300_000_000, 1_000_000_000, 4_000_000_000])
-    }
-}
-
 /// A whole cluster in one thread, from one seed: the production roles, streams, log writer, applier and log store on a
 /// simulated network, disk and clock.
 public final class Simulation {
     public let seed: UInt64
     public let profile: SimulationProfile
-    private let scheduler: Scheduler
-    private let network: SimulatedNetwork
-    private let checker: SafetyChecker
-    private let nodes: [SimulatedNode]
-    private let workload: Workload
-    private var random: RandomSource
-    private var settings: Configuration
+    let scheduler: Scheduler
+    let network: SimulatedNetwork
+    let checker: SafetyChecker
+    let nodes: [SimulatedNode]
+    let workload: Workload
+    let tally: MarkTally
+    private var plan: FaultPlan
+    private let replayed: [TimedFault]?
     private var isFaulty = true
+    /// Every fault so far, with its time: given to ``init(seed:nodeCount:profile:faults:onLine:)``, they happen again.
+    public private(set) var faults: [TimedFault] = []
+    /// Where lines about what happens go; nil when nobody watches.
+    private let onLine: (@Sendable (String) -> Void)?
     /// A hash over everything that happened: equal for equal runs.
     public private(set) var trace: UInt64 = 0xCBF2_9CE4_8422_2325
 
-    public init(seed: UInt64, nodeCount: Int? = nil, profile given: SimulationProfile? = nil) throws {
+    /// - Parameters:
+    ///   - nodeCount: 1 to 7; drawn from the seed when nil.
+    ///   - name: what may be drawn.
+    ///   - profile: what the run is made of; drawn from the seed when nil.
+    ///   - faults: exactly these faults happen, instead of drawn ones.
+    ///   - onLine: takes one line for everything worth reading that happens, with its time.
+    public init(
+        seed: UInt64, nodeCount: Int? = nil, name: SimulationProfile.Name = .swarm,
+        profile given: SimulationProfile? = nil, faults: [TimedFault]? = nil,
+        onLine: (@Sendable (String) -> Void)? = nil
+    ) throws {
         self.seed = seed
+        self.onLine = onLine
         var random = RandomSource(seed: seed)
-        let profile = given ?? SimulationProfile(seed: random.next(), nodeCount: nodeCount)
+        let profileSeed = random.next()
+        let profile = given ?? SimulationProfile(seed: profileSeed, nodeCount: nodeCount, name: name)
         self.profile = profile
-        scheduler = Scheduler(seed: random.next())
-        network = SimulatedNetwork(scheduler: scheduler, profile: profile.network, seed: random.next())
+        let scheduler = Scheduler(seed: random.next())
+        self.scheduler = scheduler
+        let network = SimulatedNetwork(scheduler: scheduler, profile: profile.network, seed: random.next())
+        self.network = network
         let ids = (1...profile.nodeCount).map { NodeID(UInt64($0)) }
         let members = try ClusterConfiguration(voters: ids.map { .init(id: $0, address: "simulated:\($0)") })
-        let checker = SafetyChecker(voters: ids)
+        let tally = MarkTally(seed: random.next(), isArmed: profile.isDisturbed)
+        self.tally = tally
+        let checker = SafetyChecker(voters: ids, limits: profile.configuration, tally: tally)
         self.checker = checker
-        var settings = Configuration(id: 1, cluster: "simulated")
-        let pick = random.next()
-        settings.electionTimeout = .milliseconds(150 + Int(pick % 4) * 150)...(.milliseconds(300 + Int(pick % 4) * 300))
-        settings.heartbeatInterval = .milliseconds([20, 50, 70][Int(pick >> 8) % 3])
-        settings.maximumAppendBytes = [64, 1 << 10, 1 << 20][Int(pick >> 16) % 3]
-        settings.maximumInflightAppends = [1, 2, 64][Int(pick >> 24) % 3]
-        settings.maximumTailBytes = [0, 1 << 10, 1 << 20][Int(pick >> 32) % 3]
-        settings.maximumApplyBytes = [64, 1 << 20][Int(pick >> 40) % 2]
-        self.settings = settings
-        nodes = ids.map { [scheduler, network] id in
-            var own = settings
+        nodes = ids.map { id in
+            var own = profile.configuration
             own.id = id
-            return SimulatedNode(
-                settings: own, members: members, segmentBytes: profile.segmentBytes, diskLatency: profile.diskLatency,
-                scheduler: scheduler, network: network, checker: checker, seed: random.next())
+            own.probe = tally
+            let setting = SimulatedNode.Setting(
+                configuration: own, members: members, segmentBytes: profile.segmentBytes,
+                diskLatency: profile.diskLatency, preparesSegments: profile.preparesSegments,
+                clockOffset: Int64(random.next() % 1_000_000_000_000), seed: random.next(),
+                log: { line in onLine?("\(Fault.text(scheduler.nanoseconds)): \(line)") })
+            return SimulatedNode(setting, scheduler: scheduler, network: network, checker: checker)
         }
-        workload = Workload(scheduler: scheduler, nodes: nodes, checker: checker, seed: random.next())
-        self.random = random
-        network.onRequest = { checker.sending($0) }
+        workload = Workload(
+            scheduler: scheduler, nodes: nodes, checker: checker, profile: profile.workload, seed: random.next())
+        plan = FaultPlan(profile: profile, seed: random.next())
+        replayed = faults
+        network.onRequest = { request, _ in checker.sending(request) }
         network.onReply = { checker.replying($0, from: $1, to: $2) }
+        network.onMark = { tally.reached($0) }
+        network.onArrival = { [nodes] from, to in
+            let sender = nodes[Int(from.node.rawValue) - 1]
+            guard sender.life === from else { return }
+            checker.arrived(from: from.node, sender.node?.status.incarnation, at: to.node)
+        }
     }
 
-    /// Runs `events` events under faults, then heals everything and waits until the cluster has come together.
+    /// Runs `events` events under faults, or so long in virtual time, then heals everything and holds the cluster to
+    /// what it owes then.
     ///
     /// - Throws: the first ``Violation``.
-    public func run(events: Int) throws(Violation) -> SimulationReport {
+    public func run(events: Int, virtualTime: Duration? = nil) throws(Violation) -> SimulationReport {
+        say("\(profile.nodeCount) nodes, faults: \(profile.faults)")
         for node in nodes { node.start() }
-        for _ in 0..<profile.clientCount { workload.addClient(pause: profile.clientPause) }
-        nextFault()
-        while scheduler.eventCount < events { try step() }
-        try heal()
+        for _ in 0..<profile.workload.clientCount { workload.addClient() }
+        if let replayed {
+            for fault in replayed {
+                scheduler.schedule(after: fault.time - scheduler.nanoseconds) { [self] in
+                    if isFaulty { happen(fault.fault) }
+                }
+            }
+        } else {
+            nextFault()
+        }
+        let end = virtualTime.map { scheduler.now + $0 }
+        while end.map({ scheduler.now < $0 }) ?? (scheduler.eventCount < events) { try step() }
+        try conclude()
+        mix(UInt64(checker.committed.count))
+        mix(checker.committed.last?.prefix ?? 0)
         return SimulationReport(
-            events: scheduler.eventCount, virtualTime: scheduler.now, acknowledged: workload.acknowledged.count,
+            events: scheduler.eventCount, virtualTime: scheduler.now, acknowledged: workload.acknowledgedCount,
             reads: workload.readCount, unknown: workload.unknownCount, committed: checker.committed.count,
-            highestTerm: checker.termHighest, trace: trace)
+            faults: faults.count, highestTerm: checker.termHighest, marks: tally.marks, trace: trace)
     }
 
-    private func step() throws(Violation) {
+    /// The calls of all clients, for a checker elsewhere.
+    public var history: [HistoryOperation] { workload.history }
+
+    /// One line for each node.
+    public var nodeLines: [String] { nodes.map(\.line) }
+
+    func step() throws(Violation) {
         guard scheduler.step() else { throw Violation(invariant: "L1", text: "nothing will ever happen again") }
         if let id = scheduler.lastNode { nodes[Int(id.rawValue) - 1].observe() }
         mix(UInt64(bitPattern: scheduler.nanoseconds))
@@ -113,97 +117,59 @@ public final class Simulation {
 
     private func mix(_ value: UInt64) { trace = (trace ^ value) &* 0x0000_0100_0000_01B3 }
 
+    func say(_ line: @autoclosure () -> String) { onLine?("\(Fault.text(scheduler.nanoseconds)): \(line())") }
+
     // MARK: Faults
 
     private func nextFault() {
-        var pause = Int64(random.next() % UInt64(profile.faultPause))
-        // Now and then long enough for what follows from a fault: a new leader beside the old one.
-        if random.next() % 3 == 0 { pause += settings.electionTimeout.upperBound.nanoseconds * 2 }
-        scheduler.schedule(after: pause) { [self] in
+        scheduler.schedule(after: plan.pause()) { [self] in
             guard isFaulty else { return }
-            fault()
+            for fault in plan.next(nodes) { happen(fault) }
             nextFault()
         }
     }
 
-    private func fault() {
-        let victim = nodes[Int(random.next() % UInt64(nodes.count))]
-        switch random.next() % 4 {
-        case 0 where profile.crashes:
-            if victim.isUp {
-                victim.crash(losingPower: profile.powerFailures && random.next() % 2 == 0)
-            } else {
-                victim.start()
-            }
-        case 1 where profile.partitions: network.setCut(drawCut())
-        case 2 where profile.transfers:
-            victim.node?.transferLeadership(completion: { _ in })
-        default:
-            network.setCut([])
-            for node in nodes where random.next() % 2 == 0 { node.start() }
+    func node(_ id: NodeID) -> SimulatedNode? { nodes.first { $0.id == id } }
+
+    /// How many nodes may lose their data for ever while every committed entry keeps a good copy.
+    private var expendable: Int { (nodes.count - 1) / 2 }
+
+    /// Lets one fault happen. One that does not fit the moment (a crash of a node that is down) does nothing.
+    func happen(_ fault: Fault) {
+        say(fault.description)
+        faults.append(TimedFault(at: scheduler.nanoseconds, fault))
+        switch fault {
+        case .crash(let id, let losingPower, let changes):
+            node(id)?.crash(losingPower: losingPower, afterChanges: changes)
+        case .blackout:
+            if nodes.allSatisfy(\.isUp) { tally.reached(.powerLostEverywhere) }
+            for node in nodes { node.crash(losingPower: true) }
+        case .start(let id): node(id)?.start()
+        case .pause(let id, let nanoseconds): node(id)?.pause(nanoseconds: nanoseconds)
+        case .cut(let pairs): network.setCut(Set(pairs))
+        case .clog(let pairs, let nanoseconds): network.clog(pairs, nanoseconds: nanoseconds)
+        case .transfer(let id, let target):
+            node(id)?.node?.transferLeadership(to: target, completion: { _ in })
+        case .failWrite(let id): node(id)?.failNext(.write)
+        case .failSync(let id): node(id)?.failNext(.sync)
+        case .fillDisk(let id, let bytes): node(id)?.fillDisk(leaving: bytes)
+        case .freeDisk(let id): node(id)?.freeDisk()
+        case .slowDisk(let id, let range): node(id)?.slowDisk(range)
+        case .hangDisk(let id, let nanoseconds): node(id)?.hangDisk(nanoseconds: nanoseconds)
+        case .rot(let id, let file, let perMille, let bit):
+            guard let node = node(id) else { return }
+            // The atlas: so few nodes rot that every committed entry keeps a good copy, unless the run is about that.
+            let isSpared = !profile.faults.contains(.rotEverywhere) && !node.isRotten
+            if isSpared, nodes.count(where: \.isRotten) >= expendable { return }
+            node.rot(file, perMille: perMille, bit: bit)
+        case .drift(let id, let millionths): node(id)?.clock.drift(partsPerMillion: millionths)
         }
     }
 
-    private func drawCut() -> Set<SimulatedNetwork.Pair> {
-        let ids = nodes.map(\.id)
-        var cut: Set<SimulatedNetwork.Pair> = []
-        switch random.next() % 4 {
-        case 0:  // A leader alone, which does not know it yet.
-            guard let leader = nodes.last(where: { $0.node?.status.role == .leader })?.id else { break }
-            for other in ids where other != leader {
-                cut.insert(.init(from: leader, to: other))
-                cut.insert(.init(from: other, to: leader))
-            }
-        case 1:  // Two sides.
-            let side = Set(ids.filter { _ in random.next() % 2 == 0 })
-            for a in ids {
-                for b in ids where side.contains(a) != side.contains(b) { cut.insert(.init(from: a, to: b)) }
-            }
-        case 2:  // One node, in one direction or both.
-            let lone = ids[Int(random.next() % UInt64(ids.count))]
-            let way = random.next() % 3
-            for other in ids where other != lone {
-                if way != 0 { cut.insert(.init(from: lone, to: other)) }
-                if way != 1 { cut.insert(.init(from: other, to: lone)) }
-            }
-        default:  // Any ways.
-            for a in ids { for b in ids where a != b && random.next() % 4 == 0 { cut.insert(.init(from: a, to: b)) } }
-        }
-        return cut
-    }
-
-    // MARK: Healing
-
-    /// Faults off: one leader, everything acknowledged is there, and every node ends with the same log and state.
-    private func heal() throws(Violation) {
+    /// From now on nothing goes wrong any more.
+    func endFaults() {
         isFaulty = false
-        workload.isActive = false
-        network.profile.lossPerMille = 0
-        network.profile.delay = 50_000...1_000_000
-        for node in nodes { node.healDisk() }
-        network.setCut([])
-        for node in nodes { node.start() }
-        let limit = scheduler.now + settings.electionTimeout.upperBound * 60 + .seconds(10)
-        let writes = ConvergenceWrites(nodes: nodes, scheduler: scheduler, needed: 5)
-        writes.begin()
-        while !(writes.isDone && hasConverged()) {
-            try step()
-            if scheduler.now > limit {
-                throw Violation(invariant: "L1", text: "no convergence after healing: \(nodes.map(\.line))")
-            }
-        }
-        workload.checkOutcomes()
-        if let violation = checker.violation { throw violation }
-    }
-
-    private func hasConverged() -> Bool {
-        let statuses = nodes.compactMap { $0.node?.status }
-        guard statuses.count == nodes.count, statuses.filter({ $0.role == .leader }).count == 1,
-            let first = statuses.first
-        else { return false }
-        return statuses.allSatisfy {
-            $0.last == first.last && $0.lastApplied == first.last.index && $0.currentTerm == first.currentTerm
-        }
+        tally.isDisturbing = false
     }
 }
 
@@ -215,6 +181,8 @@ public struct SimulationReport: Sendable, Hashable {
     public var reads: Int
     public var unknown: Int
     public var committed: Int
+    public var faults: Int
     public var highestTerm: Term
+    public var marks: MarkSet
     public var trace: UInt64
 }

@@ -61,7 +61,7 @@ struct CitationTests {
     @Test("Each known bug and each invariant that is cited has its line", arguments: ["KnownBugs", "Invariants"])
     func lines(_ article: String) throws {
         let name = "\(article).md"
-        let letters = article == "KnownBugs" ? "RD" : "I"
+        let letters = article == "KnownBugs" ? "RD" : "IL"
         let text = try #require(Self.articles.first { $0.name == name }).lines
         let listed = text.filter { $0.hasPrefix("- **") }.compactMap { Self.words($0).first }
         #expect(Set(listed).count == listed.count, "a number has two lines")

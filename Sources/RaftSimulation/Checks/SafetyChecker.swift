@@ -17,7 +17,7 @@ final class SafetyChecker: @unchecked Sendable {
     struct Mirror {
         var hardState = HardState()
         /// By index − 1: term, and a hash over this entry and every one before it.
-        var entries: [(term: Term, prefix: UInt64)] = []
+        var entries: [(term: Term, prefix: UInt64, bytes: Int)] = []
         /// The write under way when the node crashed, which may survive in part.
         var torn: [LogOperation] = []
 
@@ -39,19 +39,39 @@ final class SafetyChecker: @unchecked Sendable {
     /// I9: the vote that each node has told somebody of.
     private var votesSent: [NodeID: [Term: NodeID]] = [:]
     /// I5.
-    private(set) var applied: [LogIndex: UInt64] = [:]
+    private(set) var applied: [LogIndex: (serial: UInt64, state: UInt64)] = [:]
     private var appliedOn: [NodeID: LogIndex] = [:]
+    /// I18.
+    private var appliedSerials: [UInt64: LogIndex] = [:]
+    /// I19.
+    private var refusedSerials: Set<UInt64> = []
+    /// I15: which life of each other node each node has heard first, by its incarnation.
+    private var incarnations: [NodeID: Incarnation] = [:]
+    /// I22.
+    private let limits: Configuration
+    /// Whose files have been damaged.
+    private var rotten: Set<NodeID> = []
+    /// Who asked for votes in each term.
+    private var candidates: [Term: NodeID] = [:]
     private var before: [NodeID: NodeStatus] = [:]
     private(set) var termHighest: Term = 0
 
-    init(voters: [NodeID]) {
+    let tally: MarkTally
+
+    init(voters: [NodeID], limits: Configuration, tally: MarkTally) {
         self.voters = voters
+        self.limits = limits
+        self.tally = tally
         for id in voters { mirrors[id] = Mirror() }
     }
 
     func fail(_ invariant: String, _ text: String) {
         if violation == nil { violation = Violation(invariant: invariant, text: text) }
     }
+
+    func reached(_ mark: Mark) { tally.reached(mark) }
+
+    func rotted(_ node: NodeID) { rotten.insert(node) }
 
     // MARK: The disk
 
@@ -75,6 +95,10 @@ final class SafetyChecker: @unchecked Sendable {
 
     private func truncate(_ node: NodeID, through id: LogID) {
         let keep = Int(id.index.rawValue)
+        let state = mirrors[node]!.hardState
+        if leaders[state.currentTerm]?.node == node, mirrors[node]!.entries.last?.term == state.currentTerm {
+            fail("I2", "node \(node) cut its log behind \(id) in term \(state.currentTerm), which it led")
+        }
         if let last = committed.last, id.index < last.id.index, mirrors[node]!.entries.count > keep,
             mirrors[node]!.entries[keep].prefix == committed[keep].prefix
         {
@@ -94,7 +118,7 @@ final class SafetyChecker: @unchecked Sendable {
                 fail("I3", "two different entries are \(entry.id); node \(node) stored the second")
             }
             known[entry.id] = prefix
-            mirrors[node]!.entries.append((entry.id.term, prefix))
+            mirrors[node]!.entries.append((entry.id.term, prefix, entry.payload.count))
             // I4: a leader's first own entry shows what it was elected with.
             if entry.kind == .blank, let leader = leaders[entry.id.term], leader.node == node {
                 checkCompleteness(of: node, committedCount: leader.committedCount)
@@ -150,7 +174,7 @@ final class SafetyChecker: @unchecked Sendable {
             if let other = known[entry.id], other != prefix {
                 fail("I21", "node \(node) came back with another \(entry.id)")
             }
-            new.entries.append((entry.id.term, prefix))
+            new.entries.append((entry.id.term, prefix, entry.payload.count))
         }
         if new.entries.count < required {
             fail("I21", "node \(node) lost entries: \(required) were acknowledged, \(new.entries.count) came back")
@@ -168,6 +192,9 @@ final class SafetyChecker: @unchecked Sendable {
         let durable = mirror.hardState.currentTerm
         switch request {
         case .vote(let vote) where vote.phase == .vote:
+            if candidates.updateValue(node, forKey: vote.term).map({ $0 != node }) == true {
+                reached(.twoCandidatesInOneTerm)
+            }
             // A question of a term that is over may still leave, when its link opens late: nobody counts the answer.
             let isStored = mirror.hardState == HardState(currentTerm: vote.term, votedFor: node)
             if durable <= vote.term, !isStored {
@@ -229,7 +256,10 @@ final class SafetyChecker: @unchecked Sendable {
         }
         guard status.role != .stopped else { return }
         termHighest = max(termHighest, status.currentTerm)
-        if status.role == .leader { checkLeader(status) }
+        if status.role == .leader {
+            checkLeader(status)
+            checkBounds(status)
+        }
         if let old = before[node] {
             if status.currentTerm < old.currentTerm {
                 fail("I8", "node \(node): term \(old.currentTerm) to \(status.currentTerm)")
@@ -257,6 +287,7 @@ final class SafetyChecker: @unchecked Sendable {
     }
 
     private func checkLeader(_ status: NodeStatus) {
+        if status.currentTerm < termHighest, leaders[termHighest] != nil { reached(.twoLeaders) }
         guard let known = leaders[status.currentTerm] else {
             leaders[status.currentTerm] = (status.id, committed.count)
             return
@@ -294,13 +325,68 @@ final class SafetyChecker: @unchecked Sendable {
         _ = prefix
     }
 
+    /// I22: what waits has its limits.
+    private func checkBounds(_ status: NodeStatus) {
+        for peer in status.peers where peer.inflightCount > limits.maximumInflightAppends {
+            fail(
+                "I22",
+                "leader \(status.id) has \(peer.inflightCount) appends on their way to node \(peer.id), the limit is \(limits.maximumInflightAppends)"
+            )
+        }
+        let entries = mirrors[status.id]!.entries
+        var bytes = 0
+        var count = 0
+        var position = entries.count - 1
+        while position >= Int(status.commitIndex.rawValue), position >= 0, entries[position].term == status.currentTerm
+        {
+            bytes += entries[position].bytes
+            count += entries[position].bytes > 0 ? 1 : 0
+            position -= 1
+        }
+        // A single command may be larger than the limit.
+        if count > 1, bytes > limits.maximumUncommittedBytes {
+            fail(
+                "I22",
+                "leader \(status.id) holds \(bytes) uncommitted bytes, the limit is \(limits.maximumUncommittedBytes)")
+        }
+    }
+
+    // MARK: Who talks to whom
+
+    /// I15: a node that has met one life of another takes nothing from a second one.
+    func arrived(from sender: NodeID, _ incarnation: Incarnation?, at node: NodeID) {
+        guard let incarnation else { return }
+        if let known = incarnations[sender], known != incarnation {
+            fail("I15", "node \(node) took a message of node \(sender) in incarnation \(incarnation), after \(known)")
+        }
+        incarnations[sender] = incarnation
+    }
+
     // MARK: The state machine
 
-    func applied(_ serial: UInt64, at id: LogID, on node: NodeID) {
-        if let other = applied[id.index], other != serial {
-            fail("I5", "node \(node) applied \(serial) at \(id), another node \(other)")
+    /// Where the command with this number was applied, if anywhere.
+    func appliedIndex(_ serial: UInt64) -> LogIndex? { appliedSerials[serial] }
+
+    /// The client was told that this command certainly has no effect.
+    func refused(_ serial: UInt64) {
+        refusedSerials.insert(serial)
+        if appliedSerials[serial] != nil { fail("I19", "call \(serial) was applied, and then refused") }
+    }
+
+    func applied(_ serial: UInt64, at id: LogID, on node: NodeID, state: UInt64) {
+        if let other = applied[id.index] {
+            if other.serial != serial {
+                fail("I5", "node \(node) applied \(serial) at \(id), another node \(other.serial)")
+            } else if other.state != state {
+                fail("I20", "after entry \(id) node \(node) is in another state than the others were")
+            }
+        } else {
+            applied[id.index] = (serial, state)
+            if appliedSerials.updateValue(id.index, forKey: serial) != nil {
+                fail("I18", "serial \(serial) was applied twice; the second time at \(id) on node \(node)")
+            }
+            if refusedSerials.contains(serial) { fail("I19", "call \(serial) was refused, and applied at \(id)") }
         }
-        applied[id.index] = serial
         if let last = appliedOn[node], id.index <= last { fail("I5", "node \(node) applied \(id) after entry \(last)") }
         appliedOn[node] = id.index
         if Int(id.index.rawValue) > committed.count { fail("I5", "node \(node) applied \(id), which is not committed") }

@@ -6,17 +6,25 @@ final class ObservedLogStore: LogStore, @unchecked Sendable {
     private let inner: any LogStore
     private let node: NodeID
     private let checker: SafetyChecker
+    private let fileSystem: SimulatedFileSystem
     /// The write under way, and whether the machine is failing in the middle of it.
     private(set) var underWay: [LogOperation] = []
     var isFailing = false
 
-    init(_ inner: any LogStore, node: NodeID, checker: SafetyChecker) {
+    init(_ inner: any LogStore, node: NodeID, checker: SafetyChecker, fileSystem: SimulatedFileSystem) {
         self.inner = inner
         self.node = node
         self.checker = checker
+        self.fileSystem = fileSystem
+    }
+
+    private func countNames(_ isCounted: (String) -> Bool) -> Int {
+        (try? fileSystem.list("/data/log"))?.count(where: isCounted) ?? 0
     }
 
     func open() throws -> RecoveredLog {
+        let broken = countNames { $0.hasSuffix(".broken") }
+        let segments = countNames { !$0.hasSuffix(".broken") }
         let log = try inner.open()
         var entries: [Entry] = []
         var next = log.purged.index.next
@@ -25,14 +33,19 @@ final class ObservedLogStore: LogStore, @unchecked Sendable {
             entries += (0..<batch.count).map { batch[$0] }
             next = batch.lastIndex.next
         }
+        if countNames({ $0.hasSuffix(".broken") }) > broken { checker.reached(.tornTailPassed) }
+        checker.reached(
+            log.last == .zero ? .recoveredNothing : segments > 2 ? .recoveredManySegments : .recoveredOneSegment)
         checker.recovered(log, entries, on: node)
         return log
     }
 
     func write(_ operations: [LogOperation]) throws {
         underWay = operations
+        let before = fileSystem.nameCount
         try inner.write(operations)
         guard !isFailing else { return }
+        if fileSystem.nameCount > before { checker.reached(.segmentRolled) }
         underWay = []
         checker.wrote(operations, on: node)
     }

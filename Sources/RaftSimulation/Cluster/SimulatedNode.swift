@@ -10,115 +10,257 @@ final class SimulatedNode: @unchecked Sendable {
     private let network: SimulatedNetwork
     let checker: SafetyChecker
     let settings: Configuration
-    let members: ClusterConfiguration
+    private let members: ClusterConfiguration
     let segmentBytes: Int
+    /// How long its disk takes for a write when nothing is wrong with it.
+    private let usualLatency: ClosedRange<Int64>
     private var diskLatency: ClosedRange<Int64>
+    private let preparesSegments: Bool
+    private let seed: UInt64
+    private let log: @Sendable (String) -> Void
+    let clock: NodeClock
     let fileSystem = SimulatedFileSystem()
-    var random: RandomSource
 
-    private var life: Life?
+    private(set) var life: Life?
     private var store: ObservedLogStore?
     private var directory: DataDirectory?
     private(set) var disk: SimulatedLoop?
     /// Every loop of the present life, the node's own first.
     private(set) var loops: [SimulatedLoop] = []
-    private(set) var node: RaftNode<Ledger>?
-    private(set) var startFailure: RaftError?
+    private(set) var node: RaftNode<SimulatedStore>?
+    /// Something was done to this node's disk after which it may stop, or refuse to start, until the next life.
+    private var isExcused = false
+    /// A bit of its files has turned over: it may refuse to start for ever.
+    private(set) var isRotten = false
+    private(set) var stopReason: RaftError?
 
-    init(
-        settings: Configuration, members: ClusterConfiguration, segmentBytes: Int, diskLatency: ClosedRange<Int64>,
-        scheduler: Scheduler, network: SimulatedNetwork, checker: SafetyChecker, seed: UInt64
-    ) {
-        id = settings.id
-        self.settings = settings
-        self.members = members
-        self.segmentBytes = segmentBytes
-        self.diskLatency = diskLatency
+    struct Setting {
+        var configuration: Configuration
+        var members: ClusterConfiguration
+        var segmentBytes: Int
+        var diskLatency: ClosedRange<Int64>
+        var preparesSegments: Bool
+        var clockOffset: Int64
+        var seed: UInt64
+        /// Takes the node's own log lines.
+        var log: @Sendable (String) -> Void
+    }
+
+    init(_ setting: Setting, scheduler: Scheduler, network: SimulatedNetwork, checker: SafetyChecker) {
+        id = setting.configuration.id
+        settings = setting.configuration
+        members = setting.members
+        segmentBytes = setting.segmentBytes
+        usualLatency = setting.diskLatency
+        diskLatency = setting.diskLatency
+        preparesSegments = setting.preparesSegments
+        seed = setting.seed
+        log = setting.log
+        clock = NodeClock(scheduler: scheduler, offset: setting.clockOffset)
         self.scheduler = scheduler
         self.network = network
         self.checker = checker
-        random = RandomSource(seed: seed)
     }
 
     var isUp: Bool { node != nil }
+    var isPaused: Bool { life?.isPaused ?? false }
+    var role: NodeRole { node?.status.role ?? .stopped }
+
+    /// Random numbers that depend on nothing but the node and the moment: taking one fault out of a run must not
+    /// change what the others do.
+    func randomness(_ purpose: UInt64) -> RandomSource {
+        RandomSource(seed: seed ^ UInt64(bitPattern: scheduler.nanoseconds) &* 0x9E37_79B9_7F4A_7C15 ^ purpose)
+    }
 
     func start() {
         guard node == nil else { return }
         let life = Life(node: id)
+        isExcused = fileSystem.isLimited
+        var random = randomness(1)
         do {
             let directory = try DataDirectory.open(
                 "/data", cluster: settings.cluster, node: id, mode: .create, fileSystem: fileSystem, using: &random)
-            let log = try SegmentedLog(directory: directory, segmentBytes: segmentBytes)
-            let store = ObservedLogStore(log, node: id, checker: checker)
             func loop(_ latency: ClosedRange<Int64>) -> SimulatedLoop {
-                SimulatedLoop(scheduler: scheduler, life: life, latency: latency, seed: random.next())
+                SimulatedLoop(scheduler: scheduler, life: life, clock: clock, latency: latency, seed: random.next())
             }
             let disk = loop(diskLatency)
+            let segments = try SegmentedLog(
+                directory: directory, segmentBytes: segmentBytes,
+                preparation: preparesSegments ? loop(100_000...5_000_000) : nil)
+            let store = ObservedLogStore(segments, node: id, checker: checker, fileSystem: fileSystem)
             let all = [loop(1_000...20_000), disk, loop(1_000...100_000), loop(10_000...1_000_000)]
             let loops = NodeLoops(loop: all[0], disk: disk, apply: all[2], reads: all[3])
             let (checker, id) = (checker, id)
             let node = try RaftNode(
                 configuration: settings,
-                machine: Ledger { serial, entry in checker.applied(serial, at: entry, on: id) },
+                machine: SimulatedStore { checker.applied($0, at: $1, on: id, state: $2) },
                 store: store, transport: network.transport(for: life), loops: loops, bootstrap: members,
                 peers: directory.peers(),
-                seed: random.next(), logger: Logger(label: "simulation") { _ in SwiftLogNoOpLogHandler() })
+                seed: random.next(), logger: Logger(label: "simulation") { [log] _ in SimulatedLog(node: id, log) })
             self.life = life
             self.store = store
             self.disk = disk
             self.loops = all
             self.directory = directory
             self.node = node
-            node.start { [weak self] result in
-                if case .failure(let error) = result, life.isAlive {
-                    self?.checker.fail("I21", "node \(id) did not start: \(error)")
+            stopReason = nil
+            node.start { [weak self] (result: Result<Void, RaftError>) in
+                guard let self, life.isAlive else { return }
+                switch result {
+                case .success: if isRotten { self.checker.reached(.rotSurvived) }
+                case .failure(let error): failedToStart(error)
                 }
             }
         } catch {
+            failedToStart(error)
+        }
+    }
+
+    /// I21: the disk alone is enough for a start, whatever a crash did to it; only damage is a reason to refuse.
+    private func failedToStart(_ error: any Error) {
+        if isRotten {
+            checker.reached(.rotRefused)
+        } else if !isExcused {
             checker.fail("I21", "node \(id) did not start: \(error)")
         }
+        stopReason = error as? RaftError
+        endLife()
+        fileSystem.killProcess()
     }
 
-    /// From now on the disk is as fast as a good one.
-    func healDisk() {
-        diskLatency = 50_000...500_000
-        disk?.latency = diskLatency
-    }
+    // MARK: Faults
 
-    /// Ends the node at once. With `losingPower`, what its disk had not synced is lost in any part; and a write that
-    /// was under way may have got anywhere.
-    func crash(losingPower: Bool) {
-        guard let life, let disk, let store else { return }
-        if disk.isBusy, random.next() % 2 == 0 {
+    /// Ends the node at once. With `losingPower`, what its disk had not synced is lost in any part. With `changes`,
+    /// the write that waits for the disk is begun first, and ends after so many changes of files.
+    func crash(losingPower: Bool, afterChanges changes: Int? = nil) {
+        guard life != nil, let disk, let store else { return }
+        if let changes, disk.isBusy {
             store.isFailing = true
-            fileSystem.stop(afterChanges: Int(random.next() % 8))
+            fileSystem.stop(afterChanges: changes)
             disk.runNext()
         }
-        life.isAlive = false
-        network.remove(life)
+        for operation in store.underWay {
+            if case .hardState = operation {
+                checker.reached(.crashDuringVote)
+            } else {
+                checker.reached(.crashDuringAppend)
+            }
+        }
+        if losingPower, fileSystem.hasPendingNames { checker.reached(.crashDuringNameChange) }
         checker.crashed(id, during: store.underWay)
+        endLife()
+        if losingPower {
+            var random = randomness(2)
+            fileSystem.crash(using: &random)
+        } else {
+            fileSystem.killProcess()
+        }
+        isExcused = false
+    }
+
+    private func endLife() {
+        life?.isAlive = false
+        if let life { network.remove(life) }
         node = nil
-        self.store = nil
-        self.disk = nil
+        store = nil
+        disk = nil
         loops = []
         directory = nil
-        self.life = nil
-        if losingPower { fileSystem.crash(using: &random) } else { fileSystem.killProcess() }
+        life = nil
     }
+
+    func pause(nanoseconds: Int64) { if let life { scheduler.pause(life, nanoseconds: nanoseconds) } }
+
+    func slowDisk(_ latency: ClosedRange<Int64>) {
+        diskLatency = latency
+        disk?.latency = latency
+    }
+
+    func hangDisk(nanoseconds: Int64) { disk?.hang(nanoseconds: nanoseconds) }
+
+    func failNext(_ operation: SimulatedFileSystem.Operation) {
+        guard isUp else { return }
+        isExcused = true
+        fileSystem.failNext(operation, at: "/data/")
+        checker.reached(operation == .write ? .writeFailed : .syncFailed)
+    }
+
+    func fillDisk(leaving bytes: Int) {
+        isExcused = true
+        checker.reached(.diskFull)
+        fileSystem.limitCapacity(fileSystem.byteCount + bytes)
+    }
+
+    func freeDisk() { fileSystem.limitCapacity(nil) }
+
+    func rot(_ file: String, perMille: Int, bit: Int) {
+        let path = "/data/\(file)"
+        guard let count = fileSystem.contents(of: path)?.count, count > 0 else { return }
+        isRotten = true
+        checker.rotted(id)
+        fileSystem.damage(path, at: count * perMille / 1000, mask: 1 << UInt8(bit))
+    }
+
+    /// The files that can rot, in order.
+    var files: [String] {
+        let names = ((try? fileSystem.list("/data/log")) ?? []).map { "log/\($0)" }
+        return ["vote", "identity", "peers"].filter { fileSystem.contents(of: "/data/\($0)") != nil } + names
+    }
+
+    /// From now on nothing is wrong with the machine any more.
+    func heal() {
+        if let life { scheduler.resume(life) }
+        slowDisk(min(usualLatency.lowerBound, 50_000)...min(usualLatency.upperBound, 500_000))
+        freeDisk()
+        fileSystem.clearFaults()
+        clock.drift(partsPerMillion: 0)
+    }
+
+    // MARK: Looking
 
     /// Looks at the node after something happened to it.
     func observe() {
         guard let node else { return }
         let status = node.status
+        if status.role == .stopped, let reason = status.stopReason {
+            // A node whose disk failed ends by itself, and says why (I24 for every other reason).
+            if isExcused || (isRotten && reason.code == .corrupt) {
+                stopReason = reason
+                return crash(losingPower: false)
+            }
+        }
         if status.incarnation.rawValue != 0 { checker.look(at: status) }
+    }
+
+    /// One line for a report.
+    var line: String {
+        guard let status = node?.status else {
+            return "node \(id): down\(stopReason.map { ", because \($0)" } ?? "")\(isRotten ? ", rotten" : "")"
+        }
+        let peers = status.peers.map {
+            " [\($0.id): match \($0.matchIndex), next \($0.nextIndex), \($0.inflightCount) out, \($0.isProbing ? "probing, " : "")\($0.isReachable ? "reachable" : "lost"), heard \($0.sinceHeard)]"
+        }
+        return
+            "node \(id): \(status.role) term \(status.currentTerm) log \(status.last) durable \(status.durableIndex) commit \(status.commitIndex) applied \(status.lastApplied)\(isPaused ? ", paused" : "")\(peers.joined())"
     }
 }
 
-extension SimulatedNode {
-    /// One line for a report.
-    var line: String {
-        guard let status = node?.status else { return "\(id): down" }
-        return
-            "\(id): \(status.role) term \(status.currentTerm) log \(status.last) durable \(status.durableIndex) commit \(status.commitIndex) applied \(status.lastApplied)\(status.peers.map { " [\($0.id): match \($0.matchIndex), next \($0.nextIndex), \($0.inflightCount) out, \($0.isProbing ? "probing, " : "")\($0.isReachable ? "reachable" : "lost"), heard \($0.sinceHeard)]" }.joined())"
+/// Hands a simulated node's log lines to whoever watches the run.
+private struct SimulatedLog: LogHandler {
+    let node: NodeID
+    let write: @Sendable (String) -> Void
+    var metadata: Logger.Metadata = [:]
+    var logLevel = Logger.Level.info
+
+    init(node: NodeID, _ write: @escaping @Sendable (String) -> Void) {
+        self.node = node
+        self.write = write
     }
+
+    subscript(metadataKey key: String) -> Logger.Metadata.Value? {
+        get { metadata[key] }
+        set { metadata[key] = newValue }
+    }
+
+    func log(event: LogEvent) { write("node \(node): \(event.message)") }
 }

@@ -1,124 +1,347 @@
 internal import Raft
 
-/// Clients that write serial numbers and read them back, and what became of each call.
+/// Clients that change and read a few keys, and what became of each of their calls.
 final class Workload: @unchecked Sendable {
     // @unchecked: as the scheduler.
     private let scheduler: Scheduler
     private let nodes: [SimulatedNode]
     private let checker: SafetyChecker
+    private let profile: WorkloadProfile
     private var random: RandomSource
-    private var nextSerial: UInt64 = 1
     private var clientCount = 0
-    private(set) var acknowledged: [UInt64: LogIndex] = [:]
-    private(set) var refused: Set<UInt64> = []
-    private(set) var unknownCount = 0
-    private(set) var readCount = 0
+    private var calls: [Call] = []
+    /// The end of what is known to be acknowledged.
     private var acknowledgedThrough: LogIndex = 0
+    private(set) var acknowledgedCount = 0
+    private(set) var readCount = 0
+    private(set) var unknownCount = 0
     var isActive = true
-    /// Nanoseconds that a client waits for an answer.
-    private let patience: Int64 = 3_000_000_000
 
-    init(scheduler: Scheduler, nodes: [SimulatedNode], checker: SafetyChecker, seed: UInt64) {
+    /// One call and what became of it. Its serial number is one above its position.
+    private struct Call {
+        enum End { case open, done, refused, unknown }
+        var operation: HistoryOperation
+        /// The life of the node that took it.
+        let life: Life
+        var end = End.open
+        /// A read: the last entry that the machine had applied when it looked.
+        var seenThrough: LogIndex = 0
+    }
+
+    init(
+        scheduler: Scheduler, nodes: [SimulatedNode], checker: SafetyChecker, profile: WorkloadProfile, seed: UInt64
+    ) {
         self.scheduler = scheduler
         self.nodes = nodes
         self.checker = checker
+        self.profile = profile
         random = RandomSource(seed: seed)
     }
 
-    /// How one client behaves.
-    private struct Habit {
-        /// Nanoseconds between an answer and the next call.
-        var pause: ClosedRange<Int64>
+    /// Every call that had, or may have had, an effect, and every read that was answered.
+    var history: [HistoryOperation] {
+        calls.compactMap { call in
+            switch call.end {
+            case .refused: nil
+            case .done: call.operation
+            case .open, .unknown: call.operation.kind == .get ? nil : call.operation
+            }
+        }
+    }
+
+    // MARK: Clients
+
+    private final class Client: @unchecked Sendable {
+        // @unchecked: as the scheduler.
+        let id: UInt64
         /// How many of ten calls are reads.
-        var readsOfTen: UInt64
+        let readsOfTen: UInt64
+        var hint: NodeID?
+        /// The value that each key had when this client last saw it: what it expects in a compare-and-swap.
+        var seen: [String: String] = [:]
+        init(id: UInt64, readsOfTen: UInt64) {
+            self.id = id
+            self.readsOfTen = readsOfTen
+        }
     }
 
     /// Every second client mostly reads: one that writes soon waits at a leader that was cut off, and would never see
     /// a stale read there.
-    func addClient(pause: ClosedRange<Int64>) {
+    func addClient() {
         clientCount += 1
-        think(Habit(pause: pause, readsOfTen: clientCount % 2 == 0 ? 9 : 2), hint: nil)
+        think(Client(id: UInt64(clientCount), readsOfTen: clientCount % 2 == 0 ? 9 : 2))
     }
 
-    private func think(_ habit: Habit, hint: NodeID?) {
-        let pause = habit.pause
-        let span = UInt64(pause.upperBound - pause.lowerBound + 1)
-        scheduler.schedule(after: pause.lowerBound + Int64(random.next() % span)) { [self] in
+    private func draw(_ range: ClosedRange<Int64>) -> Int64 {
+        range.lowerBound + Int64(random.next() % UInt64(range.upperBound - range.lowerBound + 1))
+    }
+
+    private func think(_ client: Client) {
+        var pause = draw(profile.pause)
+        if random.next() % 64 == 0 { pause *= 30 }  // Now and then nothing for a while, and then all at once.
+        scheduler.schedule(after: pause) { [self] in
             guard isActive else { return }
             let up = nodes.filter(\.isUp)
-            guard !up.isEmpty else { return think(habit, hint: nil) }
+            guard !up.isEmpty else { return think(client) }
             // Now and then somewhere else: whoever only follows hints never meets a second leader.
-            let isSticky = random.next() % 10 < 7
-            let node = (isSticky ? up.first { $0.id == hint } : nil) ?? up[Int(random.next() % UInt64(up.count))]
-            if random.next() % 10 < habit.readsOfTen { read(node, habit) } else { write(node, habit) }
-        }
-    }
-
-    private func write(_ target: SimulatedNode, _ habit: Habit) {
-        guard let node = target.node else { return think(habit, hint: nil) }
-        let serial = nextSerial
-        nextSerial += 1
-        let once = Once()
-        scheduler.schedule(after: patience) { [self] in
-            if once.claim() {
-                unknownCount += 1
-                think(habit, hint: nil)
+            let hinted = random.next() % 10 < 7 ? up.first { $0.id == client.hint } : nil
+            if hinted != nil { checker.reached(.hintFollowed) }
+            let node = hinted ?? up[Int(random.next() % UInt64(up.count))]
+            let key = drawKey()
+            let kind = random.next() % 10 < client.readsOfTen ? .get : drawChange(client, key)
+            let once = Once()
+            scheduler.schedule(after: profile.patience) { [self] in
+                guard once.claim() else { return }
+                checker.reached(.callerGaveUp)
+                client.hint = nil
+                think(client)
             }
-        }
-        node.propose(Ledger.Write(serial: serial)) { [self] result in
-            switch result {
-            case .success(let index):
-                // Even if the client has given up: the node has promised.
-                acknowledged[serial] = index
-                acknowledgedThrough = max(acknowledgedThrough, index)
-                if checker.applied[index] != serial {
-                    checker.fail("I5", "serial \(serial) was acknowledged at entry \(index), which holds another")
+            call(kind, key: key, client: client.id, at: node) { [self] result in
+                switch result {
+                case .success(let found):
+                    if case .get = kind {
+                        client.seen[key] = found
+                    } else if case .put(let value) = kind {
+                        client.seen[key] = value
+                    }
+                    client.hint = node.id
+                case .failure(let error): client.hint = error.leader?.id
                 }
-                if once.claim() { think(habit, hint: target.id) }
-            case .failure(let error):
-                if error.outcome == .nothingHappened { refused.insert(serial) } else { unknownCount += 1 }
-                if once.claim() { think(habit, hint: error.leader?.id) }
+                if once.claim() { think(client) }
             }
         }
     }
 
-    private func read(_ target: SimulatedNode, _ habit: Habit) {
-        guard let node = target.node else { return think(habit, hint: nil) }
-        let floor = acknowledgedThrough
-        let once = Once()
-        scheduler.schedule(after: patience) { [self] in if once.claim() { think(habit, hint: nil) } }
-        let settle = { @Sendable [self] (result: Result<Result<LogIndex, any Error>, RaftError>) in
+    private func drawKey() -> String {
+        random.next() % 2 == 0 ? "hot\(random.next() % 2)" : "cold\(random.next() % UInt64(profile.keyCount))"
+    }
+
+    private func drawChange(_ client: Client, _ key: String) -> HistoryOperation.Kind {
+        let value = "\(calls.count + 1)"
+        switch random.next() % 10 {
+        case 0..<5: return .put(value)
+        case 5..<8: return .compareAndSwap(expected: client.seen[key], new: value)
+        default: return .append("+\(value)")
+        }
+    }
+
+    // MARK: Calls
+
+    /// Makes one call. `done` is told what was found, with a read; it may never be called.
+    private func call(
+        _ kind: HistoryOperation.Kind, key: String, client: UInt64, at target: SimulatedNode,
+        done: @escaping @Sendable (Result<String?, RaftError>) -> Void
+    ) {
+        guard let node = target.node, let life = target.life else {
+            return done(.failure(RaftError(.stopped, "node \(target.id) is down")))
+        }
+        let position = calls.count
+        calls.append(
+            Call(
+                operation: HistoryOperation(
+                    client: client, key: key, kind: kind, callNanoseconds: scheduler.nanoseconds), life: life))
+        let serial = UInt64(position + 1)
+        let change: SimulatedStore.Command.Change
+        switch kind {
+        case .get: return read(position, target, node, done)
+        case .put(let value): change = .put(value)
+        case .append(let value): change = .append(value)
+        case .compareAndSwap(let expected, let new): change = .compareAndSwap(expected: expected, new: new)
+        }
+        let padding = profile.padding > 0 ? Int(random.next() % UInt64(profile.padding)) : 0
+        node.propose(.init(serial: serial, key: key, change, padding: padding)) { [self] result in
             switch result {
-            case .success(let value):
-                if let last = try? value.get(), last < floor {
+            case .success(let output):
+                // Even if the client has given up: the node has promised.
+                acknowledgedThrough = max(acknowledgedThrough, output.index)
+                acknowledgedCount += 1
+                if checker.applied[output.index]?.serial != serial {
                     checker.fail(
-                        "I16", "node \(target.id) read entry \(last) as its last after \(floor) was acknowledged")
+                        "I5", "serial \(serial) was acknowledged at entry \(output.index), which holds another")
+                }
+                if case .compareAndSwap = kind {
+                    checker.reached(output.isDone ? .swapped : .notSwapped)
+                    finish(position, .swapped(output.isDone))
+                } else {
+                    finish(position, .done)
+                }
+                done(.success(nil))
+            case .failure(let error):
+                fail(position, error)
+                done(.failure(error))
+            }
+        }
+    }
+
+    private func read(
+        _ position: Int, _ target: SimulatedNode, _ node: RaftNode<SimulatedStore>,
+        _ done: @escaping @Sendable (Result<String?, RaftError>) -> Void
+    ) {
+        let floor = acknowledgedThrough
+        let key = calls[position].operation.key
+        let settle = { @Sendable [self] (result: Result<Result<Sight, any Error>, RaftError>) in
+            switch result {
+            case .success(let seen):
+                guard let seen = try? seen.get() else { return }
+                // Cheap, and at once; whether the value is right shows at the end.
+                if seen.last < floor {
+                    checker.fail(
+                        "I16", "node \(target.id) read entry \(seen.last) as its last after \(floor) was acknowledged")
                 }
                 readCount += 1
-                if once.claim() { think(habit, hint: target.id) }
+                calls[position].seenThrough = seen.last
+                finish(position, .value(seen.value))
+                done(.success(seen.value))
             case .failure(let error):
-                if once.claim() { think(habit, hint: error.leader?.id) }
+                fail(position, error)
+                done(.failure(error))
             }
         }
-        node.read(.linearizable, { $0.last }, completion: settle)
+        node.read(.linearizable, { Sight(value: $0.values[key], last: $0.last) }, completion: settle)
     }
 
-    /// At the end: everything acknowledged is there, and nothing that was refused.
-    func checkOutcomes() {
-        var indexes: [UInt64: LogIndex] = [:]
-        for (index, serial) in checker.applied {
-            if let other = indexes[serial] {
-                checker.fail("I18", "serial \(serial) was applied at \(other) and \(index)")
-            }
-            indexes[serial] = index
-        }
-        for (serial, index) in acknowledged where indexes[serial] != index {
-            checker.fail("I7", "serial \(serial), acknowledged at entry \(index), is lost")
-        }
-        for serial in refused where indexes[serial] != nil {
-            checker.fail("I19", "serial \(serial) was refused, and applied all the same")
+    private struct Sight: Sendable {
+        var value: String?
+        var last: LogIndex
+    }
+
+    private func finish(_ position: Int, _ result: HistoryOperation.Result) {
+        settle(position, .done)
+        calls[position].operation.finish(result, at: scheduler.nanoseconds)
+    }
+
+    private func fail(_ position: Int, _ error: RaftError) {
+        settle(position, error.outcome == .nothingHappened ? .refused : .unknown)
+        if error.outcome == .nothingHappened, calls[position].operation.kind != .get {
+            checker.refused(UInt64(position + 1))
+        } else {
+            unknownCount += 1
         }
     }
+
+    private func settle(_ position: Int, _ end: Call.End) {
+        if calls[position].end != .open {
+            checker.fail("I23", "call \(position + 1) was answered twice: \(calls[position].end), then \(end)")
+        }
+        calls[position].end = end
+    }
+
+    // MARK: The end
+
+    /// What is left for the auditor to do: writes and reads that must succeed once nothing is wrong any more.
+    private var audit: [(kind: HistoryOperation.Kind?, key: String)] = []
+    private var auditAttempts = 0
+    var auditIsDone: Bool { audit.isEmpty }
+
+    /// Makes `writes` writes, and reads every key that there is, through any of these nodes (L2, L3).
+    func beginAudit(writes: Int, through nodes: [SimulatedNode]) {
+        var keys: [String] = []
+        for call in calls where !keys.contains(call.operation.key) { keys.append(call.operation.key) }
+        audit = (0..<writes).map { _ in (nil, "audit") } + keys.sorted().map { (.get, $0) }
+        while audit.count < 2 * writes { audit.append((.get, "audit")) }
+        nextAudit(through: nodes)
+    }
+
+    private func nextAudit(through nodes: [SimulatedNode], hint: NodeID? = nil) {
+        guard let next = audit.first else { return }
+        auditAttempts += 1
+        let target = nodes.first { $0.id == hint } ?? nodes[auditAttempts % nodes.count]
+        let kind = next.kind ?? .put("\(calls.count + 1)")
+        let once = Once()
+        let again = { @Sendable [self] (hint: NodeID?, pause: Int64) in
+            guard once.claim() else { return }
+            scheduler.schedule(after: pause) { [self] in nextAudit(through: nodes, hint: hint) }
+        }
+        scheduler.schedule(after: profile.patience) { again(nil, 0) }
+        call(kind, key: next.key, client: 0, at: target) { [self] result in
+            switch result {
+            case .success:
+                audit.removeFirst()
+                again(target.id, 100_000)
+            case .failure(let error): again(error.leader?.id, 10_000_000)
+            }
+        }
+    }
+
+    /// Whether the calls, taken in the order of the log (a read behind the last entry that it saw), explain every answer
+    /// and keep every call that ended before another began before it. Then the history is linearizable.
+    func logOrderIsWitness() -> Bool {
+        struct Placed {
+            var call: Int
+            /// Twice the log's index, and one more for a read.
+            var place: UInt64
+        }
+        var placed: [Placed] = []
+        for (position, call) in calls.enumerated() {
+            if call.operation.kind == .get {
+                if call.end == .done { placed.append(Placed(call: position, place: call.seenThrough.rawValue * 2 + 1)) }
+            } else if let index = checker.appliedIndex(UInt64(position + 1)) {
+                placed.append(Placed(call: position, place: index.rawValue * 2))
+            }
+        }
+        placed.sort { ($0.place, $0.call) < ($1.place, $1.call) }
+        var values: [String: String] = [:]
+        for item in placed {
+            let operation = calls[item.call].operation
+            switch operation.kind {
+            case .get: if operation.result != .value(values[operation.key]) { return false }
+            case .put(let value): values[operation.key] = value
+            case .append(let value): values[operation.key, default: ""] += value
+            case .compareAndSwap(let expected, let new):
+                let isSwapped = values[operation.key] == expected
+                if case .swapped(let told) = operation.result, told != isSwapped { return false }
+                if isSwapped { values[operation.key] = new }
+            }
+        }
+        // In order of beginning: nothing that begins later than a call has ended comes before it.
+        let ends = placed.compactMap { item in
+            calls[item.call].operation.returnNanoseconds.map { (time: $0, place: item.place) }
+        }.sorted { $0.time < $1.time }
+        var highest: UInt64 = 0
+        var next = 0
+        for item in placed.sorted(by: { $0.call < $1.call }) {
+            let begin = calls[item.call].operation.callNanoseconds
+            while next < ends.count, ends[next].time < begin {
+                highest = max(highest, ends[next].place)
+                next += 1
+            }
+            if item.place < highest { return false }
+        }
+        return true
+    }
+
+    /// At the end: nothing that was asked is without an answer, everything acknowledged is there once, and nothing that
+    /// was refused (I18, I19, I23).
+    ///
+    /// - Parameter isCutShort: the run ends in the middle of its faults; calls may still be without an answer.
+    func checkOutcomes(isCutShort: Bool = false) {
+        for (position, call) in calls.enumerated() {
+            let serial = UInt64(position + 1)
+            let isApplied = checker.appliedIndex(serial) != nil
+            switch call.end {
+            case .open where call.life.isAlive && !isCutShort:
+                checker.fail("I23", "call \(serial), \(call.operation.kind), was never answered")
+            case .open, .unknown:
+                if call.operation.kind != .get { checker.reached(isApplied ? .unknownApplied : .unknownNeverApplied) }
+            case .done:
+                if call.operation.kind != .get, !isApplied { checker.fail("I7", "acknowledged call \(serial) is lost") }
+            case .refused:
+                if isApplied { checker.fail("I19", "call \(serial) was refused, and applied all the same") }
+            }
+        }
+    }
+}
+
+/// How the clients of one run behave.
+public struct WorkloadProfile: Sendable {
+    public var clientCount = 4
+    /// Nanoseconds between an answer and a client's next call.
+    public var pause: ClosedRange<Int64> = 1_000_000...40_000_000
+    /// Nanoseconds that a client waits for an answer.
+    public var patience: Int64 = 3_000_000_000
+    public var keyCount = 6
+    /// Up to so many bytes are added to a command.
+    public var padding = 0
 }
 
 /// Whoever comes first.

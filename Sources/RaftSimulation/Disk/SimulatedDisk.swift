@@ -67,6 +67,12 @@ struct SimulatedDisk {
         RaftError(.storage, "cannot \(operation) \(path): \(reason)")
     }
 
+    var byteCount: Int { names.values.reduce(0) { $0 + inodes[$1].current.count } }
+
+    var nameCount: Int { names.count }
+
+    var hasPendingNames: Bool { !pendingNames.isEmpty }
+
     // MARK: Changing
 
     func requireRunning(_ life: Int? = nil) throws(RaftError) {
@@ -146,7 +152,7 @@ struct SimulatedDisk {
         try beginChange(life)
         try failIfAsked(.write, path)
         let growth = max(0, offset + bytes.count - inodes[inode].current.count)
-        if let capacity, names.values.reduce(growth, { $0 + inodes[$1].current.count }) > capacity {
+        if let capacity, byteCount + growth > capacity {
             throw Self.failed(
                 "write \(bytes.count) bytes at offset \(offset) of", path, "No space left on device (error 28)")
         }
@@ -156,8 +162,18 @@ struct SimulatedDisk {
 
     mutating func sync(_ inode: Int, _ path: String, _ life: Int) throws(RaftError) {
         try beginChange(life)
-        try failIfAsked(.sync, path)
-        inodes[inode].durable = inodes[inode].current
+        do throws(RaftError) { try failIfAsked(.sync, path) } catch {
+            // The kernel takes the pages for clean from now on: they can be read, and no later sync writes them.
+            inodes[inode].pending = []
+            throw error
+        }
+        for write in inodes[inode].pending {
+            if let write {
+                Self.put(write.bytes[...], at: write.offset, into: &inodes[inode].durable)
+            } else {
+                inodes[inode].durable = []
+            }
+        }
         inodes[inode].pending = []
     }
 

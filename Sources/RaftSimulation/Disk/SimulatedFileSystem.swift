@@ -53,6 +53,21 @@ public final class SimulatedFileSystem: FileSystem {
     /// Makes writes fail that would let all files together exceed this many bytes. Nil: there is room for everything.
     public func limitCapacity(_ bytes: Int?) { disk.withLock { $0.capacity = bytes } }
 
+    /// Whether a limit is set.
+    public var isLimited: Bool { disk.withLock { $0.capacity != nil } }
+
+    /// How many files and directories there are.
+    public var nameCount: Int { disk.withLock { $0.nameCount } }
+
+    /// The size of all files together.
+    public var byteCount: Int { disk.withLock { $0.byteCount } }
+
+    /// Nothing that was asked to fail fails any more.
+    public func clearFaults() { disk.withLock { $0.faults = [] } }
+
+    /// Whether a name was made, changed or removed whose directory was not synced since.
+    public var hasPendingNames: Bool { disk.withLock { $0.hasPendingNames } }
+
     /// Turns over bits of a file, in both images: rot.
     public func damage(_ path: String, at offset: Int, mask: UInt8 = 1) {
         disk.withLock { $0.damage(path, at: offset, mask: mask) }

@@ -7,8 +7,13 @@ public struct NetworkProfile: Sendable {
     /// How many messages in 1000 are lost, and how many arrive twice.
     public var lossPerMille = 0
     public var duplicatePerMille = 0
+    /// How many messages in 1000 take ``strayDelay`` instead; a second copy always does half of the time.
+    public var strayPerMille = 0
+    public var strayDelay: ClosedRange<Int64> = 200_000_000...2_400_000_000
     /// Messages of one direction arrive in the order sent.
     public var isOrdered = true
+    /// A reply that is being handed over when its link is closed still arrives: the two may meet.
+    public var letsRepliesSlip = false
     /// How long after a cut its links break, in nanoseconds.
     public var keepalive: Int64 = 400_000_000
 }
@@ -16,10 +21,7 @@ public struct NetworkProfile: Sendable {
 /// The network between simulated nodes, for each ordered pair: delay, loss, duplication, reordering, cuts.
 final class SimulatedNetwork: @unchecked Sendable {
     // @unchecked: as the scheduler.
-    struct Pair: Hashable {
-        var from: NodeID
-        var to: NodeID
-    }
+    typealias Pair = NodePair
 
     let scheduler: Scheduler
     var profile: NetworkProfile
@@ -29,11 +31,18 @@ final class SimulatedNetwork: @unchecked Sendable {
     private(set) var cut: Set<Pair> = []
     /// When the newest message of each direction arrives.
     private var newest: [Pair: Int64] = [:]
+    /// When each clogged way carries something again.
+    private var clogged: [Pair: Int64] = [:]
+    /// How many requests were sent so far.
+    private(set) var requestCount = 0
     /// Looks at everything sent.
-    var onRequest: (PeerRequest) -> Void = { _ in }
+    var onRequest: (PeerRequest, NodeID) -> Void = { _, _ in }
     var onReply: (PeerReply, NodeID, NodeID) -> Void = { _, _, _ in }
     /// Asked about everything sent: false keeps it back, and calling the closure sends it on later.
     var gate: ((Traffic, _ pass: @escaping () -> Void) -> Bool)?
+    /// Looks at what arrives: from whom, to whom.
+    var onArrival: (Life, Life) -> Void = { _, _ in }
+    var onMark: (Mark) -> Void = { _ in }
 
     init(scheduler: Scheduler, profile: NetworkProfile, seed: UInt64) {
         self.scheduler = scheduler
@@ -54,6 +63,13 @@ final class SimulatedNetwork: @unchecked Sendable {
         }
     }
 
+    /// What is sent on these ways in the meantime arrives after it, all at once.
+    func clog(_ pairs: [Pair], nanoseconds: Int64) {
+        for pair in pairs { clogged[pair] = max(clogged[pair] ?? 0, scheduler.nanoseconds + nanoseconds) }
+    }
+
+    func unclog() { clogged = [:] }
+
     private func isCut(_ a: NodeID, _ b: NodeID) -> Bool {
         cut.contains(Pair(from: a, to: b)) || cut.contains(Pair(from: b, to: a))
     }
@@ -70,6 +86,7 @@ final class SimulatedNetwork: @unchecked Sendable {
 
     private func sever(_ link: SimulatedLink, _ reason: String) {
         links.removeAll { $0 === link }
+        onMark(link.toLife == nil ? .linkRefused : .linkBroken)
         link.closed(reason)
     }
 
@@ -100,11 +117,13 @@ final class SimulatedNetwork: @unchecked Sendable {
     func close(_ link: SimulatedLink) { links.removeAll { $0 === link } }
 
     func send(_ request: PeerRequest, on link: SimulatedLink) {
-        onRequest(request)
+        onRequest(request, link.to)
+        requestCount += 1
         guard let peer = link.toLife else { return }
         pass(Traffic(request, to: link.to)) { [self] in
             deliver(from: link.from.node, to: link.to, life: peer) { [self] in
                 guard let (receiver, life) = receivers[link.to], life === peer else { return }
+                onArrival(link.from, life)
                 receiver.receive(request, reply: SimulatedReply(network: self, link: link, life: life))
             }
         }
@@ -113,19 +132,36 @@ final class SimulatedNetwork: @unchecked Sendable {
     func reply(_ reply: PeerReply, on link: SimulatedLink) {
         onReply(reply, link.to, link.from.node)
         pass(Traffic(reply, from: link.to, to: link.from.node)) { [self] in
-            deliver(from: link.to, to: link.from.node, life: link.from) { link.received(reply) }
+            deliver(from: link.to, to: link.from.node, life: link.from) { [self] in
+                if let peer = link.toLife, link.hears { onArrival(peer, link.from) }
+                link.received(reply)
+            }
         }
     }
 
-    private func pass(_ traffic: Traffic, _ body: @escaping () -> Void) {
-        if gate?(traffic, body) ?? true { body() }
+    private func pass(_ traffic: @autoclosure () -> Traffic, _ body: @escaping () -> Void) {
+        if gate?(traffic(), body) ?? true { body() }
     }
 
     private func deliver(from: NodeID, to: NodeID, life: Life, _ body: @escaping () -> Void) {
         let pair = Pair(from: from, to: to)
-        if cut.contains(pair) || chance(profile.lossPerMille) { return }
-        for _ in 0..<(chance(profile.duplicatePerMille) ? 2 : 1) {
+        if cut.contains(pair) || chance(profile.lossPerMille) { return onMark(.messageLost) }
+        let isTwice = chance(profile.duplicatePerMille)
+        if isTwice { onMark(.messageRepeated) }
+        for copy in 0..<(isTwice ? 2 : 1) {
             var arrival = scheduler.nanoseconds + delay(between: from, to)
+            if profile.strayPerMille > 0, chance(copy == 0 ? profile.strayPerMille : 500) {
+                onMark(.messageVeryLate)
+                arrival += draw(profile.strayDelay)
+                scheduler.schedule(after: arrival - scheduler.nanoseconds, life: life) { [self] in
+                    if !cut.contains(pair) { body() }
+                }
+                continue
+            }
+            if let end = clogged[pair], end > arrival {
+                onMark(.messageClogged)
+                arrival = end
+            }
             if profile.isOrdered { arrival = max(arrival, (newest[pair] ?? 0) + 1) }
             newest[pair] = max(newest[pair] ?? 0, arrival)
             scheduler.schedule(after: arrival - scheduler.nanoseconds, life: life) { [self] in
@@ -137,8 +173,11 @@ final class SimulatedNetwork: @unchecked Sendable {
     private func chance(_ perMille: Int) -> Bool { perMille > 0 && random.next() % 1000 < UInt64(perMille) }
 
     private func delay(between: NodeID, _: NodeID) -> Int64 {
-        let span = UInt64(profile.delay.upperBound - profile.delay.lowerBound + 1)
-        return profile.delay.lowerBound + Int64(random.next() % span)
+        draw(profile.delay)
+    }
+
+    private func draw(_ range: ClosedRange<Int64>) -> Int64 {
+        range.lowerBound + Int64(random.next() % UInt64(range.upperBound - range.lowerBound + 1))
     }
 }
 
@@ -169,6 +208,8 @@ final class SimulatedLink: PeerLink, @unchecked Sendable {
     let to: NodeID
     var toLife: Life?
     private(set) var isOpen = false
+    /// Who hears replies that slip through while the link is closed.
+    private var late: (any PeerLinkObserver)?
     private let network: SimulatedNetwork
     private var observer: (any PeerLinkObserver)?
 
@@ -184,9 +225,18 @@ final class SimulatedLink: PeerLink, @unchecked Sendable {
         observer?.linkOpened()
     }
 
-    func received(_ reply: PeerReply) { if isOpen { observer?.linkReceived(reply) } }
+    var hears: Bool { isOpen || late != nil }
+
+    func received(_ reply: PeerReply) { if isOpen { observer?.linkReceived(reply) } else { late?.linkReceived(reply) } }
+
+    private func letSlip() {
+        guard isOpen, network.profile.letsRepliesSlip else { return }
+        late = observer
+        network.scheduler.schedule(after: 5_000_000) { [self] in late = nil }
+    }
 
     func closed(_ reason: String) {
+        letSlip()
         isOpen = false
         let told = observer.take()
         if from.isAlive { told?.linkClosed(LinkFailure(reason)) }
@@ -195,6 +245,7 @@ final class SimulatedLink: PeerLink, @unchecked Sendable {
     func send(_ request: PeerRequest) { if isOpen { network.send(request, on: self) } }
 
     func close() {
+        letSlip()
         isOpen = false
         observer = nil
         network.close(self)

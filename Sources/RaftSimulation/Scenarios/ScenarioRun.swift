@@ -114,7 +114,7 @@ final class ScenarioRun: @unchecked Sendable {
         return Set(ends.0.flatMap { a in ends.1.filter { $0 != a }.map { .init(from: a, to: $0) } })
     }
 
-    private func running(_ name: NodeName) throws -> RaftNode<Ledger> {
+    private func running(_ name: NodeName) throws -> RaftNode<SimulatedStore> {
         let id = try resolve(name)
         guard let node = world.node(id).node else { throw Untrue(reason: "node \(id) is down") }
         return node

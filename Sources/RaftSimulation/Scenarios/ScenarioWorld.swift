@@ -27,16 +27,18 @@ final class ScenarioWorld: @unchecked Sendable {
         network = SimulatedNetwork(scheduler: scheduler, profile: settings.network, seed: random.next())
         let ids = settings.ids
         members = try ClusterConfiguration(voters: ids.map { .init(id: $0, address: "simulated:\($0)") })
-        checker = SafetyChecker(voters: ids)
+        checker = SafetyChecker(
+            voters: ids, limits: settings.configuration, tally: MarkTally(seed: settings.seed, isArmed: false))
         traffic = TrafficControl(network)
         calls = ScenarioCalls(checker: checker)
         nodes = ids.map { [scheduler, network, checker, members] id in
             var own = settings.configuration
             own.id = id
             if let range = settings.ownTimeouts[id] { own.electionTimeout = range }
-            return SimulatedNode(
-                settings: own, members: members, segmentBytes: 16 << 10, diskLatency: settings.diskLatency,
-                scheduler: scheduler, network: network, checker: checker, seed: random.next())
+            let setting = SimulatedNode.Setting(
+                configuration: own, members: members, segmentBytes: 16 << 10, diskLatency: settings.diskLatency,
+                preparesSegments: false, clockOffset: scheduler.nanoseconds, seed: random.next(), log: { _ in })
+            return SimulatedNode(setting, scheduler: scheduler, network: network, checker: checker)
         }
         for node in nodes {
             let beginning = settings.beginnings[node.id]
@@ -51,7 +53,9 @@ final class ScenarioWorld: @unchecked Sendable {
                     network: network, checker: checker)
             }
         }
-        network.onRequest = { [unowned self] in if ghosts[$0.sender] == nil { checker.sending($0) } }
+        network.onRequest = { [unowned self] request, _ in
+            if ghosts[request.sender] == nil { checker.sending(request) }
+        }
         network.onReply = { [unowned self] in if ghosts[$1] == nil { checker.replying($0, from: $1, to: $2) } }
     }
 
@@ -175,7 +179,7 @@ final class ScenarioWorld: @unchecked Sendable {
         network.profile.lossPerMille = 0
         for node in nodes where !without.contains(node.id) {
             for loop in node.loops { loop.release() }
-            node.healDisk()
+            node.heal()
             if let ghost = ghosts.removeValue(forKey: node.id) {
                 ghost.end()
                 try node.prepare(ghost.state, ghost.log, isKnown: true)
@@ -209,7 +213,8 @@ extension SimulatedNode {
     }
 
     private func openDirectory() throws -> DataDirectory {
-        try DataDirectory.open(
+        var random = randomness(3)
+        return try DataDirectory.open(
             "/data", cluster: settings.cluster, node: id, mode: .create, fileSystem: fileSystem, using: &random)
     }
 
@@ -220,7 +225,8 @@ extension SimulatedNode {
         let directory = try openDirectory()
         defer { directory.close() }
         let segments = try SegmentedLog(directory: directory, segmentBytes: segmentBytes)
-        let store: any LogStore = isKnown ? segments : ObservedLogStore(segments, node: id, checker: checker)
+        let store: any LogStore =
+            isKnown ? segments : ObservedLogStore(segments, node: id, checker: checker, fileSystem: fileSystem)
         _ = try store.open()
         try store.write([.hardState(state)] + log.batches.map { .append($0) })
         store.close()

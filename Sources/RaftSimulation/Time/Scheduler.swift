@@ -43,7 +43,13 @@ public final class Scheduler: @unchecked Sendable {
     /// Lets the next thing happen. False when nothing will ever happen again.
     func step() -> Bool {
         while let event = heap.popMin() {
-            if let life = event.life, !life.isAlive { continue }
+            if let life = event.life {
+                if !life.isAlive { continue }
+                if life.isPaused {
+                    life.deferred.append(event.body)
+                    continue
+                }
+            }
             nanoseconds = event.time
             eventCount += 1
             lastNode = event.life?.node
@@ -59,7 +65,63 @@ final class Life: @unchecked Sendable {
     // @unchecked: as the scheduler.
     let node: NodeID
     var isAlive = true
+    /// The process is stopped: what is due for it waits until it goes on.
+    fileprivate(set) var isPaused = false
+    fileprivate var deferred: [() -> Void] = []
     init(node: NodeID) { self.node = node }
+}
+
+extension Scheduler {
+    func pause(_ life: Life, nanoseconds: Int64) {
+        guard !life.isPaused else { return }
+        life.isPaused = true
+        schedule(after: nanoseconds) { [self] in resume(life) }
+    }
+
+    func resume(_ life: Life) {
+        guard life.isPaused else { return }
+        life.isPaused = false
+        // One after another, in the order in which they fell due.
+        for (position, body) in life.deferred.enumerated() {
+            schedule(after: Int64(position), life: life, body)
+        }
+        life.deferred = []
+    }
+}
+
+/// A node's clock: runs on through crashes, a little too fast or too slow, and never back.
+final class NodeClock: @unchecked Sendable {
+    // @unchecked: as the scheduler.
+    private let scheduler: Scheduler
+    private var partsPerMillion: Int64 = 0
+    private var realStart: Int64
+    private var ownStart: Int64
+
+    /// - Parameter offset: what it shows when the world begins.
+    init(scheduler: Scheduler, offset: Int64) {
+        self.scheduler = scheduler
+        realStart = scheduler.nanoseconds
+        ownStart = offset
+    }
+
+    var nanoseconds: Int64 {
+        let elapsed = scheduler.nanoseconds - realStart
+        return ownStart + elapsed + elapsed / 1_000_000 * partsPerMillion
+            + elapsed % 1_000_000 * partsPerMillion / 1_000_000
+    }
+
+    func drift(partsPerMillion: Int) {
+        ownStart = nanoseconds
+        realStart = scheduler.nanoseconds
+        self.partsPerMillion = Int64(partsPerMillion)
+    }
+
+    /// How long it really takes until this much has passed on this clock. Rounded up: a timer is never early.
+    func real(_ own: Int64) -> Int64 {
+        guard partsPerMillion != 0 else { return own }
+        let rate = 1_000_000 + partsPerMillion
+        return own / rate * 1_000_000 + own % rate * 1_000_000 / rate + 1
+    }
 }
 
 /// A loop in virtual time. What is posted to it happens one after another, in the order posted, after a short random
@@ -72,6 +134,7 @@ public final class SimulatedLoop: Loop, @unchecked Sendable {
     }
     private let scheduler: Scheduler
     private let life: Life
+    private let clock: NodeClock
     private var random: RandomSource
     /// How long one thing takes, in nanoseconds.
     var latency: ClosedRange<Int64>
@@ -90,14 +153,15 @@ public final class SimulatedLoop: Loop, @unchecked Sendable {
     private var isHeld = false
     private var owed = 0
 
-    init(scheduler: Scheduler, life: Life, latency: ClosedRange<Int64>, seed: UInt64) {
+    init(scheduler: Scheduler, life: Life, clock: NodeClock, latency: ClosedRange<Int64>, seed: UInt64) {
         self.scheduler = scheduler
         self.life = life
+        self.clock = clock
         self.latency = latency
         random = RandomSource(seed: seed)
     }
 
-    public var now: Instant { scheduler.now + ahead }
+    public var now: Instant { .nanoseconds(clock.nanoseconds) + ahead }
 
     public func post(_ unit: any Activated) { add(.unit(unit)) }
     public func enqueue(_ job: consuming ExecutorJob) { add(.job(UnownedJob(job))) }
@@ -114,7 +178,7 @@ public final class SimulatedLoop: Loop, @unchecked Sendable {
         timerOrder += 1
         let order = timerOrder
         timers.append(Timer(order: order, due: now + delay, unit: unit))
-        scheduler.schedule(after: delay.nanoseconds, life: life) { [weak self] in self?.fire(order) }
+        scheduler.schedule(after: clock.real(delay.nanoseconds), life: life) { [weak self] in self?.fire(order) }
     }
 
     /// A timer that was fired early by ``skip(_:)`` does not fire again.
@@ -156,6 +220,9 @@ public final class SimulatedLoop: Loop, @unchecked Sendable {
     }
 
     var isBusy: Bool { !queue.isEmpty }
+
+    /// Nothing posted from now on, or waiting, begins before this much time has passed.
+    func hang(nanoseconds: Int64) { busyUntil = max(busyUntil, scheduler.nanoseconds) + nanoseconds }
 
     public func checkIsolated() { precondition(isCurrent, "not on the simulated loop of node \(life.node)") }
     public func isIsolatingCurrentContext() -> Bool? { isCurrent }

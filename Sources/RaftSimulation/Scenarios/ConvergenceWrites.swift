@@ -1,6 +1,6 @@
 internal import Raft
 
-/// After healing, writes must succeed: tries at every node until enough have.
+/// At the end of a scenario, writes must succeed: tries at every node until enough have.
 final class ConvergenceWrites: @unchecked Sendable {
     // @unchecked: as the scheduler.
     private let nodes: [SimulatedNode]
@@ -21,8 +21,8 @@ final class ConvergenceWrites: @unchecked Sendable {
         next += 1
         let target = nodes[next % nodes.count]
         guard let node = target.node else { return again() }
-        // High serial numbers: no client of the workload has them.
-        node.propose(Ledger.Write(serial: (1 << 40) + UInt64(next))) { [self] result in
+        // High serial numbers: no caller of the scenario has them.
+        node.propose(.init(serial: (1 << 40) + UInt64(next), key: "end", .put("\(next)"))) { [self] result in
             if case .success = result { needed -= 1 }
             again()
         }

@@ -1,0 +1,63 @@
+internal import Raft
+
+/// Which "sometimes" marks a run has come to, and which disturbances it makes: the simulation's end of ``Probe``.
+final class MarkTally: Probe, @unchecked Sendable {
+    // @unchecked: as the scheduler.
+    private var bits: (UInt64, UInt64) = (0, 0)
+    private let armed: Set<UInt8>
+    private var random: RandomSource
+    var isDisturbing = true
+
+    /// Each point is armed in one run of four, and then fires one time in four: the rare ones more rarely.
+    init(seed: UInt64, isArmed: Bool) {
+        var random = RandomSource(seed: seed)
+        var armed: Set<UInt8> = []
+        for point in Disturbance.allCases where random.next() % 4 == 0 { armed.insert(point.rawValue) }
+        self.armed = isArmed ? armed : []
+        self.random = random
+    }
+
+    func reached(_ mark: Mark) {
+        if mark.rawValue < 64 {
+            bits.0 |= 1 << UInt64(mark.rawValue)
+        } else {
+            bits.1 |= 1 << UInt64(mark.rawValue - 64)
+        }
+    }
+
+    func disturbs(_ point: Disturbance) -> Bool {
+        guard isDisturbing, armed.contains(point.rawValue) else { return false }
+        let odds: UInt64 =
+            switch point {
+            case .earlyCampaign: 200
+            case .brokenStream, .earlyProbe: 40
+            default: 4
+            }
+        return random.next() % odds == 0
+    }
+
+    /// The names of the marks that were reached, in order of their declaration.
+    var marks: MarkSet { MarkSet(low: bits.0, high: bits.1) }
+}
+
+/// A set of "sometimes" marks.
+public struct MarkSet: Hashable, Sendable {
+    var low: UInt64 = 0
+    var high: UInt64 = 0
+
+    init(low: UInt64, high: UInt64) {
+        self.low = low
+        self.high = high
+    }
+
+    private func contains(_ mark: Mark) -> Bool {
+        (mark.rawValue < 64 ? low >> UInt64(mark.rawValue) : high >> UInt64(mark.rawValue - 64)) & 1 == 1
+    }
+
+    /// Every mark that there is, by name, and whether this run has reached it.
+    public var all: [(name: String, isReached: Bool)] {
+        Mark.allCases.map { (String(describing: $0), contains($0)) }
+    }
+
+    public static var names: [String] { Mark.allCases.map { String(describing: $0) } }
+}

@@ -1,0 +1,210 @@
+public import Raft
+
+/// One ordered pair of nodes: the way from one to the other.
+public struct NodePair: Hashable, Comparable, Sendable, CustomStringConvertible {
+    public var from: NodeID
+    public var to: NodeID
+    public init(from: NodeID, to: NodeID) {
+        self.from = from
+        self.to = to
+    }
+    public var description: String { "\(from) -> \(to)" }
+    public static func < (a: NodePair, b: NodePair) -> Bool { (a.from, a.to) < (b.from, b.to) }
+}
+
+/// One thing that goes wrong, or is made good again, at one moment of a simulated run.
+///
+/// A run is its seed and a list of these, each with its time. Written one a line, in words that
+/// ``init(parsing:)`` reads back: so a failing run can be cut down, kept, and read.
+public enum Fault: Hashable, Sendable {
+    /// The process ends. With `losingPower` its disk loses any part of what was not synced. With `afterChanges` it
+    /// ends in the middle of the write that waits for the disk, after so many changes of files.
+    case crash(NodeID, losingPower: Bool, afterChanges: Int?)
+    /// Power fails everywhere at one moment.
+    case blackout
+    case start(NodeID)
+    /// The process is stopped (SIGSTOP) and goes on later: its clock runs meanwhile.
+    case pause(NodeID, nanoseconds: Int64)
+    /// These ways carry nothing; every other way does. With none: the network is whole.
+    case cut([NodePair])
+    /// What is sent on these ways arrives only after a while.
+    case clog([NodePair], nanoseconds: Int64)
+    case transfer(from: NodeID, to: NodeID?)
+    /// The next write to a file fails.
+    case failWrite(NodeID)
+    /// The next sync fails, and what it would have synced never reaches the disk (Rebello et al., USENIX ATC '20).
+    case failSync(NodeID)
+    /// So many bytes are left on the disk.
+    case fillDisk(NodeID, leaving: Int)
+    case freeDisk(NodeID)
+    /// Each write takes this long.
+    case slowDisk(NodeID, nanoseconds: ClosedRange<Int64>)
+    /// The disk answers nothing for a while.
+    case hangDisk(NodeID, nanoseconds: Int64)
+    /// One bit of one file turns over. The place is given in thousandths of the file.
+    case rot(NodeID, file: String, perMille: Int, bit: Int)
+    /// The node's clock runs faster by this many millionths, or slower.
+    case drift(NodeID, partsPerMillion: Int)
+}
+
+// MARK: - Text
+
+extension Fault: CustomStringConvertible {
+    public var description: String {
+        switch self {
+        case .crash(let node, let losingPower, let changes):
+            "crash \(node)\(changes.map { " after \($0) changes" } ?? "")\(losingPower ? " losing power" : "")"
+        case .blackout: "lose power everywhere"
+        case .start(let node): "start \(node)"
+        case .pause(let node, let nanoseconds): "pause \(node) for \(Self.text(nanoseconds))"
+        case .cut(let pairs):
+            pairs.isEmpty ? "heal network" : "cut \(pairs.map(\.description).joined(separator: ", "))"
+        case .clog(let pairs, let nanoseconds):
+            "clog \(pairs.map(\.description).joined(separator: ", ")) for \(Self.text(nanoseconds))"
+        case .transfer(let node, let target): "transfer from \(node)\(target.map { " to \($0)" } ?? "")"
+        case .failWrite(let node): "fail next write of \(node)"
+        case .failSync(let node): "fail next sync of \(node)"
+        case .fillDisk(let node, let bytes): "fill disk of \(node) leaving \(bytes) bytes"
+        case .freeDisk(let node): "free disk of \(node)"
+        case .slowDisk(let node, let range):
+            "slow disk of \(node) to \(Self.text(range.lowerBound)) .. \(Self.text(range.upperBound))"
+        case .hangDisk(let node, let nanoseconds): "hang disk of \(node) for \(Self.text(nanoseconds))"
+        case .rot(let node, let file, let perMille, let bit):
+            "rot \(file) of \(node) at \(perMille) per mille bit \(bit)"
+        case .drift(let node, let millionths): "drift clock of \(node) by \(millionths) ppm"
+        }
+    }
+
+    /// A time in the largest unit that keeps it whole, such as `350 ms`.
+    public static func text(_ nanoseconds: Int64) -> String {
+        for (unit, size) in units.reversed() where nanoseconds % size == 0 { return "\(nanoseconds / size) \(unit)" }
+        return "\(nanoseconds) ns"
+    }
+
+    private static let units: [(name: String, size: Int64)] = [
+        ("ns", 1), ("us", 1_000), ("ms", 1_000_000), ("s", 1_000_000_000),
+    ]
+
+    /// Reads what ``description`` writes. Nil for anything else.
+    public init?(parsing line: String) {
+        var words = Words(line)
+        guard let fault = Self.read(&words), words.isAtEnd else { return nil }
+        self = fault
+    }
+
+    private static func read(_ words: inout Words) -> Fault? {
+        switch words.next() {
+        case "crash":
+            guard let node = words.node() else { return nil }
+            var changes: Int?
+            if words.skip("after") {
+                guard let count = words.number(), words.skip("changes") else { return nil }
+                changes = count
+            }
+            let losingPower = words.skip("losing")
+            guard !losingPower || words.skip("power") else { return nil }
+            return .crash(node, losingPower: losingPower, afterChanges: changes)
+        case "lose": return words.skip("power") && words.skip("everywhere") ? .blackout : nil
+        case "start": return words.node().map(Fault.start)
+        case "pause":
+            guard let node = words.node(), let time = words.span() else { return nil }
+            return .pause(node, nanoseconds: time)
+        case "heal": return words.skip("network") ? .cut([]) : nil
+        case "cut": return words.pairs().map(Fault.cut)
+        case "clog":
+            guard let pairs = words.pairs(), let time = words.span() else { return nil }
+            return .clog(pairs, nanoseconds: time)
+        case "transfer":
+            guard words.skip("from"), let node = words.node() else { return nil }
+            guard words.skip("to") else { return .transfer(from: node, to: nil) }
+            return words.node().map { .transfer(from: node, to: $0) }
+        case "fail":
+            guard words.skip("next"), let what = words.next(), words.skip("of"), let node = words.node() else {
+                return nil
+            }
+            return what == "write" ? .failWrite(node) : what == "sync" ? .failSync(node) : nil
+        case "fill":
+            guard let node = words.disk(), words.skip("leaving"), let bytes = words.number(), words.skip("bytes")
+            else { return nil }
+            return .fillDisk(node, leaving: bytes)
+        case "free": return words.disk().map(Fault.freeDisk)
+        case "slow":
+            guard let node = words.disk(), words.skip("to"), let low = words.time(), words.skip(".."),
+                let high = words.time(), low <= high
+            else { return nil }
+            return .slowDisk(node, nanoseconds: low...high)
+        case "hang":
+            guard let node = words.disk(), let time = words.span() else { return nil }
+            return .hangDisk(node, nanoseconds: time)
+        case "rot":
+            guard let file = words.next(), words.skip("of"), let node = words.node(), words.skip("at"),
+                let place = words.number(), words.skip("per"), words.skip("mille"), words.skip("bit"),
+                let bit = words.number(), (0..<1000).contains(place), (0..<8).contains(bit)
+            else { return nil }
+            return .rot(node, file: file, perMille: place, bit: bit)
+        case "drift":
+            guard words.skip("clock"), words.skip("of"), let node = words.node(), words.skip("by"),
+                let millionths = words.number(), words.skip("ppm"), abs(millionths) < 1_000_000
+            else { return nil }
+            return .drift(node, partsPerMillion: millionths)
+        default: return nil
+        }
+    }
+
+    /// The words of a line, one after another.
+    private struct Words {
+        private var rest: ArraySlice<Substring>
+        init(_ line: String) {
+            var separated = ""
+            for character in line { separated += character == "," ? " , " : String(character) }
+            rest = separated.split(separator: " ")[...]
+        }
+        var isAtEnd: Bool { rest.isEmpty }
+        mutating func next() -> String? { rest.popFirst().map(String.init) }
+        mutating func skip(_ word: String) -> Bool {
+            guard rest.first == word[...] else { return false }
+            rest.removeFirst()
+            return true
+        }
+        mutating func number() -> Int? { next().flatMap { Int($0) } }
+        mutating func node() -> NodeID? { next().flatMap { UInt64($0) }.map { NodeID($0) } }
+        mutating func disk() -> NodeID? { skip("disk") && skip("of") ? node() : nil }
+        mutating func span() -> Int64? { skip("for") ? time() : nil }
+        mutating func time() -> Int64? {
+            guard let count = next().flatMap({ Int64($0) }), count >= 0, let name = next(),
+                let unit = Fault.units.first(where: { $0.name == name })
+            else { return nil }
+            let (nanoseconds, overflow) = count.multipliedReportingOverflow(by: unit.size)
+            return overflow ? nil : nanoseconds
+        }
+        mutating func pairs() -> [NodePair]? {
+            var pairs: [NodePair] = []
+            repeat {
+                guard let from = node(), skip("->"), let to = node() else { return nil }
+                pairs.append(NodePair(from: from, to: to))
+            } while skip(",")
+            return pairs
+        }
+    }
+}
+
+/// A fault and the moment at which it happens, in nanoseconds since the world began.
+public struct TimedFault: Hashable, Sendable, CustomStringConvertible {
+    public var time: Int64
+    public var fault: Fault
+    public init(at time: Int64, _ fault: Fault) {
+        self.time = time
+        self.fault = fault
+    }
+    /// Such as `at 1204317 us: start 2`.
+    public var description: String { "at \(Fault.text(time)): \(fault)" }
+
+    /// Reads what ``description`` writes. Nil for anything else.
+    public init?(parsing line: String) {
+        guard line.hasPrefix("at "), let colon = line.firstIndex(of: ":"),
+            let fault = Fault(parsing: String(line[line.index(after: colon)...])),
+            case .pause(_, let time) = Fault(parsing: "pause 1 for \(line[..<colon].dropFirst(3))")
+        else { return nil }
+        self.init(at: time, fault)
+    }
+}

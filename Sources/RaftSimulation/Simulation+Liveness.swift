@@ -1,0 +1,180 @@
+internal import Raft
+
+/// What a cluster owes once nothing goes wrong any more (L1 to L9).
+extension Simulation {
+    /// The longest election timeout.
+    private var timeout: Duration { profile.configuration.electionTimeout.upperBound }
+
+    func conclude() throws(Violation) {
+        if profile.isQuietAtEnd {
+            // Only what is under way goes on, and what goes wrong.
+            workload.isActive = false
+            try run(for: .seconds(2))
+        }
+        endFaults()
+        workload.isActive = false
+        if profile.faults.contains(.rotEverywhere) { return try checkHistory() }
+
+        let core = heal()
+        say("healed: \(core.map(\.id))")
+        let healed = scheduler.now
+        try wait(until: healed + timeout * 10 + .seconds(1), "L1", "no leader") { [self] in leader(of: core) != nil }
+        if profile.isQuietAtEnd { try converge(core, "L9", "the logs do not come together while nobody writes") }
+
+        workload.beginAudit(writes: 10, through: core)
+        try wait(until: scheduler.now + timeout * 50 + .seconds(10), "L2", "ten writes and reads do not succeed") {
+            [self] in workload.auditIsDone
+        }
+        try converge(core, "L4", "the nodes do not come together")
+        try stayQuiet(core)
+        if profile.hasReturn { try comeBack(core) }
+        try checkHistory()
+    }
+
+    /// Sets everything right: for all nodes whose data is whole, or only for a quorum of them. Returns whom.
+    private func heal() -> [SimulatedNode] {
+        network.profile.lossPerMille = 0
+        network.profile.duplicatePerMille = 0
+        network.profile.strayPerMille = 0
+        network.profile.delay = 50_000...1_000_000
+        network.unclog()
+        network.setCut([])
+        for node in nodes { node.heal() }
+        var core = nodes.filter { !$0.isRotten }
+        let others = nodes.filter(\.isRotten)
+        for node in others { node.crash(losingPower: false) }
+        if profile.healsCoreOnly {
+            // Which of them depends on the seed alone.
+            var random = RandomSource(seed: seed ^ 0xC0DE)
+            var outside: [SimulatedNode] = []
+            while core.count > nodes.count / 2 + 1 {
+                outside.append(core.remove(at: Int(random.next() % UInt64(core.count))))
+            }
+            var cut: Set<NodePair> = []
+            for node in outside {
+                if random.next() % 2 == 0 {
+                    node.crash(losingPower: false)
+                } else {
+                    for other in nodes where other.id != node.id {
+                        cut.insert(NodePair(from: node.id, to: other.id))
+                        cut.insert(NodePair(from: other.id, to: node.id))
+                    }
+                }
+            }
+            network.setCut(cut)
+        }
+        for node in core { node.start() }
+        return core
+    }
+
+    /// The one leader that all of these follow.
+    private func leader(of core: [SimulatedNode]) -> SimulatedNode? {
+        let leaders = core.filter { $0.role == .leader }
+        guard leaders.count == 1, let status = leaders[0].node?.status else { return nil }
+        let isFollowed = core.allSatisfy {
+            $0.node?.status.currentTerm == status.currentTerm && $0.node?.status.leader?.id == status.id
+        }
+        return isFollowed ? leaders[0] : nil
+    }
+
+    /// L4: every node ends with the same log, applied to its end, in the same term and configuration.
+    private func converge(_ core: [SimulatedNode], _ invariant: String, _ what: String) throws(Violation) {
+        try wait(until: scheduler.now + timeout * 50 + .seconds(10), invariant, what) {
+            let statuses = core.compactMap { $0.node?.status }
+            guard statuses.count == core.count, statuses.filter({ $0.role == .leader }).count == 1,
+                let first = statuses.first
+            else { return false }
+            return statuses.allSatisfy {
+                $0.last == first.last && $0.lastApplied == first.last.index && $0.currentTerm == first.currentTerm
+                    && $0.configuration == first.configuration && $0.configuration?.isJoint == false
+            }
+        }
+    }
+
+    /// L1, L5 and L6: the leader stays, no term grows, and nothing is asked but heartbeats.
+    private func stayQuiet(_ core: [SimulatedNode]) throws(Violation) {
+        // What an earlier trouble left on its way arrives first: an order to campaign, say, that took two seconds.
+        let isLate = profile.network.strayPerMille > 0 || profile.faults.contains(.clogs)
+        try run(for: isLate ? max(timeout * 4, .milliseconds(2500)) : timeout)
+        try wait(until: scheduler.now + timeout * 10, "L1", "no leader") { [self] in leader(of: core) != nil }
+        try run(for: timeout)
+        guard let before = leader(of: core)?.node?.status else {
+            throw failed("L1", "the leader did not stay")
+        }
+        let sent = network.requestCount
+        let window = profile.hasLongWindows ? timeout * 20 : timeout * 3
+        try run(for: window)
+        guard let after = leader(of: core)?.node?.status, after.id == before.id else {
+            throw failed("L1", "node \(before.id) led term \(before.currentTerm) and did not stay")
+        }
+        guard after.currentTerm == before.currentTerm else {
+            throw failed("L5", "term \(before.currentTerm) grew to \(after.currentTerm) while nothing went wrong")
+        }
+        let beats = Int(window / profile.configuration.heartbeatInterval) + 2
+        let budget = beats * (nodes.count - 1) * 11 / 10
+        guard network.requestCount - sent <= budget else {
+            throw failed(
+                "L6", "\(network.requestCount - sent) requests in \(window) of quiet; heartbeats alone are \(budget)")
+        }
+    }
+
+    /// L8: a follower that was cut off for a while comes back without unseating a healthy leader.
+    private func comeBack(_ core: [SimulatedNode]) throws(Violation) {
+        guard core.count > nodes.count / 2 + 1, let leader = leader(of: core),
+            let lone = core.first(where: { $0.id != leader.id }), let term = leader.node?.status.currentTerm
+        else { return }
+        let previous = network.cut
+        var cut = previous
+        for other in nodes where other.id != lone.id {
+            cut.insert(NodePair(from: lone.id, to: other.id))
+            cut.insert(NodePair(from: other.id, to: lone.id))
+        }
+        say("cut off once more: \(lone.id)")
+        network.setCut(cut)
+        try run(for: timeout * 5)
+        network.setCut(previous)
+        try converge(core, "L8", "node \(lone.id), cut off for a while, does not come back")
+        try wait(until: scheduler.now + timeout * 10 + .seconds(5), "L8", "node \(lone.id) does not come back") {
+            [self] in
+            self.leader(of: core) != nil
+        }
+        guard self.leader(of: core)?.id == leader.id, leader.node?.status.currentTerm == term else {
+            throw failed("L8", "node \(lone.id), cut off for a while, unseated the leader \(leader.id) of term \(term)")
+        }
+    }
+
+    /// L3, I7, I18, I19, I23, and I16 for every call that was ever made.
+    private func checkHistory() throws(Violation) {
+        workload.checkOutcomes(isCutShort: profile.faults.contains(.rotEverywhere))
+        if let violation = checker.violation { throw violation }
+        // The log's own order is a witness in nearly every run; where it is not, any other order will do.
+        if workload.logOrderIsWitness() { return }
+        switch LinearizabilityChecker().check(workload.history) {
+        case .linearizable: break
+        case .notLinearizable(let key, let explanation):
+            throw Violation(invariant: "I16", text: "the calls on \(key) are not linearizable:\n\(explanation)")
+        case .undecided(let key):
+            throw Violation(invariant: "I16", text: "the calls on \(key) are too many to be judged")
+        }
+    }
+
+    // MARK: Waiting
+
+    func run(for duration: Duration) throws(Violation) {
+        let end = scheduler.now + duration
+        while scheduler.now < end { try step() }
+    }
+
+    private func wait(
+        until deadline: Instant, _ invariant: String, _ what: String, for condition: () -> Bool
+    ) throws(Violation) {
+        while !condition() {
+            try step()
+            if scheduler.now > deadline { throw failed(invariant, "after healing: \(what)") }
+        }
+    }
+
+    private func failed(_ invariant: String, _ what: String) -> Violation {
+        Violation(invariant: invariant, text: what + nodes.map { "\n  " + $0.line }.joined())
+    }
+}

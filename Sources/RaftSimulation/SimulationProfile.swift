@@ -1,0 +1,182 @@
+public import Raft
+
+/// What one run is made of. Drawn from the seed: every run has other faults, and some have none (Groce et al., "Swarm
+/// Testing", ISSTA 2012).
+public struct SimulationProfile: Sendable {
+    /// Which kinds of fault a run may have.
+    public struct Kinds: OptionSet, Hashable, Sendable, CustomStringConvertible {
+        public let rawValue: Int
+        public init(rawValue: Int) { self.rawValue = rawValue }
+        public static let crashes = Kinds(rawValue: 1)
+        public static let powerFailures = Kinds(rawValue: 2)
+        public static let partitions = Kinds(rawValue: 4)
+        public static let clogs = Kinds(rawValue: 8)
+        public static let transfers = Kinds(rawValue: 16)
+        public static let pauses = Kinds(rawValue: 32)
+        /// Writes and syncs that fail, and disks that are full.
+        public static let diskErrors = Kinds(rawValue: 64)
+        /// Disks that are slow, or answer nothing for a while.
+        public static let slowDisks = Kinds(rawValue: 128)
+        /// Bits that turn over, on so few nodes that every committed entry has a good copy.
+        public static let rot = Kinds(rawValue: 256)
+        public static let drift = Kinds(rawValue: 512)
+        /// Rot on any number of nodes: what is left must stop, and never be wrong. Nothing is asked of liveness.
+        public static let rotEverywhere = Kinds(rawValue: 1024)
+
+        private static let names: [(Kinds, String)] = [
+            (.crashes, "crashes"), (.powerFailures, "power failures"), (.partitions, "partitions"), (.clogs, "clogs"),
+            (.transfers, "transfers"), (.pauses, "pauses"), (.diskErrors, "disk errors"), (.slowDisks, "slow disks"),
+            (.rot, "rot"), (.drift, "drift"), (.rotEverywhere, "rot everywhere"),
+        ]
+        public var description: String {
+            let list = Self.names.filter { contains($0.0) }.map(\.1).joined(separator: ", ")
+            return list.isEmpty ? "none" : list
+        }
+    }
+
+    /// A profile that the command line can name: which kinds of fault are drawn from.
+    public enum Name: String, CaseIterable, Sendable {
+        /// Everything.
+        case swarm
+        /// No fault at all.
+        case calm
+        /// Only what a network does.
+        case network
+        /// Only what processes and clocks do.
+        case process
+        /// Only what disks do, and crashes.
+        case disk
+        /// Everything, in a run of half an hour with quiet clients.
+        case long
+
+        var kinds: Kinds {
+            switch self {
+            case .swarm, .long:
+                [
+                    .crashes, .powerFailures, .partitions, .clogs, .transfers, .pauses, .diskErrors, .slowDisks, .rot,
+                    .drift, .rotEverywhere,
+                ]
+            case .calm: []
+            case .network: [.partitions, .clogs, .transfers]
+            case .process: [.crashes, .pauses, .drift, .transfers]
+            case .disk: [.crashes, .powerFailures, .diskErrors, .slowDisks, .rot, .rotEverywhere]
+            }
+        }
+    }
+
+    public var name: Name
+    public var nodeCount: Int
+    public var faults: Kinds
+    public var network = NetworkProfile()
+    public var workload = WorkloadProfile()
+    public var configuration: Configuration
+    public var segmentBytes = 16 << 10
+    /// Whether segments are made ahead of their use.
+    public var preparesSegments = false
+    /// How long a disk takes for one write, in nanoseconds.
+    public var diskLatency: ClosedRange<Int64> = 50_000...2_000_000
+    /// Nanoseconds between two faults, at most.
+    public var faultPause: Int64 = 1_000_000_000
+    /// Whether the production code's own points of disturbance fire.
+    public var isDisturbed = false
+    /// Writes stop some virtual seconds before everything is healed, and begin again only when the logs agree: what
+    /// only a new write would set right must not stay hidden (L9).
+    public var isQuietAtEnd = false
+    /// Only a random quorum is healed; the others stay dead or cut off.
+    public var healsCoreOnly = false
+    /// Whether the windows of L1, L5 and L6 have their whole length.
+    public var hasLongWindows = false
+    /// Whether a healthy follower is cut off once more at the end, and must come back quietly (L8).
+    public var hasReturn = false
+
+    /// - Parameter nodeCount: 1 to 7; drawn when nil.
+    public init(seed: UInt64, nodeCount given: Int? = nil, name: Name = .swarm) {
+        var random = RandomSource(seed: seed)
+        func chance(_ percent: UInt64) -> Bool { random.next() % 100 < percent }
+        func pick<Value>(_ values: [Value]) -> Value { values[Int(random.next() % UInt64(values.count))] }
+        self.name = name
+        let drawn = pick([1, 2, 3, 3, 3, 3, 4, 5, 5, 5, 7])
+        nodeCount = given ?? drawn
+
+        var settings = Configuration(id: 1, cluster: "simulated")
+        let heartbeat = pick([20, 50, 70])
+        let minimum = pick([150, 300, 450, 600])
+        settings.heartbeatInterval = .milliseconds(heartbeat)
+        settings.electionTimeout = .milliseconds(minimum)...(.milliseconds(minimum * pick([3, 4, 4, 6]) / 2))
+        settings.maximumAppendBytes = pick([64, 1 << 10, 1 << 20])
+        settings.maximumInflightAppends = pick([1, 2, 8, 64])
+        settings.maximumInflightBytes = pick([256, 64 << 10, 4 << 20])
+        settings.maximumTailBytes = pick([0, 1 << 10, 1 << 20])
+        settings.maximumApplyBytes = pick([64, 1 << 10, 1 << 20])
+        settings.maximumUncommittedBytes = pick([1 << 10, 16 << 10, 64 << 20])
+        settings.maximumWaitingCalls = pick([4, 64, 65_536])
+        configuration = settings
+
+        workload.clientCount = pick([1, 2, 4, 8, 16])
+        workload.pause = pick([100_000...20_000_000, 1_000_000...40_000_000, 5_000_000...200_000_000])
+        workload.patience = pick([500_000_000, 3_000_000_000])
+        workload.keyCount = pick([1, 4, 12])
+        workload.padding = pick([0, 0, 200, 3000])
+
+        network.delay = pick([10_000...100_000, 50_000...2_000_000, 100_000...20_000_000, 1_000_000...80_000_000])
+        network.lossPerMille = pick([0, 0, 0, 10, 100, 300])
+        network.duplicatePerMille = pick([0, 0, 10, 100])
+        network.strayPerMille = pick([0, 0, 0, 5, 50])
+        network.isOrdered = chance(60)
+        network.letsRepliesSlip = chance(30)
+        if name == .calm {
+            network.lossPerMille = 0
+            network.duplicatePerMille = 0
+            network.strayPerMille = 0
+            network.delay = 50_000...2_000_000
+        }
+
+        segmentBytes = pick([4 << 10, 16 << 10, 64 << 10])
+        preparesSegments = chance(50)
+        diskLatency = pick([50_000...200_000, 50_000...2_000_000, 1_000_000...30_000_000, 100_000...400_000_000])
+        if name == .calm { diskLatency = 50_000...2_000_000 }
+
+        var kinds: Kinds = []
+        func draw(_ kind: Kinds, _ percent: UInt64) { if chance(percent) { kinds.insert(kind) } }
+        draw(.crashes, 60)
+        draw(.powerFailures, kinds.contains(.crashes) ? 60 : 0)
+        draw(.partitions, 60)
+        draw(.clogs, 25)
+        draw(.transfers, 30)
+        draw(.pauses, 25)
+        draw(.diskErrors, 20)
+        draw(.slowDisks, 20)
+        draw(.rot, 10)
+        draw(.drift, 20)
+        draw(.rotEverywhere, 2)
+        faults = kinds.intersection(name.kinds)
+        faultPause = pick([300_000_000, 1_000_000_000, 4_000_000_000])
+        isDisturbed = chance(30) && name != .calm
+        isQuietAtEnd = chance(25)
+        healsCoreOnly = chance(25)
+        hasLongWindows = chance(20)
+        hasReturn = chance(25)
+        if name == .long {
+            workload.clientCount = min(workload.clientCount, 4)
+            workload.pause = 200_000_000...3_000_000_000
+            faultPause = 20_000_000_000
+            settings.heartbeatInterval = .milliseconds(100)
+            settings.electionTimeout = .milliseconds(600)...(.milliseconds(1200))
+            configuration = settings
+            configuration.heartbeatInterval = .milliseconds(100)
+        }
+    }
+}
+
+extension SimulationProfile: CustomStringConvertible {
+    public var description: String {
+        """
+        \(nodeCount) nodes; faults: \(faults)\(isDisturbed ? "; disturbed" : "")
+        network: \(network)
+        disk: \(diskLatency) ns a write, segments of \(segmentBytes) bytes\(preparesSegments ? " made ahead" : "")
+        clients: \(workload)
+        election timeout \(configuration.electionTimeout), heartbeat \(configuration.heartbeatInterval)
+        appends of \(configuration.maximumAppendBytes) bytes, \(configuration.maximumInflightAppends) and \(configuration.maximumInflightBytes) bytes in flight, tail \(configuration.maximumTailBytes)
+        """
+    }
+}

@@ -1,0 +1,45 @@
+import Raft
+import RaftSimulation
+import Testing
+
+@Suite("Faults as text")
+struct FaultTests {
+    static let faults: [Fault] = [
+        .crash(2, losingPower: false, afterChanges: nil), .crash(1, losingPower: true, afterChanges: 3), .blackout,
+        .start(3), .pause(1, nanoseconds: 350_000_000), .cut([]),
+        .cut([NodePair(from: 1, to: 2), NodePair(from: 2, to: 1)]),
+        .clog([NodePair(from: 1, to: 3)], nanoseconds: 1), .transfer(from: 1, to: nil), .transfer(from: 1, to: 3),
+        .failWrite(2), .failSync(2), .fillDisk(1, leaving: 4096), .freeDisk(1),
+        .slowDisk(2, nanoseconds: 1_000_000...2_500_001), .hangDisk(2, nanoseconds: 2_000_000_000),
+        .rot(3, file: "log/0000000000000001.segment", perMille: 17, bit: 7), .drift(1, partsPerMillion: -30_000),
+    ]
+
+    @Test("Every fault is read back as it was written", arguments: faults)
+    func roundTrip(fault: Fault) {
+        #expect(Fault(parsing: fault.description) == fault, "\(fault)")
+        let timed = TimedFault(at: 1_204_317_125, fault)
+        #expect(TimedFault(parsing: timed.description) == timed, "\(timed)")
+    }
+
+    @Test(
+        "What is no fault is not taken for one",
+        arguments: [
+            "", "crash", "crash two", "crash 1 after changes", "crash 1 and go", "cut 1", "cut 1 ->", "cut 1 -> 2,",
+            "pause 1", "pause 1 for 3", "pause 1 for 3 hours", "pause 1 for 99999999999999 s",
+            "rot vote of 1 at 1000 per mille bit 0",
+            "rot vote of 1 at 1 per mille bit 8", "slow disk of 1 to 5 ms .. 1 ms", "drift clock of 1 by 1000000 ppm",
+            "fail next read of 1", "heal", "lose power",
+        ])
+    func nonsense(line: String) {
+        #expect(Fault(parsing: line) == nil, "\(line)")
+        #expect(TimedFault(parsing: "at 1 s: \(line)") == nil)
+    }
+
+    @Test("A time is written in the largest unit that keeps it whole")
+    func times() {
+        #expect(Fault.text(350_000_000) == "350 ms")
+        #expect(Fault.text(2_000_000_000) == "2 s")
+        #expect(Fault.text(1_001) == "1001 ns")
+        #expect(TimedFault(parsing: "at noon: start 1") == nil)
+    }
+}
