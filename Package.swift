@@ -138,7 +138,8 @@ let package = Package(
             ],
             swiftSettings: settings),
         // Runs the texts of Tests/Scenarios.
-        .testTarget(name: "ScenarioTests", dependencies: ["RaftSimulation"], swiftSettings: settings),
+        .testTarget(
+            name: "ScenarioTests", dependencies: ["RaftSimulation"], exclude: ["mutants.txt"], swiftSettings: settings),
         .testTarget(
             name: "RaftTransportTests",
             dependencies: [

@@ -63,4 +63,28 @@ struct ScenarioTests {
         let scenario = try Scenario(name: file.path, text: file.text)
         #expect(try scenario.run() == scenario.run())
     }
+
+    /// Rules that can be broken and whose breach no scenario notices, and why.
+    private static let unnoticed: [String: String] = [
+        "ack-of-other-term": "an answer outlives its link only where the two meet; RegressionTests",
+        "round-of-other-term": "an answer outlives its link only where the two meet; RegressionTests",
+        "apply-after-failure": "the state machine of a scenario does not fail; ApplierTests",
+        "apply-backlog-forgotten": "the next heartbeat makes it good",
+        "damage-is-the-end": "no scenario turns bits over; LogRecoveryTests",
+        "suspect-end-is-torn": "no scenario turns bits over; TornTailTests",
+    ]
+
+    @Test("Each rule that can be broken on purpose has a scenario that notices; `.ci/mutants` breaks them and looks")
+    func mutants() throws {
+        let text = try String(
+            contentsOf: ScenarioFile.tests.appending(path: "ScenarioTests/mutants.txt"), encoding: .utf8)
+        let lines = text.split(separator: "\n").map { $0.split(separator: "\t").map(String.init) }
+        for line in lines {
+            try #require(line.count == 2, "\(line)")
+            #expect(ScenarioFile.all.contains { $0.name == line[1] }, "\(line[0]): there is no scenario \(line[1])")
+        }
+        let names = lines.map { $0[0] } + Self.unnoticed.keys
+        let there = DeclaredMutant.all.filter { $0.needs == nil }.map(\.name)
+        #expect(names.sorted() == there.sorted())
+    }
 }
