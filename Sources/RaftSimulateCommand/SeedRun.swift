@@ -20,8 +20,8 @@ struct SeedRun: Hashable, Sendable {
         try Simulation(seed: seed, nodeCount: nodes, name: profile, onLine: onLine)
     }
 
-    /// A long run is half an hour of virtual time, however many events that takes.
-    var virtualTime: Duration? { profile == .long ? .seconds(1800) : nil }
+    /// A long or an idle run is half an hour of virtual time, however many events that takes.
+    var virtualTime: Duration? { profile == .long || profile == .idle ? .seconds(1800) : nil }
 
     func run() throws -> SimulationReport { try simulation().run(events: events, virtualTime: virtualTime) }
 

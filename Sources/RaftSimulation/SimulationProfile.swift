@@ -40,6 +40,8 @@ public struct SimulationProfile: Sendable {
         case swarm
         /// No fault at all.
         case calm
+        /// No fault and no client: what a cluster costs when nothing happens.
+        case idle
         /// Only what a network does.
         case network
         /// Only what processes and clocks do.
@@ -56,7 +58,7 @@ public struct SimulationProfile: Sendable {
                     .crashes, .powerFailures, .partitions, .clogs, .transfers, .pauses, .diskErrors, .slowDisks, .rot,
                     .drift, .rotEverywhere,
                 ]
-            case .calm: []
+            case .calm, .idle: []
             case .network: [.partitions, .clogs, .transfers]
             case .process: [.crashes, .pauses, .drift, .transfers]
             case .disk: [.crashes, .powerFailures, .diskErrors, .slowDisks, .rot, .rotEverywhere]
@@ -95,6 +97,7 @@ public struct SimulationProfile: Sendable {
         func chance(_ percent: UInt64) -> Bool { random.next() % 100 < percent }
         func pick<Value>(_ values: [Value]) -> Value { values[Int(random.next() % UInt64(values.count))] }
         self.name = name
+        let isCalm = name == .calm || name == .idle
         let drawn = pick([1, 2, 3, 3, 3, 3, 4, 5, 5, 5, 7])
         nodeCount = given ?? drawn
 
@@ -124,7 +127,7 @@ public struct SimulationProfile: Sendable {
         network.strayPerMille = pick([0, 0, 0, 5, 50])
         network.isOrdered = chance(60)
         network.letsRepliesSlip = chance(30)
-        if name == .calm {
+        if isCalm {
             network.lossPerMille = 0
             network.duplicatePerMille = 0
             network.strayPerMille = 0
@@ -134,7 +137,7 @@ public struct SimulationProfile: Sendable {
         segmentBytes = pick([4 << 10, 16 << 10, 64 << 10])
         preparesSegments = chance(50)
         diskLatency = pick([50_000...200_000, 50_000...2_000_000, 1_000_000...30_000_000, 100_000...400_000_000])
-        if name == .calm { diskLatency = 50_000...2_000_000 }
+        if isCalm { diskLatency = 50_000...2_000_000 }
 
         var kinds: Kinds = []
         func draw(_ kind: Kinds, _ percent: UInt64) { if chance(percent) { kinds.insert(kind) } }
@@ -151,11 +154,12 @@ public struct SimulationProfile: Sendable {
         draw(.rotEverywhere, 2)
         faults = kinds.intersection(name.kinds)
         faultPause = pick([300_000_000, 1_000_000_000, 4_000_000_000])
-        isDisturbed = chance(30) && name != .calm
+        isDisturbed = chance(30) && !isCalm
         isQuietAtEnd = chance(25)
         healsCoreOnly = chance(25)
         hasLongWindows = chance(20)
         hasReturn = chance(25)
+        if name == .idle { workload.clientCount = 0 }
         if name == .long {
             workload.clientCount = min(workload.clientCount, 4)
             workload.pause = 200_000_000...3_000_000_000
@@ -163,7 +167,6 @@ public struct SimulationProfile: Sendable {
             settings.heartbeatInterval = .milliseconds(100)
             settings.electionTimeout = .milliseconds(600)...(.milliseconds(1200))
             configuration = settings
-            configuration.heartbeatInterval = .milliseconds(100)
         }
     }
 }

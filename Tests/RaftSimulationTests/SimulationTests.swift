@@ -25,35 +25,6 @@ struct SimulationTests {
         }
     }
 
-    struct Kept: CustomTestStringConvertible {
-        var seed: UInt64
-        var nodes: Int?
-        var events = 10_000
-        var testDescription: String { "seed \(seed)" }
-    }
-
-    /// Seeds that failed once, with what they found. A seed means something else once the simulator draws otherwise;
-    /// what it found stands as a test of its own, too.
-    @Test(
-        "Seeds that once failed pass",
-        arguments: [
-            // Answers that came twice each sent another append: a storm in which a peer never caught up.
-            Kept(seed: 285, nodes: 3, events: 4000), Kept(seed: 367, nodes: 3, events: 4000),
-            // A node that crashed twice before it had opened its log (a fault of the checker).
-            Kept(seed: 114, nodes: 3, events: 4000), Kept(seed: 505, nodes: 5, events: 4000),
-            // A refusal that was overtaken by an acceptance: the refused entries were never sent again.
-            Kept(seed: 464),
-            // A question of an earlier term that left late, when its link opened (a fault of the checker).
-            Kept(seed: 204_342),
-            // A sync failed, the node started again and promised what only the kernel's memory held.
-            Kept(seed: 47),
-            // A sole voter that had been held up was woken again and again, at once.
-            Kept(seed: 39),
-        ])
-    func keptSeeds(kept: Kept) throws {
-        _ = try Simulation(seed: kept.seed, nodeCount: kept.nodes).run(events: kept.events)
-    }
-
     @Test("The same seed gives the same run")
     func determinism() throws {
         for seed in 1...10 as ClosedRange<UInt64> {
