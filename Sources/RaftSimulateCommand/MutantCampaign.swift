@@ -157,6 +157,11 @@ struct MutantCampaign {
             switch try TrialProcess(campaign: self, mutant: mutant.name, seeds: seed..<(seed + 1)).finish() {
             case .killed(_, let invariant, let text):
                 say("\(mutant.number) \(mutant.name): seed \(seed): \(invariant): \(text)")
+                let control = try TrialProcess(campaign: self, mutant: "", seeds: seed..<(seed + 1)).finish()
+                if control != .clean {
+                    warn("seed \(seed) does not pass without a mutant either: \(control)")
+                    isGood = false
+                }
             case .clean:
                 say(
                     "\(mutant.number) \(mutant.name): seed \(seed) DOES NOT NOTICE IT any more; search again with --keep"

@@ -19,7 +19,7 @@ package enum Mutant {
     #else
         package static let areBuilt = false
 
-        @inlinable @inline(__always)
+        @inline(__always)
         package static func isOn(_ name: StaticString) -> Bool { false }
     #endif
 }

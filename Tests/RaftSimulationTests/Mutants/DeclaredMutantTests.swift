@@ -56,11 +56,8 @@ struct DeclaredMutantTests {
         "ack-of-other-term",
         "round-of-other-term",
         "answer-to-no-question",
-
         "pre-vote-raises-term",
-
         "no-check-quorum",
-
         "read-on-earlier-round",
         "any-write-is-own-vote",
         "apply-after-failure",
