@@ -139,31 +139,14 @@ public final class Simulation {
         say(fault.description)
         faults.append(TimedFault(at: scheduler.nanoseconds, fault))
         switch fault {
-        case .crash(let id, let losingPower, let changes):
-            node(id)?.crash(losingPower: losingPower, afterChanges: changes)
-        case .blackout:
-            if nodes.allSatisfy(\.isUp) { tally.reached(.powerLostEverywhere) }
-            for node in nodes { node.crash(losingPower: true) }
-        case .start(let id): node(id)?.start()
-        case .pause(let id, let nanoseconds): node(id)?.pause(nanoseconds: nanoseconds)
-        case .cut(let pairs): network.setCut(Set(pairs))
-        case .clog(let pairs, let nanoseconds): network.clog(pairs, nanoseconds: nanoseconds)
-        case .transfer(let id, let target):
-            node(id)?.node?.transferLeadership(to: target, completion: { _ in })
-        case .failWrite(let id): node(id)?.failNext(.write)
-        case .failSync(let id): node(id)?.failNext(.sync)
-        case .fillDisk(let id, let bytes): node(id)?.fillDisk(leaving: bytes)
-        case .freeDisk(let id): node(id)?.freeDisk()
-        case .slowDisk(let id, let range): node(id)?.slowDisk(range)
-        case .hangDisk(let id, let nanoseconds): node(id)?.hangDisk(nanoseconds: nanoseconds)
-        case .rot(let id, let file, let perMille, let bit):
-            guard let node = node(id) else { return }
+        case .blackout where nodes.allSatisfy(\.isUp): tally.reached(.powerLostEverywhere)
+        case .rot(let id, _, _, _):
             // The atlas: so few nodes rot that every committed entry keeps a good copy, unless the run is about that.
-            let isSpared = !profile.faults.contains(.rotEverywhere) && !node.isRotten
+            let isSpared = !profile.faults.contains(.rotEverywhere) && node(id)?.isRotten == false
             if isSpared, nodes.count(where: \.isRotten) >= expendable { return }
-            node.rot(file, perMille: perMille, bit: bit)
-        case .drift(let id, let millionths): node(id)?.clock.drift(partsPerMillion: millionths)
+        default: break
         }
+        fault.happen(to: nodes, on: network)
     }
 
     /// From now on nothing goes wrong any more.

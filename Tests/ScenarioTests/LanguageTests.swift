@@ -21,7 +21,8 @@ struct LanguageTests {
             ("start all now", "what is \"now\""), ("expect node 1: tall", "a role"), ("drop frogs 1 -> 2", "a kind"),
             ("put x=1 at", "a node"), ("nodes 5", ""), ("end repeat", "nothing is being repeated"),
             ("repeat 3 times", "no end"), ("ghost 2 grants 1 vote", "whose"), ("expect A fine", "ok, refused"),
-            ("node 1 begins log 1..x@2", "a run of entries"),
+            ("node 1 begins log 1..x@2", "a run of entries"), ("at 3 s: dance 2", "a fault at a moment"),
+            ("put x at 1", "put x=5"), ("crash 1 after 2 losing power", "changes"),
         ])
     func unreadable(line: String, reason: String) {
         let failure = failure("\(line)")
@@ -60,6 +61,13 @@ struct LanguageTests {
             "start all\nwait 1 s\nput x=1 at the leader as A\nexpect A ok\nread at the leader as R\nexpect R ok\nexpect R does not see A",
             "saw"
         ),
+        (
+            "start all\nwait 1 s\nput x=1 at the leader as A\nexpect A ok\nread x at the leader as R\nexpect R ok\nexpect R reads 2",
+            "R read 1"
+        ),
+        ("start all\nwait 1 s\nread y at the leader as R\nexpect R ok\nexpect R reads 2", "R read nothing"),
+        ("start all\nwait 1 s\nat 1500 ms: start 1", "that moment is over"),
+        ("start all\nat 2 s: pause 1 for 1 s\nat 2001 ms: crash 2\nexpect node 2: follower", "is down"),
         ("expect node Old is down", "no node is called Old"),
         ("start 9", "there is no node 9"),
         ("release held", "nothing is held"),

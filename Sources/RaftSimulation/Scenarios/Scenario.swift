@@ -102,6 +102,6 @@ public struct ScenarioFailure: Error, Sendable, CustomStringConvertible {
 
     public var description: String {
         ["\(name):\(line): \(text)", "    \(reason)"].joined(separator: "\n")
-            + nodes.map { "\n    node \($0)" }.joined()
+            + nodes.map { "\n    \($0)" }.joined()
     }
 }

@@ -9,7 +9,15 @@ final class ScenarioCalls: @unchecked Sendable {
         fileprivate(set) var error: RaftError?
         /// Where a write was applied; on a read, the last entry that it saw.
         fileprivate(set) var index: LogIndex?
+        /// What a read found under its key.
+        fileprivate(set) var value: String?
         fileprivate var serial: UInt64?
+    }
+
+    /// What a read sees.
+    private struct Look: Sendable {
+        var last: LogIndex
+        var value: String?
     }
 
     private let checker: SafetyChecker
@@ -34,12 +42,12 @@ final class ScenarioCalls: @unchecked Sendable {
     }
 
     @discardableResult
-    func put(at node: RaftNode<SimulatedStore>, name: String?) -> Call {
+    func put(_ key: String, _ value: String, at node: RaftNode<SimulatedStore>, name: String?) -> Call {
         let call = add(name)
         let serial = nextSerial
         nextSerial += 1
         call.serial = serial
-        node.propose(Self.command(serial)) { [self] result in
+        node.propose(.init(serial: serial, key: key, .put(value))) { [self] result in
             switch result {
             case .success(let output):
                 let index = output.index
@@ -55,22 +63,23 @@ final class ScenarioCalls: @unchecked Sendable {
     }
 
     @discardableResult
-    func read(at node: RaftNode<SimulatedStore>, isLocal: Bool, name: String?) -> Call {
+    func read(_ key: String, at node: RaftNode<SimulatedStore>, isLocal: Bool, name: String?) -> Call {
         let call = add(name)
         let floor = isLocal ? 0 : all.filter { $0.serial != nil && $0.state == .ok }.compactMap(\.index).max() ?? 0
-        let settled = { @Sendable [self] (result: Result<Result<LogIndex, any Error>, RaftError>) in
+        let settled = { @Sendable [self] (result: Result<Result<Look, any Error>, RaftError>) in
             switch result {
             case .success(let value):
-                guard let last = try? value.get() else { return }
+                guard let look = try? value.get() else { return }
                 call.state = .ok
-                call.index = last
-                if last < floor {
-                    checker.fail("I16", "a read saw entry \(last) as the last after \(floor) was acknowledged")
+                call.index = look.last
+                call.value = look.value
+                if look.last < floor {
+                    checker.fail("I16", "a read saw entry \(look.last) as the last after \(floor) was acknowledged")
                 }
             case .failure(let error): settle(call, error)
             }
         }
-        node.read(isLocal ? .local : .linearizable, { $0.last }, completion: settled)
+        node.read(isLocal ? .local : .linearizable, { Look(last: $0.last, value: $0.values[key]) }, completion: settled)
         return call
     }
 
@@ -98,14 +107,11 @@ final class ScenarioCalls: @unchecked Sendable {
         }
     }
 
-    private static func command(_ serial: UInt64) -> SimulatedStore.Command {
-        SimulatedStore.Command(serial: serial, key: "x", .put("\(serial)"))
-    }
-
     /// The command of an entry that a script made up: the same for one id, wherever it appears.
     static func payload(of id: LogID) -> [UInt8] {
+        let serial = 1 << 50 | id.term.rawValue << 24 | id.index.rawValue
         var bytes: [UInt8] = []
-        command(1 << 50 | id.term.rawValue << 24 | id.index.rawValue).encode(into: &bytes)
+        SimulatedStore.Command(serial: serial, key: "x", .put("\(id)")).encode(into: &bytes)
         return bytes
     }
 }

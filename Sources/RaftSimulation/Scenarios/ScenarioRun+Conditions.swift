@@ -31,7 +31,7 @@ extension ScenarioRun {
             let isCommitted = committed.contains { $0.id == id }
             return isCommitted == isWanted ? nil : "committed: \(committed.suffix(5).map(\.id))"
         case .count, .term, .sameLeader: return try changed(condition)
-        case .call, .sees: return try call(condition)
+        case .call, .sees, .reads: return try call(condition)
         }
     }
 
@@ -116,6 +116,9 @@ extension ScenarioRun {
                 return "\(name) is \(call.state)\(call.error.map { " (\($0.message))" } ?? "")"
             }
             return nil
+        case .reads(let name, let wanted):
+            guard let read = try calls(name).last, read.state == .ok else { return "\(name) has read nothing" }
+            return read.value == wanted ? nil : "\(name) read \(read.value ?? "nothing")"
         case .sees(let reader, let writer, let isWanted):
             guard let seen = try calls(reader).last?.index else { return "\(reader) has read nothing" }
             guard let written = try calls(writer).last?.index else { return "\(writer) was not acknowledged" }

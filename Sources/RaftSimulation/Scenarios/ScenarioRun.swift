@@ -46,7 +46,7 @@ final class ScenarioRun: @unchecked Sendable {
     private func describe(_ node: SimulatedNode) -> String {
         let log = world.checker.mirrors[node.id]?.ids.dropFirst() ?? []
         let kept = "on disk: \(world.checker.mirrors[node.id]?.hardState.description ?? ""), log \(log.suffix(12))"
-        return "\(world.ghosts[node.id] == nil ? node.line : "\(node.id): ghost"); \(kept)"
+        return "\(world.ghosts[node.id] == nil ? node.line : "node \(node.id): ghost"); \(kept)"
     }
 
     private func perform(_ statement: Statement) throws {
@@ -58,10 +58,19 @@ final class ScenarioRun: @unchecked Sendable {
         case .put(let spec, let at, let name):
             let node = try running(at)
             switch spec {
-            case .one: world.calls.put(at: node, name: name)
-            case .many(let count): for _ in 0..<count { world.calls.put(at: node, name: name) }
+            case .one(let key, let value): world.calls.put(key, value, at: node, name: name)
+            case .many(let count):
+                for number in 0..<count { world.calls.put("many", "\(number)", at: node, name: name) }
             }
-        case .read(let at, let isLocal, let name): world.calls.read(at: try running(at), isLocal: isLocal, name: name)
+        case .read(let key, let at, let isLocal, let name):
+            world.calls.read(key, at: try running(at), isLocal: isLocal, name: name)
+        case .at(let timed):
+            let left = timed.time - world.scheduler.nanoseconds
+            guard left >= 0 else {
+                throw Untrue(reason: "that moment is over: it is \(Fault.text(world.scheduler.nanoseconds))")
+            }
+            _ = try world.run(for: .nanoseconds(left))
+            timed.fault.happen(to: world.realNodes, on: world.network)
         case .transfer(let from, let to, let name):
             world.calls.transfer(at: try running(from), to: try to.map(resolve), name: name)
         case .ghost(let set, let action):
@@ -125,8 +134,8 @@ final class ScenarioRun: @unchecked Sendable {
     private func process(_ statement: Statement) throws {
         switch statement {
         case .start(let set): for id in try resolve(set) { world.start(id) }
-        case .crash(let set, let losingPower):
-            for id in try resolve(set) { world.crash(id, losingPower: losingPower) }
+        case .crash(let set, let losingPower, let changes):
+            for id in try resolve(set) { world.node(id).crash(losingPower: losingPower, afterChanges: changes) }
         case .stop(let set): for id in try resolve(set) { world.stop(id) }
         case .pause(let set): for id in try resolve(set) { for loop in world.node(id).loops { loop.hold() } }
         case .resume(let set): for id in try resolve(set) { for loop in world.node(id).loops { loop.release() } }
@@ -135,7 +144,7 @@ final class ScenarioRun: @unchecked Sendable {
                 switch fault {
                 case .hangs: world.node(id).disk?.hold()
                 case .goesOn: world.node(id).disk?.release()
-                case .fails: world.failDisk(of: id)
+                case .fails: world.node(id).failNext(.sync)
                 case .isLost:
                     guard !world.node(id).isUp else { throw Untrue(reason: "node \(id) is up: crash it first") }
                     world.loseDisk(of: id)
@@ -375,7 +384,7 @@ final class ScenarioRun: @unchecked Sendable {
             throw Untrue(reason: "the cluster does not come together")
         }
         guard let leader = world.leader?.node else { throw Untrue(reason: "nobody leads") }
-        let read = world.calls.read(at: leader, isLocal: false, name: nil)
+        let read = world.calls.read("end", at: leader, isLocal: false, name: nil)
         guard try world.run(for: patience, until: { read.state == .ok }) else {
             throw Untrue(reason: "the cluster has come together, and serves no reads")
         }
@@ -387,7 +396,7 @@ final class ScenarioRun: @unchecked Sendable {
     private func write(until end: Instant) throws {
         while world.scheduler.now < end {
             if let leader = world.leader?.node {
-                let call = world.calls.put(at: leader, name: nil)
+                let call = world.calls.put("end", "\(world.scheduler.nanoseconds)", at: leader, name: nil)
                 if try world.run(for: patience, until: { call.state != .pending }), call.state == .ok { return }
             }
             _ = try world.run(for: .milliseconds(10))

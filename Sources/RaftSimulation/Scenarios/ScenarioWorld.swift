@@ -15,10 +15,6 @@ final class ScenarioWorld: @unchecked Sendable {
     private(set) var ghosts: [NodeID: Ghost] = [:]
     private let members: ClusterConfiguration
     private var cuts: Set<SimulatedNetwork.Pair> = []
-    /// Whose disk was told to fail: its node may stop.
-    private var mayStop: Set<NodeID> = []
-    /// Who is meant to be down.
-    private(set) var stoppedByWish: Set<NodeID> = []
 
     init(_ settings: ScenarioSettings) throws {
         self.settings = settings
@@ -92,45 +88,22 @@ final class ScenarioWorld: @unchecked Sendable {
             if isDone() { return true }
             if scheduler.now >= end { return false }
             guard scheduler.step() else { throw Violation(invariant: "L1", text: "nothing will ever happen again") }
-            if let id = scheduler.lastNode { observe(node(id)) }
+            if let id = scheduler.lastNode { node(id).observe() }
             if let violation = checker.violation { throw violation }
-        }
-    }
-
-    private func observe(_ node: SimulatedNode) {
-        if mayStop.contains(node.id), node.node?.status.role == .stopped {
-            node.crash(losingPower: false)
-            mayStop.remove(node.id)
-            stoppedByWish.insert(node.id)
-        } else {
-            node.observe()
         }
     }
 
     // MARK: Processes
 
-    func start(_ id: NodeID) {
-        stoppedByWish.remove(id)
-        if ghosts[id] == nil { node(id).start() }
-    }
-
-    func crash(_ id: NodeID, losingPower: Bool) {
-        stoppedByWish.insert(id)
-        node(id).crash(losingPower: losingPower)
-    }
+    func start(_ id: NodeID) { if ghosts[id] == nil { node(id).start() } }
 
     func stop(_ id: NodeID) {
         guard let node = node(id).node else { return }
         node.stop { [self] in
             _ = $0
             // Its process ends once everything is closed.
-            scheduler.schedule(after: 0) { self.crash(id, losingPower: false) }
+            scheduler.schedule(after: 0) { self.node(id).crash(losingPower: false) }
         }
-    }
-
-    func failDisk(of id: NodeID) {
-        mayStop.insert(id)
-        node(id).fileSystem.failNext(.sync, at: "/")
     }
 
     /// The node comes back as another life, if at all.

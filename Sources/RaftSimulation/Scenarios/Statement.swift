@@ -7,7 +7,7 @@ indirect enum Statement: Sendable {
 
     // Processes and disks.
     case start(NodeSet)
-    case crash(NodeSet, losingPower: Bool)
+    case crash(NodeSet, losingPower: Bool, afterChanges: Int?)
     case stop(NodeSet)
     case pause(NodeSet)
     case resume(NodeSet)
@@ -27,13 +27,14 @@ indirect enum Statement: Sendable {
 
     // Callers.
     case put(PutSpec, at: NodeName, name: String?)
-    case read(at: NodeName, isLocal: Bool, name: String)
+    case read(key: String, at: NodeName, isLocal: Bool, name: String)
     case transfer(from: NodeName, to: NodeName?, name: String?)
 
     // Ghosts.
     case ghost(NodeSet, GhostAction)
 
     // Time.
+    case at(TimedFault)
     case wait(Duration)
     case mark(String)
     case name(String, NodeName)
@@ -79,7 +80,7 @@ enum DiskFault {
 }
 
 enum PutSpec {
-    case one(String)
+    case one(key: String, value: String)
     case many(Int)
 }
 
@@ -156,4 +157,6 @@ indirect enum Condition {
     case sameLeader(since: String)
     case call(String, CallState)
     case sees(String, String, Bool)
+    /// Nil: there is no such key.
+    case reads(String, String?)
 }

@@ -39,9 +39,10 @@ extension StatementParser {
             let name = try callName()
             if take("sees") { return .sees(name, try callName(), true) }
             if takePhrase("does not see") { return .sees(name, try callName(), false) }
+            if take("reads") { return .reads(name, take("nothing") ? nil : try word("a value")) }
             _ = take("is")
             guard let next, let state = CallState(rawValue: next) else {
-                throw expected("ok, refused, unknown, pending, settled or sees")
+                throw expected("ok, refused, unknown, pending, settled, sees or reads")
             }
             words.removeFirst()
             return .call(name, state)

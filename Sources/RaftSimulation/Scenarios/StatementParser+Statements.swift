@@ -4,6 +4,13 @@ internal import Raft
 
 extension StatementParser {
     mutating func statement() throws(Failure) -> Statement {
+        if next == "at" {
+            guard let timed = TimedFault(parsing: text) else {
+                throw Failure(reason: "a fault at a moment is written as raft-simulate --shrink prints it")
+            }
+            words = []
+            return .at(timed)
+        }
         if let change = try setting() { return .setting(change) }
         if let statement = try processes() { return statement }
         if let statement = try network() { return statement }
@@ -104,7 +111,12 @@ extension StatementParser {
         if take("start") { return .start(try nodes()) }
         if take("crash") {
             let victims = try nodes()
-            return .crash(victims, losingPower: takePhrase("losing power"))
+            var changes: Int?
+            if take("after") {
+                changes = try count()
+                if !take("change") { try require("changes") }
+            }
+            return .crash(victims, losingPower: takePhrase("losing power"), afterChanges: changes)
         }
         if take("stop") { return .stop(try nodes()) }
         if take("pause") { return .pause(try nodes()) }
@@ -174,18 +186,21 @@ extension StatementParser {
                 try require("values")
                 spec = .many(count)
             } else {
-                spec = .one(try word("a value, such as x=5,"))
+                let parts = try word("a value, such as x=5,").split(separator: "=").map(String.init)
+                guard parts.count == 2 else { throw Failure(reason: "a write is put x=5") }
+                spec = .one(key: parts[0], value: parts[1])
             }
             try require("at")
             let node = try node()
             return .put(spec, at: node, name: take("as") ? try callName() : nil)
         }
         if take("read") {
+            let key = next == "at" || next == "locally" ? "x" : try word("a key")
             let isLocal = take("locally")
             try require("at")
             let node = try node()
             try require("as")
-            return .read(at: node, isLocal: isLocal, name: try callName())
+            return .read(key: key, at: node, isLocal: isLocal, name: try callName())
         }
         if take("transfer") {
             let from = try node()

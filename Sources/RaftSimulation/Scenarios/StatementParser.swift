@@ -3,14 +3,16 @@ internal import Raft
 /// Reads one line of a scenario. Commas, colons and articles are for the reader only.
 struct StatementParser {
     var words: ArraySlice<String>
+    /// Without the comment behind it.
+    let text: String
 
     struct Failure: Error {
         var reason: String
     }
 
     init(_ line: String) {
-        let plain = line.prefix { $0 != "#" }.split { $0 == " " || $0 == "," || $0 == ":" || $0 == "\t" }.map(
-            String.init)
+        text = String(line.prefix { $0 != "#" }).trimmed
+        let plain = text.split { $0 == " " || $0 == "," || $0 == ":" || $0 == "\t" }.map(String.init)
         words = plain.filter { !["a", "an", "the"].contains($0) }[...]
     }
 
@@ -193,5 +195,13 @@ struct StatementParser {
         let statement = try statement()
         if let next { throw Failure(reason: "what is \"\(next)\"?") }
         return statement
+    }
+}
+
+extension String {
+    /// Without blanks at either end.
+    fileprivate var trimmed: String {
+        let inner = drop { $0 == " " }.reversed().drop { $0 == " " }.reversed()
+        return String(inner)
     }
 }

@@ -1,0 +1,26 @@
+internal import Raft
+
+extension Fault {
+    /// Lets it happen. One that does not fit the moment (a crash of a node that is down) does nothing.
+    func happen(to nodes: [SimulatedNode], on network: SimulatedNetwork) {
+        func node(_ id: NodeID) -> SimulatedNode? { nodes.first { $0.id == id } }
+        switch self {
+        case .crash(let id, let losingPower, let changes):
+            node(id)?.crash(losingPower: losingPower, afterChanges: changes)
+        case .blackout: for node in nodes { node.crash(losingPower: true) }
+        case .start(let id): node(id)?.start()
+        case .pause(let id, let nanoseconds): node(id)?.pause(nanoseconds: nanoseconds)
+        case .cut(let pairs): network.setCut(Set(pairs))
+        case .clog(let pairs, let nanoseconds): network.clog(pairs, nanoseconds: nanoseconds)
+        case .transfer(let id, let target): node(id)?.node?.transferLeadership(to: target, completion: { _ in })
+        case .failWrite(let id): node(id)?.failNext(.write)
+        case .failSync(let id): node(id)?.failNext(.sync)
+        case .fillDisk(let id, let bytes): node(id)?.fillDisk(leaving: bytes)
+        case .freeDisk(let id): node(id)?.freeDisk()
+        case .slowDisk(let id, let range): node(id)?.slowDisk(range)
+        case .hangDisk(let id, let nanoseconds): node(id)?.hangDisk(nanoseconds: nanoseconds)
+        case .rot(let id, let file, let perMille, let bit): node(id)?.rot(file, perMille: perMille, bit: bit)
+        case .drift(let id, let millionths): node(id)?.clock.drift(partsPerMillion: millionths)
+        }
+    }
+}
