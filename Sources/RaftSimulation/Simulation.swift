@@ -48,6 +48,7 @@ public final class Simulation {
         self.tally = tally
         let checker = SafetyChecker(voters: ids, limits: profile.configuration, tally: tally)
         self.checker = checker
+        checker.watchTenures { scheduler.nanoseconds }
         nodes = ids.map { id in
             var own = profile.configuration
             own.id = id
@@ -67,6 +68,7 @@ public final class Simulation {
         network.onReply = { checker.replying($0, from: $1, to: $2) }
         network.onMark = { tally.reached($0) }
         network.onArrival = { [nodes] from, to in
+            checker.heard(from.node, at: to.node)
             let sender = nodes[Int(from.node.rawValue) - 1]
             guard sender.life === from else { return }
             checker.arrived(from: from.node, sender.node?.status.incarnation, at: to.node)

@@ -87,7 +87,7 @@ extension LeaderRules {
                 term: baton.currentTerm, leader: baton.me, stream: stream, sequence: peer.nextSequence,
                 previous: LogID(term: previousTerm, index: previousIndex), leaderCommit: baton.commitIndex, entries: [])
             if let entries = baton.log.entries(from: peer.nextIndex, through: last, maximumBytes: window) {
-                request.entries = entries
+                if peer.state == .replicate || !baton.settings.disturbs(.emptyProbe) { request.entries = entries }
                 if entries.isEmpty { baton.settings.reached(.emptyProbe) }
                 let bytes = request.byteCount
                 guard peer.state == .probe || peer.isWorthSending(bytes: bytes) else { return }

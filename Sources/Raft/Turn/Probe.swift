@@ -18,6 +18,8 @@ extension Configuration {
 package enum Disturbance: UInt8, CaseIterable, Sendable {
     /// The leader sends fewer entries than would fit.
     case shortAppend
+    /// A probe asks where the logs agree and brings nothing.
+    case emptyProbe
     /// Everything durable is let go of in memory, so that peers and the machine are served from the disk.
     case emptyTail
     /// A follower campaigns although its time has not come.

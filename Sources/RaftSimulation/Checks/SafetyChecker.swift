@@ -56,6 +56,11 @@ final class SafetyChecker: @unchecked Sendable {
     private var before: [NodeID: NodeStatus] = [:]
     private(set) var termHighest: Term = 0
 
+    /// Who begins a term, who leads it, and for how long; nil where a world begins with terms that nobody began.
+    private var tenures: TenureChecker?
+    /// The time, as nobody in the simulation has it.
+    private var now: () -> Int64 = { 0 }
+
     let tally: MarkTally
 
     init(voters: [NodeID], limits: Configuration, tally: MarkTally) {
@@ -68,6 +73,14 @@ final class SafetyChecker: @unchecked Sendable {
     func fail(_ invariant: String, _ text: String) {
         if violation == nil { violation = Violation(invariant: invariant, text: text) }
     }
+
+    /// From now on terms and offices are watched, too.
+    func watchTenures(_ now: @escaping () -> Int64) {
+        tenures = TenureChecker(limits: limits)
+        self.now = now
+    }
+
+    private func take(_ found: Violation?) { if violation == nil { violation = found } }
 
     func reached(_ mark: Mark) { tally.reached(mark) }
 
@@ -87,6 +100,7 @@ final class SafetyChecker: @unchecked Sendable {
                     fail("I9", "node \(node) changed its vote: \(state) after \(old)")
                 }
                 mirrors[node]!.hardState = state
+                take(tenures?.stored(state, on: node))
             case .truncate(let id): truncate(node, through: id)
             case .append(let batch): append(batch, on: node)
             }
@@ -143,6 +157,7 @@ final class SafetyChecker: @unchecked Sendable {
 
     /// The node crashed with this write under way.
     func crashed(_ node: NodeID, during operations: [LogOperation]) {
+        tenures?.ended(node)
         // A life may end before it has opened the disk that the life before it left behind.
         mirrors[node]!.torn += operations
         before[node] = nil
@@ -158,6 +173,7 @@ final class SafetyChecker: @unchecked Sendable {
     /// I21: what the disk gives back after a crash is everything that was acknowledged, and of the write under way
     /// some prefix.
     func recovered(_ log: RecoveredLog, _ entries: [Entry], on node: NodeID) {
+        tenures?.recovered(log.hardState, on: node)
         let old = mirrors[node]!
         var required = old.entries.count
         var states = [old.hardState]
@@ -229,6 +245,7 @@ final class SafetyChecker: @unchecked Sendable {
                 fail("I9", "node \(node) voted for \(other) and for \(asker) in term \(vote.term)")
             }
             votesSent[node, default: [:]][vote.term] = asker
+            tenures?.granted(by: node, now: now())
         case .append(let append):
             if append.term > durable { fail("I9", "node \(node) told of term \(append.term) early") }
             guard case .accepted(let through) = append.outcome, through > 0 else { return }
@@ -249,8 +266,12 @@ final class SafetyChecker: @unchecked Sendable {
 
     // MARK: What a node says of itself
 
-    func look(at status: NodeStatus) {
+    /// - Parameters:
+    ///   - isWriting: its disk has something to do.
+    ///   - pausedUntil: the end of its last pause.
+    func look(at status: NodeStatus, isWriting: Bool, pausedUntil: Int64) {
         let node = status.id
+        take(tenures?.look(at: status, now: now(), isWriting: isWriting, pausedUntil: pausedUntil))
         guard status.role != .stopped || status.stopReason == nil else {
             return fail("I24", "node \(node) stopped: \(status.stopReason!)")
         }
@@ -352,6 +373,9 @@ final class SafetyChecker: @unchecked Sendable {
     }
 
     // MARK: Who talks to whom
+
+    /// Something of `sender` arrived, perhaps of a life that has ended.
+    func heard(_ sender: NodeID, at node: NodeID) { tenures?.arrived(from: sender, at: node, now: now()) }
 
     /// I15: a node that has met one life of another takes nothing from a second one.
     func arrived(from sender: NodeID, _ incarnation: Incarnation?, at node: NodeID) {

@@ -33,6 +33,8 @@ final class SimulatedNode: @unchecked Sendable {
     /// A bit of its files has turned over: it may refuse to start for ever.
     private(set) var isRotten = false
     private(set) var stopReason: RaftError?
+    /// When its last pause ends, or has ended.
+    private var pausedUntil: Int64 = 0
 
     struct Setting {
         var configuration: Configuration
@@ -169,7 +171,11 @@ final class SimulatedNode: @unchecked Sendable {
         life = nil
     }
 
-    func pause(nanoseconds: Int64) { if let life { scheduler.pause(life, nanoseconds: nanoseconds) } }
+    func pause(nanoseconds: Int64) {
+        guard let life, !life.isPaused else { return }
+        pausedUntil = scheduler.nanoseconds + nanoseconds
+        scheduler.pause(life, nanoseconds: nanoseconds)
+    }
 
     func slowDisk(_ latency: ClosedRange<Int64>) {
         diskLatency = latency
@@ -229,7 +235,8 @@ final class SimulatedNode: @unchecked Sendable {
                 return crash(losingPower: false)
             }
         }
-        if status.incarnation.rawValue != 0 { checker.look(at: status) }
+        guard status.incarnation.rawValue != 0 else { return }
+        checker.look(at: status, isWriting: disk?.isBusy ?? false, pausedUntil: pausedUntil)
     }
 
     /// One line for a report.

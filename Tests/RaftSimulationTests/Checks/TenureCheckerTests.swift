@@ -1,0 +1,130 @@
+import Testing
+
+@testable import Raft
+@testable import RaftSimulation
+
+@Suite("Who begins a term, who leads it, and for how long")
+struct TenureCheckerTests {
+    private let limits: Configuration = {
+        var limits = Configuration(id: 1)
+        limits.heartbeatInterval = .milliseconds(50)
+        limits.electionTimeout = .milliseconds(150)...(.milliseconds(300))
+        return limits
+    }()
+    private let members = try! ClusterConfiguration(voters: [1, 2, 3].map { .init(id: $0, address: "a:\($0)") })
+
+    private func status(_ role: NodeRole, term: Term = 2, last: UInt64 = 5, durable: LogIndex = 5) -> NodeStatus {
+        var status = NodeStatus(notStarted: 1, cluster: "c")
+        status.role = role
+        status.currentTerm = term
+        status.last = LogID(term: term, index: LogIndex(last))
+        status.durableIndex = durable
+        status.configuration = members
+        return status
+    }
+
+    /// Node 1, elected to term 2 by itself and node 2, at the time 0.
+    private func elected() -> TenureChecker {
+        var checker = TenureChecker(limits: limits)
+        #expect(checker.stored(HardState(currentTerm: 2, votedFor: 1), on: 1) == nil)
+        #expect(checker.stored(HardState(currentTerm: 2, votedFor: 1), on: 2) == nil)
+        #expect(checker.look(at: status(.leader), now: 0, isWriting: false, pausedUntil: 0) == nil)
+        return checker
+    }
+
+    /// Looks every 20 ms, with what happens before each look; returns the first violation and when.
+    private func watch(
+        _ checker: inout TenureChecker, _ status: NodeStatus, through end: Int64, isWriting: Bool = false,
+        pausedUntil: Int64 = 0, before: (inout TenureChecker, Int64) -> Void = { _, _ in }
+    ) -> (at: Int64, violation: Violation)? {
+        for time in stride(from: Int64(20), through: end, by: 20) {
+            before(&checker, time * 1_000_000)
+            if let violation = checker.look(
+                at: status, now: time * 1_000_000, isWriting: isWriting, pausedUntil: pausedUntil * 1_000_000)
+            {
+                return (time, violation)
+            }
+        }
+        return nil
+    }
+
+    @Test("A term that nobody has begun by a vote for itself is nobody's")
+    func begun() {
+        var checker = TenureChecker(limits: limits)
+        #expect(checker.stored(HardState(currentTerm: 1), on: 2)?.invariant == "I9")
+        #expect(checker.stored(HardState(currentTerm: 3, votedFor: 1), on: 2)?.invariant == "I9")
+        #expect(checker.stored(HardState(currentTerm: 4, votedFor: 2), on: 2) == nil)
+        #expect(checker.stored(HardState(currentTerm: 4), on: 3) == nil)
+        checker.recovered(HardState(currentTerm: 6, votedFor: 3), on: 3)
+        #expect(checker.stored(HardState(currentTerm: 6), on: 1) == nil)
+    }
+
+    @Test("A leader has the durable votes of a quorum, for itself and for this term")
+    func votes() {
+        var checker = TenureChecker(limits: limits)
+        _ = checker.stored(HardState(currentTerm: 2, votedFor: 1), on: 1)
+        _ = checker.stored(HardState(currentTerm: 2, votedFor: 3), on: 3)
+        _ = checker.stored(HardState(currentTerm: 1, votedFor: 1), on: 2)
+        #expect(checker.look(at: status(.leader), now: 0, isWriting: false, pausedUntil: 0)?.invariant == "I1")
+        _ = elected()
+    }
+
+    @Test("A leader that hears nobody must not lead on; one that hears one of two others may")
+    func deaf() {
+        var checker = elected()
+        let found = watch(&checker, status(.leader), through: 5000)
+        #expect(found?.violation.invariant == "I25")
+        #expect((600...1500).contains(found?.at ?? 0))
+        var heard = elected()
+        #expect(
+            watch(&heard, status(.leader), through: 5000) { checker, now in
+                checker.arrived(from: 3, at: 1, now: now)
+            } == nil)
+    }
+
+    @Test("A leader that was not looked at for a while has a moment to notice")
+    func heldUp() {
+        var checker = elected()
+        #expect(checker.look(at: status(.leader), now: 9_000_000_000, isWriting: false, pausedUntil: 0) == nil)
+        #expect(checker.look(at: status(.leader), now: 18_000_000_000, isWriting: false, pausedUntil: 0) == nil)
+    }
+
+    @Test("A leader whose disk does not answer must not lead on, whoever it hears")
+    func disk() {
+        var checker = elected()
+        let found = watch(&checker, status(.leader, durable: 4), through: 5000) { checker, now in
+            checker.arrived(from: 2, at: 1, now: now)
+        }
+        #expect(found?.violation.invariant == "I25")
+    }
+
+    @Test("A follower that hears no leader campaigns; whatever else it hears is no reason to wait")
+    func idle() {
+        var checker = elected()
+        let found = watch(&checker, status(.follower, term: 3), through: 5000) { checker, now in
+            checker.arrived(from: 3, at: 1, now: now)
+        }
+        #expect(found?.violation.invariant == "I25")
+        #expect((500...1500).contains(found?.at ?? 0))
+    }
+
+    @Test(
+        "Hearing its leader, granting a vote, a busy disk and a pause are reasons to wait",
+        arguments: ["leader", "vote", "disk", "pause"])
+    func waits(_ reason: String) {
+        var checker = TenureChecker(limits: limits)
+        _ = checker.stored(HardState(currentTerm: 2, votedFor: 2), on: 2)
+        _ = checker.stored(HardState(currentTerm: 2, votedFor: 2), on: 3)
+        var leader = status(.leader)
+        leader.id = 2
+        #expect(checker.look(at: leader, now: 0, isWriting: false, pausedUntil: 0) == nil)
+        let found = watch(
+            &checker, status(.follower), through: 3000, isWriting: reason == "disk",
+            pausedUntil: reason == "pause" ? 2900 : 0
+        ) { checker, now in
+            if reason == "leader" { checker.arrived(from: 2, at: 1, now: now) }
+            if reason == "vote" { checker.granted(by: 1, now: now) }
+        }
+        #expect(found == nil)
+    }
+}
