@@ -129,7 +129,7 @@ let package = Package(
             name: "RaftStorageTests", dependencies: ["Raft", "RaftSimulation", "RaftStorage"], swiftSettings: settings),
         .testTarget(
             name: "RaftSimulationTests", dependencies: ["Raft", "RaftSimulation", "RaftStorage"],
-            exclude: ["mutants.txt"], swiftSettings: settings),
+            exclude: ["mutants.txt", "seeds.txt"], swiftSettings: settings),
         .testTarget(
             name: "RaftSimulateCommandTests",
             dependencies: [
