@@ -80,6 +80,7 @@ public final class Simulation {
     ///
     /// - Throws: the first ``Violation``.
     public func run(events: Int, virtualTime: Duration? = nil) throws(Violation) -> SimulationReport {
+        defer { end() }
         say("\(profile.nodeCount) nodes, faults: \(profile.faults)")
         for node in nodes { node.start() }
         for _ in 0..<profile.workload.clientCount { workload.addClient() }
@@ -103,11 +104,19 @@ public final class Simulation {
             faults: faults.count, highestTerm: checker.termHighest, marks: tally.marks, trace: trace)
     }
 
+    /// Lets go of everything: what waits holds the world, and the world holds what waits.
+    private func end() {
+        lastLines = nodes.map(\.line)
+        scheduler.end()
+        for node in nodes { node.end() }
+    }
+
     /// The calls of all clients, for a checker elsewhere.
     public var history: [HistoryOperation] { workload.history }
 
     /// One line for each node.
-    public var nodeLines: [String] { nodes.map(\.line) }
+    public var nodeLines: [String] { lastLines.isEmpty ? nodes.map(\.line) : lastLines }
+    private var lastLines: [String] = []
 
     func step() throws(Violation) {
         guard scheduler.step() else { throw Violation(invariant: "L1", text: "nothing will ever happen again") }

@@ -171,6 +171,12 @@ final class SimulatedNode: @unchecked Sendable {
         life = nil
     }
 
+    /// The world ends: nothing of this node is needed any more.
+    func end() {
+        endLife()
+        fileSystem.erase()
+    }
+
     func pause(nanoseconds: Int64) {
         guard let life, !life.isPaused else { return }
         pausedUntil = scheduler.nanoseconds + nanoseconds

@@ -222,6 +222,15 @@ struct SimulatedDisk {
         durableNames[path] = inodes.count - 1
     }
 
+    mutating func erase() {
+        for inode in inodes.indices {
+            inodes[inode].current = []
+            inodes[inode].durable = []
+            inodes[inode].pending = []
+        }
+        isStopped = true
+    }
+
     mutating func crash(using generator: inout some RandomNumberGenerator) {
         for inode in inodes.indices {
             for write in inodes[inode].pending { keepSome(of: write, in: inode, using: &generator) }

@@ -53,6 +53,9 @@ public final class SimulatedFileSystem: FileSystem {
     /// Makes writes fail that would let all files together exceed this many bytes. Nil: there is room for everything.
     public func limitCapacity(_ bytes: Int?) { disk.withLock { $0.capacity = bytes } }
 
+    /// Nothing is left of any file.
+    func erase() { disk.withLock { $0.erase() } }
+
     /// Whether a limit is set.
     public var isLimited: Bool { disk.withLock { $0.capacity != nil } }
 

@@ -40,6 +40,9 @@ public final class Scheduler: @unchecked Sendable {
             Event(time: nanoseconds + max(delay, 0), tie: ties.next(), order: order, life: life, body: body))
     }
 
+    /// Nothing more will happen.
+    func end() { heap = Heap() }
+
     /// Lets the next thing happen. False when nothing will ever happen again.
     func step() -> Bool {
         while let event = heap.popMin() {
