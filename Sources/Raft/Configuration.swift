@@ -24,6 +24,8 @@ public struct Configuration: Sendable {
     public var maximumUncommittedBytes = 64 << 20
     /// How many bytes of applied entries are kept in memory for peers that are a little behind.
     public var maximumTailBytes = 32 << 20
+    /// How many entries a learner may be behind the leader and still be given a vote.
+    public var maximumReplicationLag = 1000
     /// The most entries' bytes applied in one call of the state machine.
     public var maximumApplyBytes = 4 << 20
     /// The first pause before a failed stream is started again; doubles up to ``maximumBackoff``, with jitter.
@@ -59,7 +61,7 @@ public struct Configuration: Sendable {
             ("maximumCommandBytes", maximumCommandBytes), ("maximumAppendBytes", maximumAppendBytes),
             ("maximumInflightAppends", maximumInflightAppends), ("maximumInflightBytes", maximumInflightBytes),
             ("maximumWaitingCalls", maximumWaitingCalls), ("maximumUncommittedBytes", maximumUncommittedBytes),
-            ("maximumApplyBytes", maximumApplyBytes),
+            ("maximumApplyBytes", maximumApplyBytes), ("maximumReplicationLag", maximumReplicationLag),
         ] where value <= 0 {
             throw refuse("\(name) is \(value); it must be above zero")
         }

@@ -22,6 +22,10 @@ public struct NodeStatus: Sendable {
     public var lastApplied: LogIndex
     /// The configuration in force; nil on a node that belongs to no cluster yet.
     public var configuration: ClusterConfiguration?
+    /// The entry that holds it: what a guarded change of the membership names.
+    public var configurationID: LogID
+    /// The node was a member, and is none any more: it takes no part, and may be stopped.
+    public var isRemoved: Bool
     /// On a leader: what it knows of each other member. At most a heartbeat interval old.
     public var peers: [PeerStatus] = []
     /// Why the node stopped; nil while it runs, and after it was asked to stop.
@@ -39,6 +43,8 @@ public struct NodeStatus: Sendable {
         commitIndex = baton.commitIndex
         lastApplied = baton.lastApplied
         configuration = baton.membership.current
+        configurationID = baton.membership.currentID
+        isRemoved = baton.isRemoved
     }
 
     init(notStarted id: NodeID, cluster: String) {
@@ -51,6 +57,8 @@ public struct NodeStatus: Sendable {
         durableIndex = 0
         commitIndex = 0
         lastApplied = 0
+        configurationID = .zero
+        isRemoved = false
     }
 }
 
@@ -60,7 +68,8 @@ extension NodeStatus: CustomStringConvertible {
         let state = role == .follower || role == .learner ? leader.map { "\(role) of \($0.id)" } : nil
         let log = "log ends \(last), committed \(commitIndex), applied \(lastApplied)"
         let reason = stopReason.map { " (\($0.message))" } ?? ""
-        return "node \(id): \(state ?? role.rawValue)\(reason) in term \(currentTerm); \(log)"
+        let removal = isRemoved ? " (removed from the cluster)" : ""
+        return "node \(id): \(state ?? role.rawValue)\(removal)\(reason) in term \(currentTerm); \(log)"
     }
 }
 

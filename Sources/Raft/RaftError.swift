@@ -27,6 +27,27 @@ public struct RaftError: Error, Sendable, CustomStringConvertible {
         public static let invalidConfiguration = Code("invalidConfiguration")
         /// A leadership transfer was refused or did not come about. The leader goes on.
         public static let transferFailed = Code("transferFailed")
+        /// Another change of the membership is not through yet. Nothing happened.
+        public static let changeInProgress = Code("changeInProgress")
+        /// No change of voters is under way that could be redirected. Nothing happened.
+        public static let notInProgress = Code("notInProgress")
+        /// The leader has not committed an entry of its own term yet, and may not know the newest configuration before.
+        /// Nothing happened; try again soon.
+        public static let notCommittedInTerm = Code("notCommittedInTerm")
+        /// The members are not those that the caller saw any more. Nothing happened.
+        public static let membershipChanged = Code("membershipChanged")
+        /// The change was taken over: it ends with other voters than its caller asked for.
+        public static let changeRedirected = Code("changeRedirected")
+        /// The node is not a member. Nothing happened.
+        public static let unknownNode = Code("unknownNode")
+        /// The node is not a learner: it votes. Nothing happened.
+        public static let notALearner = Code("notALearner")
+        /// The node is not a voter: it is a learner. Nothing happened.
+        public static let notAVoter = Code("notAVoter")
+        /// Nobody would vote any more. Nothing happened.
+        public static let emptyMembership = Code("emptyMembership")
+        /// The learner holds too little of the log to be given a vote. Nothing happened.
+        public static let learnerLags = Code("learnerLags")
         /// What is on disk is not what was written.
         public static let corrupt = Code("corrupt")
         /// A data directory that is not this node's, or is in use.

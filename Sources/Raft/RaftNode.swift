@@ -96,7 +96,7 @@ public final class RaftNode<Machine: StateMachine>: Sendable {
         offer(.propose(Proposal(payload: payload, ticket: ticket)), ticket)
     }
 
-    private func offer(_ message: Message, _ ticket: Ticket) {
+    func offer(_ message: Message, _ ticket: Ticket) {
         switch port.mailbox.offer(message) {
         case .accepted: break
         case .full:
@@ -220,8 +220,12 @@ private final class LookTicket<Machine: StateMachine, Value: Sendable>: ReadTick
 }
 
 /// Where a waiting task's ticket is, so that cancelling the task can settle it.
-private final class TicketSlot: Sendable {
+final class TicketSlot: Sendable {
     private let state = Lock<(ticket: Ticket?, isCancelled: Bool)>((nil, false))
+    private let outcomeIfCancelled: RaftError.Outcome
+
+    /// - Parameter outcomeIfCancelled: of what the ticket is for; that of a proposal is always unknown.
+    init(outcomeIfCancelled: RaftError.Outcome = .nothingHappened) { self.outcomeIfCancelled = outcomeIfCancelled }
 
     func set(_ ticket: Ticket) {
         let isCancelled = state.withLock { state in
@@ -240,7 +244,7 @@ private final class TicketSlot: Sendable {
     }
 
     private func cancel(_ ticket: Ticket) {
-        let outcome: RaftError.Outcome = ticket is any Proposing ? .unknown : .nothingHappened
+        let outcome: RaftError.Outcome = ticket is any Proposing ? .unknown : outcomeIfCancelled
         ticket.fail(RaftError(.cancelled, "the calling task was cancelled", outcome: outcome))
     }
 }
@@ -250,7 +254,7 @@ private protocol Proposing {}
 extension OutputTicket: Proposing {}
 
 /// Turns a completion into a suspension: the one place where a caller's task waits for the core.
-private func waiting<Value: Sendable>(
+func waiting<Value: Sendable>(
     _ slot: TicketSlot? = nil,
     _ body: (@escaping @Sendable (Result<Value, RaftError>) -> Void) -> Void
 ) async throws(RaftError) -> Value {

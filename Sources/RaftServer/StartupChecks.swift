@@ -47,9 +47,9 @@ enum StartupChecks {
     ) throws(RaftError) {
         guard let given, let last = stored.last, let first = stored.first else { return }
         let newest = try ClusterConfiguration(decoding: last.payload)
-        if given == newest { return }
+        if given.hasSameMembers(as: newest) { return }
         let oldest = try ClusterConfiguration(decoding: first.payload)
-        if given == oldest { return }
+        if given.hasSameMembers(as: oldest) { return }
         func list(_ configuration: ClusterConfiguration) -> String {
             configuration.members.map { "\($0.id)=\($0.address)" }.joined(separator: ",")
         }

@@ -116,6 +116,8 @@ struct TidyTests {
         "Follower/Follower": "a shell without code of its own; SupervisorTests seats it",
         "Leader/Leader": "a shell without code of its own; SupervisorTests seats it",
         "Learner/Learner": "a shell without code of its own; SupervisorTests seats it",
+        "Leader/MembershipWork": "plain data; LeaderRules+MembershipTests",
+        "Membership/MembershipOrder": "plain data; LeaderRules+MembershipTests",
         "Leader/LeadershipTransfer": "plain data; LeaderRulesTests",
         "Leader/LeaderRules+Peers": "LeaderRulesTests tests the leader as one",
         "Leader/LeaderRules+Transfer": "LeaderRulesTests tests the leader as one",

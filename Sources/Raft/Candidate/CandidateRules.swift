@@ -50,6 +50,9 @@ struct CandidateRules: RoleRules {
         case .initialize(_, let ticket):
             Housekeeping.refuseInitialize(ticket, baton, &effects)
             return .stay
+        case .removed(let member):
+            Housekeeping.noteRemoval(by: member, &baton, &effects)
+            return .become(baton.passiveRole)
         case .tick:
             guard baton.electionTimer.isDue(baton.now) else { return .stay }
             if phase == .vote { baton.settings.reached(.splitVote) }

@@ -9,7 +9,8 @@ struct FollowerRules: RoleRules {
             return .stay
         }
         // Nobody else can lead, and nobody else must be asked. It still campaigns: never in its old term (D16).
-        if baton.membership.current?.isSoleVoter(baton.me) == true {
+        // Unless a leader is heard, which has just made it one and may not know yet that this is committed.
+        if baton.membership.current?.isSoleVoter(baton.me) == true, baton.leader == nil, baton.mayVote {
             baton.settings.reached(.soleVoterCampaigned)
             return .become(.candidate(isTransfer: false))
         }
@@ -30,7 +31,8 @@ struct FollowerRules: RoleRules {
             return afterConfiguration(Following.append(request, path, &baton, &effects), baton)
         case .request(.heartbeat(let request), let path):
             let verdict = Following.heartbeat(request, path, &baton, &effects)
-            return baton.settings.disturbs(.earlyCampaign) ? .become(.candidate(isTransfer: false)) : verdict
+            return baton.mayVote && baton.settings.disturbs(.earlyCampaign)
+                ? .become(.candidate(isTransfer: false)) : verdict
         case .request(.vote(let request), let path):
             if Voting.answer(request, path, &baton, &effects) { baton.resetElectionTimer() }
             return .stay
@@ -60,6 +62,11 @@ struct FollowerRules: RoleRules {
     private func tick(_ baton: inout Baton, _ effects: inout Effects) -> Verdict {
         if let stopAt { return baton.now >= stopAt ? .become(.stopped(nil)) : .stay }
         guard baton.electionTimer.isDue(baton.now) else { return .stay }
+        // Who was removed, or has not been bound to this life yet, has no vote to begin with.
+        guard baton.removedBy == nil, baton.mayVote else {
+            baton.resetElectionTimer()
+            return .stay
+        }
         // A disk that does not answer could not store a vote either.
         if baton.oldestWriteAge > baton.settings.electionTimeout.lowerBound {
             baton.settings.reached(.campaignHeldBack)
@@ -72,7 +79,7 @@ struct FollowerRules: RoleRules {
 
     /// Obeyed only from the leader of this very term, and only with the log that it speaks of (R35).
     private func timeoutNow(_ request: TimeoutNowRequest, _ baton: borrowing Baton) -> Verdict {
-        guard request.term == baton.currentTerm, request.leader == baton.leader,
+        guard baton.mayVote, request.term == baton.currentTerm, request.leader == baton.leader,
             baton.log.term(at: request.lastLog.index) == request.lastLog.term
         else {
             baton.settings.reached(.timeoutNowIgnored)

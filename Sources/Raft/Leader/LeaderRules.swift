@@ -7,10 +7,11 @@ struct LeaderRules: RoleRules {
     private(set) var proposals = PendingProposals()
     var reads = PendingReads()
     var transfer: LeadershipTransfer?
+    var membership = MembershipWork()
     private var gathered: [Proposal] = []
     private var gatheredBytes = 0
     /// The no-op that opened this term. Before it is committed nothing older can be known to be (§8).
-    private var opening: LogIndex = 0
+    private(set) var opening: LogIndex = 0
     private var nextHeartbeat: Instant = .zero
 
     // MARK: Taking and leaving office
@@ -58,6 +59,7 @@ struct LeaderRules: RoleRules {
             }
         }
         transfer = nil
+        endMembership(baton, &effects)
         if baton.leader == baton.me { baton.leader = nil }
     }
 
@@ -88,9 +90,10 @@ struct LeaderRules: RoleRules {
             _ = baton.finishWrites(through: id, &effects)
         case .applied(let index):
             baton.noteApplied(through: index)
-        case .streamStarted(let peer, let id):
+        case .streamStarted(let peer, let id, let incarnation):
             if let at = position(of: peer) {
-                progress[at].streamStarted(id, nextIndex: baton.log.last.index.next, now: baton.now)
+                progress[at].streamStarted(
+                    id, nextIndex: baton.log.last.index.next, now: baton.now, incarnation: incarnation)
                 sendHeartbeat(at, baton, &effects)
             }
         case .streamEnded(let peer, let id, let reason):
@@ -107,6 +110,10 @@ struct LeaderRules: RoleRules {
             Housekeeping.refuseInitialize(ticket, baton, &effects)
         case .transfer(let target, let ticket):
             beginTransfer(to: target, ticket, baton, &effects)
+        case .changeMembership(let order):
+            changeMembership(order, &baton, &effects)
+        case .removed:
+            break  // It leads: a quorum knows better.
         case .stop(let ticket):
             return stop(ticket, &baton, &effects)
         case .writeFailed(let error), .applyFailed(let error):
@@ -127,12 +134,13 @@ struct LeaderRules: RoleRules {
         if let index = Commitment.index(configuration, progress: progress, baton) { baton.commit(through: index) }
         baton.orderApply(&effects) { proposals.take(through: $0) }
         serveReads(configuration, baton, &effects)
+        advanceMembership(&baton, &effects)
         for at in progress.indices { replicate(at, baton, &effects) }
         finishTransfer(baton, &effects)
     }
 
     func deadline(_ baton: borrowing Baton) -> Instant? {
-        transfer.map { min($0.deadline, nextHeartbeat) } ?? nextHeartbeat
+        [transfer?.deadline, membership.leavesAt].compactMap { $0 }.reduce(nextHeartbeat, min)
     }
 
     // MARK: Proposals
@@ -153,6 +161,8 @@ struct LeaderRules: RoleRules {
                 leader: LeaderHint(
                     id: transfer.target, address: baton.membership.current?.address(of: transfer.target)))
             effects.add(.fail([proposal.ticket], error))
+        } else if membership.leavesAt != nil {
+            effects.add(.fail([proposal.ticket], baton.notLeader()))
         } else if proposals.byteCount + gatheredBytes + bytes > settings.maximumUncommittedBytes,
             proposals.byteCount + gatheredBytes > 0
         {
@@ -227,6 +237,7 @@ struct LeaderRules: RoleRules {
         let settings = baton.settings
         if let transfer, baton.now >= transfer.deadline { fail(transfer, &baton, &effects) }
         if baton.isStopping, transfer == nil { return .become(.stopped(nil)) }
+        if let leavesAt = membership.leavesAt, baton.now >= leavesAt { return .become(baton.passiveRole) }
         guard baton.now >= nextHeartbeat else { return .stay }
         let isEarly = settings.disturbs(.earlyHeartbeat)
         nextHeartbeat = baton.now + (isEarly ? settings.heartbeatInterval / 8 : settings.heartbeatInterval)
@@ -241,6 +252,7 @@ struct LeaderRules: RoleRules {
             effects.warn("term \(baton.currentTerm): a log write is out for \(age); steps down")
             return .become(baton.passiveRole)
         }
+        tickMembership(baton, &effects)
         for at in progress.indices {
             let peer = progress[at]
             // Lost on the way, or at a disk that is very slow: ask again where the logs agree.

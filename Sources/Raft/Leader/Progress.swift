@@ -20,6 +20,8 @@ struct Progress: Sendable {
     let peer: NodeID
     /// The stream's present life; nil while the peer cannot be reached.
     private(set) var stream: StreamID?
+    /// The life of the peer that the newest stream stood to; nil while none is known.
+    private(set) var incarnation: Incarnation?
     /// Why the last life of the stream ended, or why there could be none; nil while one stands.
     private(set) var lastFailure: String?
     private(set) var state = State.probe
@@ -44,8 +46,11 @@ struct Progress: Sendable {
         heardAt = now
     }
 
-    mutating func streamStarted(_ id: StreamID, nextIndex: LogIndex, now: Instant) {
+    mutating func streamStarted(
+        _ id: StreamID, nextIndex: LogIndex, now: Instant, incarnation: Incarnation = Incarnation(rawValue: 0)
+    ) {
         stream = id
+        if incarnation.rawValue != 0 { self.incarnation = incarnation }
         lastFailure = nil
         matchIndex = 0
         self.nextIndex = nextIndex

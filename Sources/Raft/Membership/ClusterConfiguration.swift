@@ -6,24 +6,47 @@ public struct ClusterConfiguration: Hashable, Sendable {
         public let id: NodeID
         /// Where it listens: `host:port`.
         public var address: String
-        public init(id: NodeID, address: String) {
+        /// The one life of it that is this member; nil as long as none is bound to it (see <doc:Incarnations>).
+        public var incarnation: Incarnation?
+        public init(id: NodeID, address: String, incarnation: Incarnation? = nil) {
             self.id = id
             self.address = address
+            self.incarnation = incarnation
+        }
+    }
+
+    /// Who was a member and is none any more.
+    public struct Removed: Hashable, Sendable {
+        public let id: NodeID
+        /// The life that it was; nil when whoever removed it did not know.
+        public let incarnation: Incarnation?
+        public init(id: NodeID, incarnation: Incarnation?) {
+            self.id = id
+            self.incarnation = incarnation
         }
     }
 
     /// More than any cluster has use for; keeps the cost of a hostile member list small.
     public static let maximumMemberCount = 255
+    /// How many removed members are remembered: the newest ones.
+    public static let maximumRemovedCount = 1024
 
     /// One set of voters, or two while a change is under way (joint consensus, §6): decisions then need a majority of
     /// each. Each set is sorted and not empty.
     public let voterSets: [[NodeID]]
     /// Everyone, sorted by id: the voters of every set and the learners.
     public let members: [Member]
+    /// Of the first of two voter sets, sorted: those who are no members any more once the change is through. Whoever
+    /// else loses its vote stays as a learner.
+    public let leaving: [NodeID]
+    /// Who was removed, in that order. An id that is used again can be there, too, with the lives that it was before.
+    public let removed: [Removed]
 
-    /// - Throws: when there are more than ``maximumMemberCount`` members, a set is empty, two members have one id, an id is zero, an address is empty, or a voter is not a
-    ///   member.
-    public init(voterSets: [[NodeID]], members: [Member]) throws(RaftError) {
+    /// - Throws: when there are more than ``maximumMemberCount`` members, a set is empty, two members have one id, an
+    ///   id is zero, an address is empty, a voter is not a member, or somebody is leaving who does not lose its vote.
+    public init(
+        voterSets: [[NodeID]], members: [Member], leaving: [NodeID] = [], removed: [Removed] = []
+    ) throws(RaftError) {
         func refuse(_ reason: String) -> RaftError {
             RaftError(.invalidConfiguration, "member list refused: \(reason)")
         }
@@ -42,6 +65,7 @@ public struct ClusterConfiguration: Hashable, Sendable {
             guard !member.address.isEmpty, member.address.utf8.count <= 1024 else {
                 throw refuse("node \(member.id) has no address, or one of more than 1024 bytes")
             }
+            guard member.incarnation?.rawValue != 0 else { throw refuse("node \(member.id) is bound to no life") }
         }
         var sets: [[NodeID]] = []
         for set in voterSets {
@@ -53,8 +77,18 @@ public struct ClusterConfiguration: Hashable, Sendable {
             }
             sets.append(ids)
         }
+        let going = leaving.sorted()
+        for (a, b) in zip(going, going.dropFirst()) where a == b { throw refuse("node \(a) leaves twice") }
+        for id in going where sets.count != 2 || !sets[0].contains(id) || sets[1].contains(id) {
+            throw refuse("node \(id) leaves, but does not lose its vote")
+        }
+        guard removed.count <= Self.maximumRemovedCount, removed.allSatisfy({ $0.incarnation?.rawValue != 0 }) else {
+            throw refuse("\(removed.count) removed members; at most \(Self.maximumRemovedCount) are remembered")
+        }
         self.voterSets = sets
         self.members = sorted
+        self.leaving = going
+        self.removed = removed
     }
 
     /// A configuration in which every member votes.
@@ -65,12 +99,35 @@ public struct ClusterConfiguration: Hashable, Sendable {
     public var isJoint: Bool { voterSets.count > 1 }
     public func isVoter(_ id: NodeID) -> Bool { voterSets.contains { $0.contains(id) } }
     public func contains(_ id: NodeID) -> Bool { members.contains { $0.id == id } }
-    public func address(of id: NodeID) -> String? { members.first { $0.id == id }?.address }
+    public func member(_ id: NodeID) -> Member? { members.first { $0.id == id } }
+    public func address(of id: NodeID) -> String? { member(id)?.address }
     /// Every id that votes in any set, sorted.
     public var voters: [NodeID] { members.map(\.id).filter(isVoter) }
     public var learners: [NodeID] { members.map(\.id).filter { !isVoter($0) } }
     /// Whether `id` alone can decide: every set is {id}. One set alone is not enough (R12).
     public func isSoleVoter(_ id: NodeID) -> Bool { voterSets.allSatisfy { $0 == [id] } }
+
+    /// Whether this life of this node was removed, or some life of it that nobody knew.
+    public func isRemoved(_ id: NodeID, _ incarnation: Incarnation) -> Bool {
+        !contains(id) && removed.contains { $0.id == id && ($0.incarnation == nil || $0.incarnation == incarnation) }
+    }
+
+    /// Whether both say the same but for the lives that members are bound to.
+    public func hasSameMembers(as other: ClusterConfiguration) -> Bool {
+        voterSets == other.voterSets && leaving == other.leaving && members.count == other.members.count
+            && zip(members, other.members).allSatisfy { $0.id == $1.id && $0.address == $1.address }
+    }
+
+    /// The same, with these members bound to these lives. Who is bound already stays as it is.
+    func binding(_ incarnation: (NodeID) -> Incarnation?) -> ClusterConfiguration {
+        let bound = members.map { member in
+            var member = member
+            if member.incarnation == nil { member.incarnation = incarnation(member.id) }
+            return member
+        }
+        return (try? ClusterConfiguration(voterSets: voterSets, members: bound, leaving: leaving, removed: removed))
+            ?? self
+    }
 }
 
 extension ClusterConfiguration: CustomStringConvertible {
@@ -79,7 +136,9 @@ extension ClusterConfiguration: CustomStringConvertible {
     public var description: String {
         func list(_ ids: [NodeID]) -> String { ids.map(\.description).joined(separator: ", ") }
         let voters = "voters " + voterSets.map(list).joined(separator: " and ")
-        let others = learners.isEmpty ? "" : "; learners " + list(learners)
+        let others =
+            (learners.isEmpty ? "" : "; learners " + list(learners))
+            + (leaving.isEmpty ? "" : "; leaving " + list(leaving))
         return "\(voters)\(others) (" + members.map { "\($0.id)=\($0.address)" }.joined(separator: ", ") + ")"
     }
 }
@@ -87,13 +146,22 @@ extension ClusterConfiguration: CustomStringConvertible {
 // MARK: - Bytes
 
 extension ClusterConfiguration {
-    private static let version: UInt8 = 1
+    /// Of a configuration that binds and remembers nobody, as every cluster's first one is.
+    private static let plainVersion: UInt8 = 1
+    private static let version: UInt8 = 2
+
+    private var isPlain: Bool {
+        leaving.isEmpty && removed.isEmpty && members.allSatisfy { $0.incarnation == nil }
+    }
 
     /// The payload of a configuration entry: the same bytes for equal configurations, on every machine.
     ///
-    ///     u8 version 1 · u8 sets · per set: u32 count, u64 ids · u32 members · per member: u64 id, u16 length, address
+    ///     u8 version · u8 sets · per set: u32 count, u64 ids · u32 members · per member: u64 id, u16 length, address
+    ///     version 2: after each address u64 incarnation, 0 for none; at the end
+    ///     u32 leaving, u64 ids · u32 removed · per removed: u64 id, u64 incarnation
     public var encoded: [UInt8] {
-        var bytes: [UInt8] = [Self.version, UInt8(voterSets.count)]
+        let isPlain = isPlain
+        var bytes: [UInt8] = [isPlain ? Self.plainVersion : Self.version, UInt8(voterSets.count)]
         func put<T: FixedWidthInteger>(_ value: T, into bytes: inout [UInt8]) {
             withUnsafeBytes(of: value.littleEndian) { bytes.append(contentsOf: $0) }
         }
@@ -106,6 +174,15 @@ extension ClusterConfiguration {
             put(member.id.rawValue, into: &bytes)
             put(UInt16(member.address.utf8.count), into: &bytes)
             bytes.append(contentsOf: member.address.utf8)
+            if !isPlain { put(member.incarnation?.rawValue ?? 0, into: &bytes) }
+        }
+        guard !isPlain else { return bytes }
+        put(UInt32(leaving.count), into: &bytes)
+        for id in leaving { put(id.rawValue, into: &bytes) }
+        put(UInt32(removed.count), into: &bytes)
+        for gone in removed {
+            put(gone.id.rawValue, into: &bytes)
+            put(gone.incarnation?.rawValue ?? 0, into: &bytes)
         }
         return bytes
     }
@@ -121,24 +198,30 @@ extension ClusterConfiguration {
             rest = rest.dropFirst(size)
             return T(littleEndian: value)
         }
+        /// How many follow, each of at least `size` bytes.
+        func count(_ what: String, size: Int) throws(RaftError) -> UInt32 {
+            let count = try take(UInt32.self)
+            guard rest.count >= Int(count) * size else { throw corrupt("\(count) \(what) in \(rest.count) bytes") }
+            return count
+        }
+        func life() throws(RaftError) -> Incarnation? {
+            let value = try take(UInt64.self)
+            return value == 0 ? nil : Incarnation(rawValue: value)
+        }
         let version = try take(UInt8.self)
-        guard version == Self.version else { throw corrupt("version \(version), this program knows \(Self.version)") }
+        guard version == Self.plainVersion || version == Self.version else {
+            throw corrupt("version \(version), this program knows \(Self.plainVersion) and \(Self.version)")
+        }
         let setCount = try take(UInt8.self)
         guard (1...2).contains(setCount) else { throw corrupt("\(setCount) voter sets") }
         var sets: [[NodeID]] = []
         for _ in 0..<setCount {
-            let count = try take(UInt32.self)
-            guard rest.count >= Int(count) * 8 else { throw corrupt("\(count) voters in \(rest.count) bytes") }
             var set: [NodeID] = []
-            for _ in 0..<count { set.append(NodeID(try take(UInt64.self))) }
+            for _ in 0..<(try count("voters", size: 8)) { set.append(NodeID(try take(UInt64.self))) }
             sets.append(set)
         }
-        let memberCount = try take(UInt32.self)
-        guard rest.count >= Int(memberCount) * 10 else {
-            throw corrupt("\(memberCount) members in \(rest.count) bytes")
-        }
         var members: [Member] = []
-        for _ in 0..<memberCount {
+        for _ in 0..<(try count("members", size: 10)) {
             let id = NodeID(try take(UInt64.self))
             let length = Int(try take(UInt16.self))
             guard rest.count >= length else { throw corrupt("an address of \(length) bytes in \(rest.count)") }
@@ -146,9 +229,21 @@ extension ClusterConfiguration {
                 throw corrupt("an address that is not UTF-8")
             }
             rest = rest.dropFirst(length)
-            members.append(Member(id: id, address: address))
+            members.append(
+                Member(id: id, address: address, incarnation: version == Self.version ? try life() : nil))
+        }
+        var leaving: [NodeID] = []
+        var removed: [Removed] = []
+        if version == Self.version {
+            for _ in 0..<(try count("leaving", size: 8)) { leaving.append(NodeID(try take(UInt64.self))) }
+            for _ in 0..<(try count("removed", size: 16)) {
+                let id = NodeID(try take(UInt64.self))
+                removed.append(Removed(id: id, incarnation: try life()))
+            }
         }
         guard rest.isEmpty else { throw corrupt("\(rest.count) bytes too many") }
-        do { try self.init(voterSets: sets, members: members) } catch { throw corrupt(error.message) }
+        do {
+            try self.init(voterSets: sets, members: members, leaving: leaving, removed: removed)
+        } catch { throw corrupt(error.message) }
     }
 }

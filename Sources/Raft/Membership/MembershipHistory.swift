@@ -1,18 +1,23 @@
 /// The configurations that the log holds: the newest is in force, committed or not; a truncation brings back the one
 /// before it (§6).
 struct MembershipHistory: Sendable {
-    private var entries: [(id: LogID, configuration: ClusterConfiguration)] = []
+    /// `members` is the entry that made the members what they are: this one, or, where this one only binds members to
+    /// their lives, one before it.
+    private var entries: [(id: LogID, configuration: ClusterConfiguration, members: LogID)] = []
 
     /// The configuration in force; nil on a node that belongs to no cluster yet.
     var current: ClusterConfiguration? { entries.last?.configuration }
     var currentID: LogID { entries.last?.id ?? .zero }
+    /// Since which entry the members are what they are now, bindings aside.
+    var membersID: LogID { entries.last?.members ?? .zero }
 
     /// The checksum of the configuration in entry 1, if this node holds that entry: the cluster's birth mark.
     private(set) var bootstrap: UInt64?
 
     mutating func append(_ configuration: ClusterConfiguration, at id: LogID) {
         if id.index == 1 { bootstrap = Self.checksum(configuration.encoded) }
-        entries.append((id, configuration))
+        let isBinding = entries.last?.configuration.hasSameMembers(as: configuration) ?? false
+        entries.append((id, configuration, isBinding ? membersID : id))
     }
 
     /// Returns whether the configuration in force changed.

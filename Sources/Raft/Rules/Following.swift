@@ -11,6 +11,7 @@ enum Following {
         if baton.leader == nil { effects.note("term \(baton.currentTerm): node \(leader) leads") }
         baton.leader = leader
         baton.leaderHeardAt = baton.now
+        baton.removedBy = nil
         if baton.electionTimer.deadline != nil { baton.resetElectionTimer() }
         return true
     }
@@ -67,6 +68,7 @@ enum Following {
             }
             let held = reply(.accepted(through: request.last.index), in: term)
             if Mutant.isOn("ack-before-disk") { effects.add(.reply(held)) }
+            baton.noteJoining(&effects)
             baton.write(keeping: keep, batches, configurations: configurations, &effects, replies: [held])
         }
         let limit = Mutant.isOn("commit-beyond-append") ? LogIndex(.max) : request.last.index

@@ -9,6 +9,10 @@ enum Housekeeping {
             effects.add(.fail([ticket], baton.notLeader()))
         case .transfer(_, let ticket):
             effects.add(.fail([ticket], baton.notLeader()))
+        case .changeMembership(let order):
+            effects.add(.fail([order.ticket], baton.notLeader()))
+        case .removed(let member):
+            noteRemoval(by: member, &baton, &effects)
         case .durable(let id):
             if baton.finishWrites(through: id, &effects) { baton.orderApply(&effects) { _ in [] } }
         case .applied(let index):
@@ -27,6 +31,15 @@ enum Housekeeping {
             return nil
         }
         return .stay
+    }
+
+    /// Believed until a leader is heard: whoever says so has the removal committed.
+    static func noteRemoval(by member: NodeID, _ baton: inout Baton, _ effects: inout Effects) {
+        guard baton.removedBy == nil else { return }
+        baton.removedBy = member
+        effects.warn(
+            "this node was removed from the cluster, node \(member) says; it campaigns no more. Stop it, or add it again with an empty data directory"
+        )
     }
 
     static func refuseInitialize(_ ticket: CompletionTicket, _ baton: borrowing Baton, _ effects: inout Effects) {

@@ -31,9 +31,10 @@ enum Voting {
         }
     }
 
-    /// One vote per term, first come first served, and only for a log at least as up to date as mine.
+    /// One vote per term, first come first served, only for a log at least as up to date as mine, and none by a node
+    /// that may have forgotten an earlier one.
     static func wouldGrant(_ request: VoteRequest, _ baton: borrowing Baton) -> Bool {
-        guard request.candidate != baton.me else { return false }
+        guard baton.mayVote, request.candidate != baton.me else { return false }
         guard isUpToDate(request.lastLog, baton.log.last) else {
             baton.settings.reached(request.phase == .preVote ? .preVoteRefusedForLog : .voteRefusedForLog)
             return false

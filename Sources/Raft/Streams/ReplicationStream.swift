@@ -12,7 +12,7 @@ actor ReplicationStream: PeerLinkObserver {
     nonisolated let peer: NodeID
     private nonisolated let loop: any Loop
     private nonisolated let mailbox: Mailbox<Message>
-    private nonisolated let onOpen: @Sendable () -> Void
+    private nonisolated let onOpen: @Sendable (Incarnation) -> Void
     private nonisolated let onFailure: @Sendable (String) -> Void
     private let reader: LogReader
     private let maximumBytes: Int
@@ -26,7 +26,7 @@ actor ReplicationStream: PeerLinkObserver {
     /// - Parameter onFailure: called on the loop when the stream cannot go on, once.
     init(
         id: StreamID, peer: NodeID, loop: any Loop, mailbox: Mailbox<Message>, reader: LogReader, maximumBytes: Int,
-        onOpen: @escaping @Sendable () -> Void, onFailure: @escaping @Sendable (String) -> Void
+        onOpen: @escaping @Sendable (Incarnation) -> Void, onFailure: @escaping @Sendable (String) -> Void
     ) {
         self.id = id
         self.peer = peer
@@ -101,7 +101,9 @@ actor ReplicationStream: PeerLinkObserver {
 
     // MARK: The link, from any thread
 
-    nonisolated func linkOpened() { loop.post(Block { [self] in assumeIsolated { if !$0.isEnded { $0.onOpen() } } }) }
+    nonisolated func linkOpened(_ incarnation: Incarnation) {
+        loop.post(Block { [self] in assumeIsolated { if !$0.isEnded { $0.onOpen(incarnation) } } })
+    }
     nonisolated func linkReceived(_ reply: PeerReply) { mailbox.post(.reply(reply, from: peer)) }
     nonisolated func linkClosed(_ reason: LinkFailure) {
         loop.post(Block { [self] in assumeIsolated { $0.failed(reason.reason) } })

@@ -4,6 +4,8 @@ final class VoteCaller: PeerLinkObserver, Sendable {
     private struct State: Sendable {
         var link: (any PeerLink)?
         var isOpen = false
+        /// The life of the voter that the link stands to.
+        var incarnation: Incarnation?
         var isClosed = false
         /// The newest question, until the link stands; an older one is of no use any more.
         var waiting: PeerRequest?
@@ -21,6 +23,8 @@ final class VoteCaller: PeerLinkObserver, Sendable {
 
     /// Whether the link has broken, or was never to be had: ask through a new one.
     var isClosed: Bool { state.withLock { $0.isClosed } }
+    /// The life of the voter that answers; nil before the link stands.
+    var incarnation: Incarnation? { state.withLock { $0.incarnation } }
 
     func begin(_ transport: any Transport) {
         let link = transport.connect(to: peer, at: address, observer: self)
@@ -48,9 +52,10 @@ final class VoteCaller: PeerLinkObserver, Sendable {
         link?.close()
     }
 
-    func linkOpened() {
+    func linkOpened(_ incarnation: Incarnation) {
         let (link, request) = state.withLock { state in
             state.isOpen = true
+            state.incarnation = incarnation
             return (state.link, state.link == nil ? nil : state.waiting.take())
         }
         if let link, let request { link.send(request) }
@@ -59,6 +64,7 @@ final class VoteCaller: PeerLinkObserver, Sendable {
     func linkReceived(_ reply: PeerReply) { mailbox.post(.reply(reply, from: peer)) }
 
     func linkClosed(_ reason: LinkFailure) {
+        if reason.isRemoval { mailbox.post(.removed(by: peer)) }
         state.withLock { state in
             state.isClosed = true
             state.link = nil

@@ -30,6 +30,36 @@ final class NodePort: PeerReceiver, Sendable {
 
     func address(of id: NodeID) -> String? { published.withLock { $0.configuration?.address(of: id) } }
 
+    /// The configuration that a turn has decided on, before anything of that turn happens.
+    func announce(_ configuration: ClusterConfiguration?, _ id: LogID) {
+        published.withLock { published in
+            guard published.hello.configuration != id else { return }
+            published.hello.configuration = id
+            published.configuration = configuration
+            published.status.configuration = configuration
+            published.status.configurationID = id
+        }
+    }
+
+    /// Whether this life of a member may have a say: none other is bound to its id.
+    func isCounted(_ id: NodeID, _ incarnation: Incarnation) -> Bool {
+        let configuration = published.withLock { $0.configuration }
+        guard let member = configuration?.member(id) else { return false }
+        guard member.incarnation == nil else { return member.incarnation == incarnation }
+        return peers.incarnation(of: id).map { $0 == incarnation } ?? true
+    }
+
+    /// Whether the log of this life began with entries of a leader.
+    func hasJoined(_ incarnation: Incarnation) -> Bool { peers.incarnation(of: hello.node) == incarnation }
+
+    /// Keeps that the log of this life begins with entries of a leader: an entry under the node's own id.
+    func rememberJoining() throws(RaftError) {
+        let own = hello
+        do { try peers.remember(own.incarnation, of: own.node) } catch {
+            throw RaftError(.storage, "it cannot be kept that this node joined its cluster: \(error)")
+        }
+    }
+
     func publish(_ status: NodeStatus, configurationID: LogID, bootstrap: UInt64?) {
         published.withLock { published in
             published.status = status
@@ -52,7 +82,9 @@ final class NodePort: PeerReceiver, Sendable {
     /// A valid certificate first (the transport has seen to that), then membership, by the newer
     /// configuration.
     func admit(_ hello: Hello) -> Admission {
-        let (mine, configuration) = published.withLock { ($0.hello, $0.configuration) }
+        let (mine, configuration, commitIndex) = published.withLock {
+            ($0.hello, $0.configuration, $0.status.commitIndex)
+        }
         guard hello.cluster == mine.cluster else {
             return .refused("this node is of cluster \(mine.cluster), not \(hello.cluster)")
         }
@@ -65,29 +97,50 @@ final class NodePort: PeerReceiver, Sendable {
             )
         }
         if let configuration, !configuration.contains(hello.node), mine.configuration >= hello.configuration {
+            if commitIndex >= mine.configuration.index, configuration.isRemoved(hello.node, hello.incarnation) {
+                return .removed("node \(hello.node) was removed from the cluster")
+            }
             return .refused(
                 "node \(hello.node) is not a member in configuration \(mine.configuration): \(configuration.members.map(\.id))"
             )
         }
-        guard configuration?.contains(hello.node) == true else { return .accepted }
-        return recognise(hello)
+        guard let configuration, let member = configuration.member(hello.node) else { return .accepted }
+        return recognise(hello, as: member, in: configuration)
     }
 
     /// Another life of a member is another node: its first one may have voted, and acknowledged entries that this one
-    /// does not have.
-    private func recognise(_ hello: Hello) -> Admission {
+    /// does not have. The configuration says which life is the member; as long as it does not, the first one that was
+    /// met here, if it votes.
+    private func recognise(
+        _ hello: Hello, as member: ClusterConfiguration.Member, in configuration: ClusterConfiguration
+    ) -> Admission {
+        if let bound = member.incarnation {
+            guard bound == hello.incarnation else { return Self.otherLife(hello, than: bound) }
+            return .accepted
+        }
+        let earlier = ClusterConfiguration.Removed(id: hello.node, incarnation: hello.incarnation)
+        guard !configuration.removed.contains(earlier) else {
+            return .refused(
+                "node \(hello.node) came with the data of the member that was removed, incarnation \(hello.incarnation); start it with an empty data directory"
+            )
+        }
+        // It says nothing that counts before a leader binds it.
+        guard configuration.isVoter(hello.node) else { return .accepted }
         guard let known = peers.incarnation(of: hello.node) else {
             do { try peers.remember(hello.incarnation, of: hello.node) } catch {
                 return .refused("node \(hello.node) cannot be recorded here: \(error)")
             }
             return .accepted
         }
-        guard known == hello.incarnation || Mutant.isOn("lost-disk-votes") else {
-            return .refused(
-                "node \(hello.node) came back without its data: it was incarnation \(known), and is \(hello.incarnation) now. A member that lost its disk must not vote again under its old id; give it back the data directory that it had; an older copy would have forgotten votes"
-            )
-        }
+        guard known == hello.incarnation else { return Self.otherLife(hello, than: known) }
         return .accepted
+    }
+
+    private static func otherLife(_ hello: Hello, than known: Incarnation) -> Admission {
+        if Mutant.isOn("lost-disk-votes") { return .accepted }
+        return .refused(
+            "node \(hello.node) came back without its data: it was incarnation \(known), and is \(hello.incarnation) now. A member that lost its disk must not vote again under its old id; give it back the data directory that it had (an older copy would have forgotten votes), or remove the member and add it again"
+        )
     }
 
     func receive(_ request: PeerRequest, reply: any ReplyPath) {

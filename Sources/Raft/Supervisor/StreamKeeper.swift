@@ -18,6 +18,8 @@ actor StreamKeeper {
 
     private struct Slot {
         var stream: ReplicationStream?
+        /// Where the stream was started to.
+        var address: String?
         var backoff: Backoff
         /// When the present stream reached the peer.
         var openedAt: Instant?
@@ -42,10 +44,20 @@ actor StreamKeeper {
         unownedExecutor = loop.asUnownedSerialExecutor()
     }
 
-    /// Opens a stream to each of `peers` that has none, and ends every other.
+    /// Opens a stream to each of `peers` that has none, and ends every other. A peer that is to be found at another
+    /// address now is called there.
     func keep(_ peers: [NodeID]) {
         for (peer, slot) in slots where !peers.contains(peer) { slot.stream?.assumeIsolated { $0.end() } }
         slots.removeAll { !peers.contains($0.peer) }
+        for at in slots.indices where slots[at].slot.stream != nil {
+            guard let new = address(slots[at].peer), let old = slots[at].slot.address, new != old else { continue }
+            let peer = slots[at].peer
+            if let stream = slots[at].slot.stream.take() {
+                stream.assumeIsolated { $0.end() }
+                mailbox.post(.streamEnded(peer, stream.id, reason: "node \(peer) moved from \(old) to \(new)"))
+            }
+            start(peer)
+        }
         for peer in peers where !slots.contains(where: { $0.peer == peer }) {
             keepings += 1
             let backoff = Backoff(minimum: settings.minimumBackoff, maximum: settings.maximumBackoff)
@@ -79,16 +91,17 @@ actor StreamKeeper {
         let stream = ReplicationStream(
             id: id, peer: peer, loop: loop, mailbox: mailbox, reader: reader,
             maximumBytes: settings.maximumAppendBytes,
-            onOpen: { [self] in assumeIsolated { $0.opened(peer, id) } },
+            onOpen: { [self] life in assumeIsolated { $0.opened(peer, id, life) } },
             onFailure: { [self] reason in assumeIsolated { $0.failed(peer, id, reason) } })
         slots[at].slot.stream = stream
+        slots[at].slot.address = address
         stream.assumeIsolated { $0.begin(transport, address: address) }
     }
 
-    private func opened(_ peer: NodeID, _ id: StreamID) {
+    private func opened(_ peer: NodeID, _ id: StreamID, _ incarnation: Incarnation) {
         guard let at = slots.firstIndex(where: { $0.peer == peer && $0.slot.stream?.id == id }) else { return }
         slots[at].slot.openedAt = loop.now
-        mailbox.post(.streamStarted(peer, id))
+        mailbox.post(.streamStarted(peer, id, incarnation: incarnation))
     }
 
     private func failed(_ peer: NodeID, _ id: StreamID, _ reason: String) {

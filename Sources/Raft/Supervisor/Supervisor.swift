@@ -76,8 +76,10 @@ actor Supervisor: Activated {
         streams = StreamKeeper(
             loop: loop, mailbox: mailbox, transport: transport, reader: reader, settings: settings,
             random: RandomSource(seed: random.next()), address: address)
-        votes = VoteKeeper(loop: loop, mailbox: mailbox, transport: transport, address: address)
-        devices = Devices(writer: writer, applier: applier, streams: streams, votes: votes) {
+        votes = VoteKeeper(
+            loop: loop, mailbox: mailbox, transport: transport, address: address,
+            isVoter: { port.isCounted($0, $1) })
+        devices = Devices(writer: writer, applier: applier, streams: streams, votes: votes, port: port) {
             [logger, limiter = Lock(NoteLimiter())] note in
             for note in limiter.withLock({ $0.admit(note, now: loop.now) }) {
                 switch note.weight {
@@ -198,6 +200,7 @@ actor Supervisor: Activated {
         guard !isEnding else { return fail(RaftError(.stopped, "the node was stopped while it started"), done) }
         var baton = Baton(
             settings: settings, recovered: recovered, membership: membership, applied: appliedID,
+            hasJoined: port.hasJoined(recovered.incarnation),
             random: RandomSource(seed: random.next()), now: loops.loop.now)
         var status = NodeStatus(
             baton, role: .learner, cluster: settings.cluster, incarnation: recovered.incarnation)
@@ -370,9 +373,10 @@ actor Supervisor: Activated {
         case .read(let ticket): ticket.fail(error)
         case .initialize(_, let ticket): ticket.fail(error)
         case .transfer(_, let ticket): ticket.fail(error)
+        case .changeMembership(let order): order.ticket.fail(error)
         case .stop(let ticket): if let ticket { succeedAtEnd(ticket) }
-        case .request, .reply, .durable, .writeFailed, .applied, .applyFailed, .streamStarted, .streamEnded, .tick,
-            .overslept:
+        case .request, .reply, .durable, .writeFailed, .applied, .applyFailed, .streamStarted, .streamEnded, .removed,
+            .tick, .overslept:
             break
         }
     }

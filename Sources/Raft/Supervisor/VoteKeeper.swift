@@ -10,20 +10,26 @@ actor VoteKeeper {
     private let mailbox: Mailbox<Message>
     private let transport: any Transport
     private let address: @Sendable (NodeID) -> String?
+    /// Whether this life of a voter is the one whose vote counts by the configuration in force.
+    private let isVoter: @Sendable (NodeID, Incarnation) -> Bool
     private var callers: [(peer: NodeID, caller: VoteCaller)] = []
 
     init(
         loop: any Loop, mailbox: Mailbox<Message>, transport: any Transport,
-        address: @escaping @Sendable (NodeID) -> String?
+        address: @escaping @Sendable (NodeID) -> String?,
+        isVoter: @escaping @Sendable (NodeID, Incarnation) -> Bool = { _, _ in true }
     ) {
         self.loop = loop
         self.mailbox = mailbox
         self.transport = transport
         self.address = address
+        self.isVoter = isVoter
         unownedExecutor = loop.asUnownedSerialExecutor()
     }
 
     func ask(_ voters: [NodeID], _ request: VoteRequest) {
+        for (peer, caller) in callers where !voters.contains(peer) { caller.close() }
+        callers.removeAll { !voters.contains($0.peer) }
         for voter in voters {
             guard let address = address(voter) else { continue }
             caller(voter, address).ask(.vote(request))
@@ -33,7 +39,9 @@ actor VoteKeeper {
     private func caller(_ peer: NodeID, _ address: String) -> VoteCaller {
         if let at = callers.firstIndex(where: { $0.peer == peer }) {
             let known = callers[at].caller
-            if !known.isClosed, known.address == address { return known }
+            // A link outlives changes of the members: what was admitted when it was opened is looked at again.
+            let isCounted = known.incarnation.map { isVoter(peer, $0) } ?? true
+            if !known.isClosed, known.address == address, isCounted { return known }
             known.close()
             callers.remove(at: at)
         }

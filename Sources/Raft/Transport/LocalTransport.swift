@@ -84,8 +84,10 @@ private final class LocalTransport: Transport {
                     network.receiver(node, from: peer) != nil
                 else { return link.sever("node \(peer) cannot be reached") }
                 switch (receiver.admit(own.hello), own.admit(receiver.hello)) {
-                case (.accepted, .accepted): link.opened()
-                case (.refused(let reason), _), (_, .refused(let reason)): link.sever(reason)
+                case (.accepted, .accepted): link.opened(receiver.hello.incarnation)
+                case (.removed(let reason), _): link.sever(reason, isRemoval: true)
+                case (.refused(let reason), _), (_, .refused(let reason)), (_, .removed(let reason)):
+                    link.sever(reason)
                 }
             })
         return link
@@ -110,12 +112,12 @@ private final class LocalLink: PeerLink, ReplyPath {
         self.observer = Lock(observer)
     }
 
-    func opened() { observer.withLock { $0 }?.linkOpened() }
+    func opened(_ incarnation: Incarnation) { observer.withLock { $0 }?.linkOpened(incarnation) }
 
-    func sever(_ reason: String) {
+    func sever(_ reason: String, isRemoval: Bool = false) {
         let told = observer.withLock { $0.take() }
         network.forget(self)
-        told?.linkClosed(LinkFailure(reason))
+        told?.linkClosed(LinkFailure(reason, isRemoval: isRemoval))
     }
 
     func send(_ request: PeerRequest) {

@@ -28,8 +28,9 @@ public protocol PeerLink: AnyObject, Sendable {
 }
 
 public protocol PeerLinkObserver: AnyObject, Sendable {
-    /// The peer has been reached, and is who it should be. Called at most once, and before any reply.
-    func linkOpened()
+    /// The peer has been reached, is who it should be, and is this life of it, as its hello said. Called at most once,
+    /// and before any reply.
+    func linkOpened(_ incarnation: Incarnation)
     func linkReceived(_ reply: PeerReply)
     /// The link cannot be opened or has broken. Called at most once; nothing follows.
     func linkClosed(_ reason: LinkFailure)
@@ -38,7 +39,12 @@ public protocol PeerLinkObserver: AnyObject, Sendable {
 /// Why a link ended, for the log and `NodeStatus`.
 public struct LinkFailure: Error, Hashable, Sendable, CustomStringConvertible {
     public var reason: String
-    public init(_ reason: String) { self.reason = reason }
+    /// The peer said that this node was removed from the cluster.
+    public var isRemoval: Bool
+    public init(_ reason: String, isRemoval: Bool = false) {
+        self.reason = reason
+        self.isRemoval = isRemoval
+    }
     public var description: String { reason }
 }
 
@@ -85,4 +91,6 @@ public enum Admission: Hashable, Sendable {
     case accepted
     /// With the reason, for the log here and for the refused peer, which has already shown a valid certificate.
     case refused(String)
+    /// As `refused`, and for good: the peer was a member and is none any more. It must be told so.
+    case removed(String)
 }

@@ -4,6 +4,8 @@ internal import DequeModule
 /// never hold it.
 struct Baton: ~Copyable, Sendable {
     let settings: Configuration
+    /// This node's own life.
+    let incarnation: Incarnation
     var random: RandomSource
     /// The moment at which this turn began.
     var now: Instant
@@ -35,6 +37,13 @@ struct Baton: ~Copyable, Sendable {
     var leaderHeardAt: Instant?
     var electionTimer = ElectionTimer()
 
+    // MARK: Belonging to the cluster
+    /// The log began with entries of a leader, not with this node's own first one: perhaps this is a member that has
+    /// lost its disk, so it has no vote before a configuration binds this life of it (<doc:Incarnations>).
+    private(set) var hasJoined: Bool
+    /// Who said that this node was removed; nil again once a leader is heard.
+    var removedBy: NodeID?
+
     // MARK: The work at hand
     /// Messages taken from the mailbox and not answered yet: they travel with the baton.
     var inbox: Deque<Message> = []
@@ -48,9 +57,11 @@ struct Baton: ~Copyable, Sendable {
 
     init(
         settings: Configuration, recovered: RecoveredLog, membership: MembershipHistory, applied: LogID,
-        random: RandomSource, now: Instant
+        hasJoined: Bool = false, random: RandomSource, now: Instant
     ) {
         self.settings = settings
+        incarnation = recovered.incarnation
+        self.hasJoined = hasJoined
         self.random = random
         self.now = now
         // A vote file that lags behind the log cannot be (it is written first); the greater term is always right.
@@ -72,6 +83,18 @@ struct Baton: ~Copyable, Sendable {
     var currentTerm: Term { hardState.currentTerm }
     var isTermDurable: Bool { durableHardState.currentTerm == hardState.currentTerm }
     var isVoter: Bool { membership.current?.isVoter(me) ?? false }
+    /// Whether its vote may count, for itself or for others: no configuration binds another life of this node, and one
+    /// binds this life if the node has joined (R27).
+    var mayVote: Bool {
+        guard let bound = membership.current?.member(me)?.incarnation else { return !hasJoined }
+        return bound == incarnation
+    }
+    /// The configuration in force cannot be undone any more.
+    var isConfigurationCommitted: Bool { membership.currentID.index <= commitIndex }
+    /// It was a member, and is none any more: by a configuration that is committed, or because members say so.
+    var isRemoved: Bool {
+        removedBy != nil || (isConfigurationCommitted && membership.current?.isRemoved(me, incarnation) == true)
+    }
     /// Nothing was ever written here, and no term was ever heard of: only then may a cluster be begun.
     var isPristine: Bool { log.last == .zero && currentTerm == 0 }
 
@@ -88,8 +111,11 @@ struct Baton: ~Copyable, Sendable {
         return now - leaderHeardAt < settings.electionTimeout.lowerBound
     }
 
+    /// Never somebody who is no member any more (R58).
     var leaderHint: LeaderHint? {
-        leader.map { LeaderHint(id: $0, address: membership.current?.address(of: $0)) }
+        guard let leader else { return nil }
+        guard let configuration = membership.current else { return LeaderHint(id: leader, address: nil) }
+        return configuration.address(of: leader).map { LeaderHint(id: leader, address: $0) }
     }
 
     /// The refusal of a call that only a leader can serve.
@@ -147,6 +173,13 @@ extension Baton {
         for (id, configuration) in configurations { membership.append(configuration, at: id) }
         let id = writes.begin(last: log.last.index, hardState: hardState, now: now)
         effects.add(.write(operations, id: id, replies: replies))
+    }
+
+    /// Entries of a leader are about to be the first ones here. Durable before they are.
+    mutating func noteJoining(_ effects: inout Effects) {
+        guard log.last == .zero, !hasJoined else { return }
+        hasJoined = true
+        effects.add(.rememberJoining)
     }
 
     /// The disk has answered. Returns whether more of the log is durable than before.

@@ -4,18 +4,24 @@ final class Devices: Sendable {
     private let applier: any ApplierPort
     private let streams: StreamKeeper
     private let votes: VoteKeeper
+    private let port: NodePort
     private let log: @Sendable (Note) -> Void
 
     init(
-        writer: LogWriter, applier: any ApplierPort, streams: StreamKeeper, votes: VoteKeeper,
+        writer: LogWriter, applier: any ApplierPort, streams: StreamKeeper, votes: VoteKeeper, port: NodePort,
         log: @escaping @Sendable (Note) -> Void
     ) {
+        self.port = port
         self.writer = writer
         self.applier = applier
         self.streams = streams
         self.votes = votes
         self.log = log
     }
+
+    /// Who looks up an address, or whether somebody may be a peer, while the turn's effects are performed, must see
+    /// the configuration that the turn decided on.
+    func announce(_ configuration: ClusterConfiguration?, _ id: LogID) { port.announce(configuration, id) }
 
     /// Performs what a turn decided, in order. Called on the loop.
     func perform(_ effects: [Effect]) {
@@ -34,6 +40,11 @@ final class Devices: Sendable {
                 votes.assumeIsolated { $0.ask(voters, request) }
             case .keepStreams(let peers):
                 streams.assumeIsolated { $0.keep(peers) }
+            case .rememberJoining:
+                do { try port.rememberJoining() } catch {
+                    port.mailbox.post(.writeFailed(error))
+                    return  // Nothing that stands on it may happen.
+                }
             case .append(let peer, let id, let order):
                 streams.assumeIsolated { $0.append(order, to: peer, on: id) }
             case .heartbeat(let peer, let id, let request):

@@ -32,6 +32,8 @@ enum Effect: Sendable {
     case requestVotes([NodeID], VoteRequest)
     /// Open one replication stream to each of these, and end every other.
     case keepStreams([NodeID])
+    /// Keep on disk, before anything that follows, that this node's first entries come from a leader.
+    case rememberJoining
     case append(NodeID, StreamID, AppendOrder)
     case heartbeat(NodeID, StreamID, HeartbeatRequest)
     case timeoutNow(NodeID, StreamID, TimeoutNowRequest)
@@ -67,7 +69,9 @@ struct Effects: Sendable {
             case .succeed(let ticket): .fail([ticket], error)
             case .apply(let order): .fail(order.tickets.map(\.ticket), error)
             case .serveReads(let tickets, _): .fail(tickets, error)
-            case .write, .reply, .replyAfterWrites, .requestVotes, .keepStreams, .append, .heartbeat, .timeoutNow: nil
+            case .write, .reply, .replyAfterWrites, .requestVotes, .keepStreams, .append, .heartbeat, .timeoutNow,
+                .rememberJoining:
+                nil
             }
         }
     }

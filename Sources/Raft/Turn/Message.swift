@@ -5,6 +5,7 @@ enum Message: Sendable {
     case read(Ticket)
     case initialize(ClusterConfiguration, CompletionTicket)
     case transfer(to: NodeID?, CompletionTicket)
+    case changeMembership(MembershipOrder)
     case stop(CompletionTicket?)
 
     // From peers.
@@ -16,8 +17,12 @@ enum Message: Sendable {
     case writeFailed(RaftError)
     case applied(through: LogIndex)
     case applyFailed(RaftError)
-    case streamStarted(NodeID, StreamID)
+    /// A stream stands, to this life of the peer; zero where the transport does not tell.
+    case streamStarted(NodeID, StreamID, incarnation: Incarnation = Incarnation(rawValue: 0))
     case streamEnded(NodeID, StreamID, reason: String)
+
+    /// This member refused to talk to this node, because it was removed.
+    case removed(by: NodeID)
 
     // From the clock.
     case tick

@@ -12,6 +12,7 @@ extension Role {
         return assumeIsolated { me in
             guard let held = slot.take() else { return nil }
             let end = me.tenure.begin(held, now: now)
+            me.announce(devices)
             devices.perform(me.tenure.takeEffects())
             return end.next
         }
@@ -21,9 +22,14 @@ extension Role {
     nonisolated func turn(_ messages: inout [Message], now: Instant, _ devices: Devices) -> NextRole? {
         assumeIsolated { me in
             let end = me.tenure.turn(&messages, now: now)
+            me.announce(devices)
             devices.perform(me.tenure.takeEffects())
             return end.next
         }
+    }
+
+    private func announce(_ devices: Devices) {
+        tenure.withBaton { baton, _ in devices.announce(baton.membership.current, baton.membership.currentID) }
     }
 
     /// Gives up the baton, and with it the office.

@@ -16,7 +16,7 @@ final class SafetyChecker: @unchecked Sendable {
     /// One durable log, as the disk has acknowledged it.
     struct Mirror {
         var hardState = HardState()
-        /// By index − 1: term, and a hash over this entry and every one before it.
+        /// By index − 1: term, a hash over this entry and every one before it, and how many bytes its command has.
         var entries: [(term: Term, prefix: UInt64, bytes: Int)] = []
         /// The write under way when the node crashed, which may survive in part.
         var torn: [LogOperation] = []
@@ -132,7 +132,7 @@ final class SafetyChecker: @unchecked Sendable {
                 fail("I3", "two different entries are \(entry.id); node \(node) stored the second")
             }
             known[entry.id] = prefix
-            mirrors[node]!.entries.append((entry.id.term, prefix, entry.payload.count))
+            mirrors[node]!.entries.append((entry.id.term, prefix, entry.kind == .command ? entry.payload.count : 0))
             // I4: a leader's first own entry shows what it was elected with.
             if entry.kind == .blank, let leader = leaders[entry.id.term], leader.node == node {
                 checkCompleteness(of: node, committedCount: leader.committedCount)
@@ -190,7 +190,7 @@ final class SafetyChecker: @unchecked Sendable {
             if let other = known[entry.id], other != prefix {
                 fail("I21", "node \(node) came back with another \(entry.id)")
             }
-            new.entries.append((entry.id.term, prefix, entry.payload.count))
+            new.entries.append((entry.id.term, prefix, entry.kind == .command ? entry.payload.count : 0))
         }
         if new.entries.count < required {
             fail("I21", "node \(node) lost entries: \(required) were acknowledged, \(new.entries.count) came back")

@@ -29,6 +29,9 @@ final class SimulatedNetwork: @unchecked Sendable {
     private var receivers: [NodeID: (receiver: any PeerReceiver, life: Life)] = [:]
     private var links: [SimulatedLink] = []
     private(set) var cut: Set<Pair> = []
+    /// Whether who opens a link is told which life of the peer it stands to. Where nobody is, leaders bind nobody, and
+    /// logs hold what callers put there alone.
+    var tellsLives = true
     /// When the newest message of each direction arrives.
     private var newest: [Pair: Int64] = [:]
     /// When each clogged way carries something again.
@@ -84,10 +87,10 @@ final class SimulatedNetwork: @unchecked Sendable {
         }
     }
 
-    private func sever(_ link: SimulatedLink, _ reason: String) {
+    private func sever(_ link: SimulatedLink, _ reason: String, isRemoval: Bool = false) {
         links.removeAll { $0 === link }
         onMark(link.toLife == nil ? .linkRefused : .linkBroken)
-        link.closed(reason)
+        link.closed(reason, isRemoval: isRemoval)
     }
 
     // MARK: For transports
@@ -107,10 +110,17 @@ final class SimulatedNetwork: @unchecked Sendable {
             guard let peer = receivers[link.to], let own = receivers[link.from.node] else {
                 return sever(link, "connection refused by node \(link.to)")
             }
-            if case .refused(let reason) = peer.receiver.admit(own.receiver.hello) { return sever(link, reason) }
-            if case .refused(let reason) = own.receiver.admit(peer.receiver.hello) { return sever(link, reason) }
+            switch peer.receiver.admit(own.receiver.hello) {
+            case .accepted: break
+            case .refused(let reason): return sever(link, reason)
+            case .removed(let reason): return sever(link, reason, isRemoval: true)
+            }
+            switch own.receiver.admit(peer.receiver.hello) {
+            case .accepted: break
+            case .refused(let reason), .removed(let reason): return sever(link, reason)
+            }
             link.toLife = peer.life
-            link.opened()
+            link.opened(tellsLives ? peer.receiver.hello.incarnation : Incarnation(rawValue: 0))
         }
     }
 
@@ -220,9 +230,9 @@ final class SimulatedLink: PeerLink, @unchecked Sendable {
         self.observer = observer
     }
 
-    func opened() {
+    func opened(_ incarnation: Incarnation) {
         isOpen = true
-        observer?.linkOpened()
+        observer?.linkOpened(incarnation)
     }
 
     var hears: Bool { isOpen || late != nil }
@@ -235,11 +245,11 @@ final class SimulatedLink: PeerLink, @unchecked Sendable {
         network.scheduler.schedule(after: 5_000_000) { [self] in late = nil }
     }
 
-    func closed(_ reason: String) {
+    func closed(_ reason: String, isRemoval: Bool = false) {
         letSlip()
         isOpen = false
         let told = observer.take()
-        if from.isAlive { told?.linkClosed(LinkFailure(reason)) }
+        if from.isAlive { told?.linkClosed(LinkFailure(reason, isRemoval: isRemoval)) }
     }
 
     func send(_ request: PeerRequest) { if isOpen { network.send(request, on: self) } }

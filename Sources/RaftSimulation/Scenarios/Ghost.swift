@@ -213,7 +213,7 @@ private final class GhostLink: PeerLinkObserver, @unchecked Sendable {
         if isOpen { link?.send(request) } else { waiting.append(request) }
     }
 
-    func linkOpened() {
+    func linkOpened(_ incarnation: Incarnation) {
         isOpen = true
         for request in waiting { link?.send(request) }
         waiting = []

@@ -21,6 +21,7 @@ final class ScenarioWorld: @unchecked Sendable {
         var random = RandomSource(seed: settings.seed)
         scheduler = Scheduler(seed: random.next())
         network = SimulatedNetwork(scheduler: scheduler, profile: settings.network, seed: random.next())
+        network.tellsLives = false  // A scenario counts entries.
         let ids = settings.ids
         members = try ClusterConfiguration(voters: ids.map { .init(id: $0, address: "simulated:\($0)") })
         checker = SafetyChecker(

@@ -9,7 +9,7 @@ final class PeerConnection: @unchecked Sendable {
     // @unchecked: what changes belongs to the loop.
     private enum Phase {
         case dialling
-        case open(RPCConnection)
+        case open(RPCConnection, Hello)
         case over
     }
 
@@ -47,14 +47,19 @@ final class PeerConnection: @unchecked Sendable {
     var isUsable: Bool {
         switch phase {
         case .dialling: true
-        case .open(let connection): connection.isOpen
+        case .open(let connection, _): connection.isOpen
         case .over: false
         }
     }
 
     func add(_ link: TLSPeerLink) {
         links[ObjectIdentifier(link)] = link
-        if case .open(let connection) = phase { link.opened(on: connection) }
+        guard case .open(let connection, let hello) = phase else { return }
+        // The connection may be older than the present members: who may not be called any more is not.
+        switch receiver.admit(hello) {
+        case .accepted: link.opened(on: connection, hello.incarnation)
+        case .refused(let reason), .removed(let reason): end("node \(peer) at \(address) is refused here: \(reason)")
+        }
     }
 
     func remove(_ link: TLSPeerLink) {
@@ -79,23 +84,28 @@ final class PeerConnection: @unchecked Sendable {
 
     private func greeted(_ result: Result<[UInt8], RPCStatus>, _ connection: RPCConnection) {
         guard case .dialling = phase else { return }
+        let hello: Hello
         do throws(RPCStatus) {
             let bytes: [UInt8]
             switch result {
             case .success(let answer): bytes = answer
             case .failure(let status):
-                throw RPCStatus(status.code, "node \(peer) at \(address) refused this node: \(status.message)")
+                throw RPCStatus(
+                    status.code, "node \(peer) at \(address) refused this node: \(status.message)",
+                    details: status.details)
             }
-            let hello = try PeerCodec.decodeHello(bytes)
+            hello = try PeerCodec.decodeHello(bytes)
             try PeerService.check(hello, against: connection.server)
-            if case .refused(let reason) = receiver.admit(hello) {
+            switch receiver.admit(hello) {
+            case .accepted: break
+            case .refused(let reason), .removed(let reason):
                 throw RPCStatus(.failedPrecondition, "node \(peer) at \(address) is refused here: \(reason)")
             }
         } catch {
-            return end(error.message)
+            return end(error.message, isRemoval: error.details == PeerService.removal)
         }
-        phase = .open(connection)
-        for link in sortedLinks { link.opened(on: connection) }
+        phase = .open(connection, hello)
+        for link in sortedLinks { link.opened(on: connection, hello.incarnation) }
     }
 
     private var sortedLinks: [TLSPeerLink] { links.sorted { $0.key < $1.key }.map(\.value) }
@@ -109,7 +119,7 @@ final class PeerConnection: @unchecked Sendable {
     }
 
     /// Ends it and every link.
-    func end(_ reason: String) {
+    func end(_ reason: String, isRemoval: Bool = false) {
         if case .over = phase { return }
         // The connection itself closes when the last reference to it goes.
         phase = .over
@@ -117,6 +127,6 @@ final class PeerConnection: @unchecked Sendable {
         dial = nil
         let ended = sortedLinks
         links = [:]
-        for link in ended { link.failed(reason) }
+        for link in ended { link.failed(reason, isRemoval: isRemoval) }
     }
 }

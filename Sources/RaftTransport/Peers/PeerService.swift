@@ -7,6 +7,9 @@ enum PeerService {
     /// One link: requests one way, replies the other.
     static let link = Method(id: 2, name: "raft.peer.v1.Peer/Link", purpose: .peer, roles: [.peer])
 
+    /// The details of a refusal that is for good: the caller was removed from the cluster.
+    static let removal = Array("removed".utf8)
+
     /// Marks a connection whose hello was accepted.
     private final class Admitted: Sendable {
         let node: NodeID
@@ -46,6 +49,7 @@ enum PeerService {
         switch receiver.admit(hello) {
         case .accepted: return hello.node
         case .refused(let reason): throw RPCStatus(.failedPrecondition, reason)
+        case .removed(let reason): throw RPCStatus(.failedPrecondition, reason, details: removal)
         }
     }
 

@@ -64,10 +64,10 @@ final class TLSPeerLink: PeerLink, RPCStreamHandler, Sendable {
     var isClosed: Bool { state.withLock { $0.isClosed } }
 
     /// Both sides have accepted each other.
-    func opened(on connection: RPCConnection) {
+    func opened(on connection: RPCConnection, _ incarnation: Incarnation) {
         guard !isClosed else { return }
         let stream = connection.open(PeerService.link, self)
-        observer.linkOpened()
+        observer.linkOpened(incarnation)
         // Sent in their order, before anything that comes later: only then others see the stream.
         while true {
             let early = state.withLock { state -> [PeerRequest] in
@@ -82,7 +82,7 @@ final class TLSPeerLink: PeerLink, RPCStreamHandler, Sendable {
     }
 
     /// The link could not be opened, or has broken.
-    func failed(_ reason: String) {
+    func failed(_ reason: String, isRemoval: Bool = false) {
         let wasClosed = state.withLock { state in
             defer {
                 state.isClosed = true
@@ -92,7 +92,7 @@ final class TLSPeerLink: PeerLink, RPCStreamHandler, Sendable {
             return state.isClosed
         }
         guard !wasClosed else { return }
-        observer.linkClosed(LinkFailure(reason))
+        observer.linkClosed(LinkFailure(reason, isRemoval: isRemoval))
         onEnd(self)
     }
 

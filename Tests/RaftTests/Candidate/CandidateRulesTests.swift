@@ -239,4 +239,11 @@ struct CandidateRulesTests {
         #expect(acts == [.note(.warning), question(.preVote, 4, desk)])
         #expect(desk.rules.granted == [1])
     }
+
+    @Test("A candidate that hears that it was removed campaigns no more (M9)")
+    func removed() {
+        let desk = voting()
+        let (verdict, acts) = desk.turn([.removed(by: 2)])
+        #expect(verdict == .become(.follower) && acts == [.note(.warning)] && desk.isRemoved)
+    }
 }

@@ -397,4 +397,90 @@ struct FollowerRulesTests {
         #expect(error.outcome == .nothingHappened)
         #expect(error.message == "not the leader in term 2; ask node 2 at node-2")
     }
+
+    // MARK: Membership
+
+    @Test("A follower that was removed, members say, does not campaign until it hears a leader again (M9)")
+    func removed() {
+        let desk = Desk(FollowerRules(), log: [1])
+        desk.begin()
+        desk.expect(.removed(by: 3), .stay, [.note(.warning)])
+        desk.expect(.removed(by: 2))
+        desk.now += .ms(2000)
+        desk.expect(.tick) { $0.timerStartedAt = desk.now }
+        #expect(desk.isRemoved)
+        desk.turn([desk.request(heartbeat(1))])
+        #expect(!desk.isRemoved)
+        desk.now += .ms(2000)
+        #expect(desk.turn([.tick]).verdict == .become(.candidate(isTransfer: false)))
+    }
+
+    /// A node whose log came from a leader, and a life that the configuration binds or does not.
+    func joined(boundTo life: UInt64?) -> Desk<FollowerRules> {
+        let configuration = Desk<FollowerRules>.configuration([1, 2, 3]).binding {
+            $0 == 1 ? life.map(Incarnation.init(rawValue:)) : nil
+        }
+        return Desk(FollowerRules(), log: [1], hasJoined: true, configuration: configuration)
+    }
+
+    @Test(
+        "R27: a node that has its log from a leader has no vote before a configuration binds its life",
+        arguments: [
+            nil, 1, 2,
+        ] as [UInt64?])
+    func joinedVotes(_ life: UInt64?) {
+        let isBound = life == 1
+        let vote = VoteRequest(phase: .vote, term: 9, candidate: 2, lastLog: LogID(9, 9), round: 1)
+        let preVote = VoteRequest(phase: .preVote, term: 9, candidate: 2, lastLog: LogID(9, 9), round: 1)
+        for request in [vote, preVote] {
+            let desk = joined(boundTo: life)
+            let replies = desk.turn([desk.request(.vote(request))]).acts.flatMap { act -> [PeerReply] in
+                switch act {
+                case .write(_, let replies): replies
+                case .reply(let reply), .replyAfterWrites(let reply): [reply]
+                default: []
+                }
+            }
+            guard case .vote(let reply) = replies.last else {
+                Issue.record("no answer")
+                return
+            }
+            #expect(reply.isGranted == isBound)
+        }
+        let desk = joined(boundTo: life)
+        desk.begin()
+        desk.now += .ms(2000)
+        #expect(desk.turn([.tick]).verdict == (isBound ? .become(.candidate(isTransfer: false)) : .stay))
+        let told = joined(boundTo: life)
+        told.baton.leader = 2
+        let order = TimeoutNowRequest(term: 1, leader: 2, lastLog: LogID(1, 1))
+        #expect(
+            told.turn([told.request(.timeoutNow(order))]).verdict
+                == (isBound ? .become(.candidate(isTransfer: true)) : .stay))
+    }
+
+    @Test("R27: who replays a log in which it was the sole voter once does not lead by that")
+    func joinedSoleVoter() {
+        let desk = Desk(
+            FollowerRules(), log: [1], hasJoined: true, configuration: Desk<FollowerRules>.configuration([1]))
+        #expect(desk.begin().verdict == .stay)
+        desk.now += .ms(9000)
+        #expect(desk.turn([.tick]).verdict == .stay)
+    }
+
+    @Test("Who has just become the sole voter by a leader's entry lets that leader hear that it is committed")
+    func soleVoterUnderLeader() {
+        let desk = Desk(FollowerRules(), log: [1], voters: [1], leader: 2, heardAt: .seconds(100))
+        #expect(desk.begin().verdict == .stay)
+        desk.now += .ms(2000)
+        #expect(desk.turn([.tick]).verdict == .become(.candidate(isTransfer: false)))
+    }
+
+    @Test("R58: callers are sent to a member, or to nobody")
+    func hintNamesMembers() {
+        let desk = Desk(FollowerRules(), log: [1], leader: 9)
+        let caller = Caller()
+        desk.turn([.command("a", OutputTicket<Int> { caller.note($0) })])
+        #expect(caller.error?.code == .notLeader && caller.error?.leader == nil)
+    }
 }

@@ -128,4 +128,18 @@ struct LearnerRulesTests {
         let desk = Desk(LearnerRules(), me: 4, term: 2, log: [1], learners: [4], leader: 2)
         desk.expect(desk.request(.timeoutNow(TimeoutNowRequest(term: 2, leader: 2, lastLog: LogID(1, 1)))))
     }
+
+    @Test("The first entries that come from a leader are remembered as such, before they are written (R27)")
+    func joins() {
+        let desk = Desk(LearnerRules(), me: 4, term: 2, voters: nil)
+        let first = AppendRequest(
+            term: 2, leader: 2, stream: stream, previous: .zero, leaderCommit: 0, entries: [batch(from: 1, [1])])
+        #expect(
+            desk.turn([desk.request(.append(first))]).acts.map(\.kind)
+                == ["info", "remember joining", "write(append, then reply)"])
+        let second = AppendRequest(
+            term: 2, leader: 2, stream: stream, previous: LogID(1, 1), leaderCommit: 0, entries: [batch(from: 2, [2])])
+        #expect(desk.turn([desk.request(.append(second))]).acts.map(\.kind) == ["write(append, then reply)"])
+        #expect(desk.hasJoined && !desk.mayVote)
+    }
 }

@@ -89,4 +89,66 @@ struct ClusterConfigurationTests {
             Issue.record("a count without members is accepted")
         }
     }
+
+    static func life(_ number: UInt64) -> Incarnation { Incarnation(rawValue: number) }
+
+    @Test("Lives, those who leave, and those who were removed are part of it; without them the bytes are those of old")
+    func lives() throws {
+        let full = try ClusterConfiguration(
+            voterSets: [[1, 2], [2]],
+            members: [
+                Member(id: 1, address: "a:1", incarnation: Self.life(5)), Member(id: 2, address: "b:1"),
+            ], leaving: [1],
+            removed: [.init(id: 9, incarnation: Self.life(7)), .init(id: 8, incarnation: nil)])
+        #expect(try ClusterConfiguration(decoding: full.encoded) == full)
+        #expect(full.encoded.first == 2 && Self.joint.encoded.first == 1)
+        #expect(full.hasSameMembers(as: full.binding { _ in Self.life(6) }))
+        #expect(full.binding { _ in Self.life(6) }.members.map(\.incarnation) == [Self.life(5), Self.life(6)])
+        #expect(full.description == "voters 1, 2 and 2; leaving 1 (1=a:1, 2=b:1)")
+        let good = full.encoded
+        for end in 0..<good.count {
+            #expect(throws: RaftError.self, "cut at \(end)") { try ClusterConfiguration(decoding: good[..<end]) }
+        }
+        for bit in 0..<(good.count * 8) {
+            var bytes = good
+            bytes[bit / 8] ^= 1 << (bit % 8)
+            if let other = try? ClusterConfiguration(decoding: bytes) { #expect(other != full, "bit \(bit)") }
+        }
+    }
+
+    @Test("Who was removed is told by its life; one whose life nobody knew by its id")
+    func removed() throws {
+        let configuration = try ClusterConfiguration(
+            voterSets: [[1]], members: [Member(id: 1, address: "a:1"), Member(id: 7, address: "g:1")],
+            removed: [
+                .init(id: 9, incarnation: Self.life(7)), .init(id: 8, incarnation: nil),
+                .init(id: 7, incarnation: Self.life(3)),
+            ])
+        #expect(configuration.isRemoved(9, Self.life(7)) && !configuration.isRemoved(9, Self.life(8)))
+        #expect(configuration.isRemoved(8, Self.life(1)) && !configuration.isRemoved(2, Self.life(7)))
+        #expect(!configuration.isRemoved(7, Self.life(3)), "its id is in use again")
+    }
+
+    @Test("Who leaves must lose its vote, and no life is zero")
+    func leavingRefused() {
+        let members = [Member(id: 1, address: "a:1"), Member(id: 2, address: "b:1")]
+        for (sets, leaving) in [
+            ([[1, 2]], [1]), ([[1, 2], [1, 2]], [1]), ([[1], [2]], [2]), ([[1], [2]], [1, 1]),
+        ]
+            as [([[NodeID]], [NodeID])]
+        {
+            #expect(throws: RaftError.self) {
+                try ClusterConfiguration(voterSets: sets, members: members, leaving: leaving)
+            }
+        }
+        #expect(throws: RaftError.self) {
+            try ClusterConfiguration(voters: [Member(id: 1, address: "a:1", incarnation: Self.life(0))])
+        }
+        let many = (0...ClusterConfiguration.maximumRemovedCount).map { _ in
+            ClusterConfiguration.Removed(id: 9, incarnation: nil)
+        }
+        #expect(throws: RaftError.self) {
+            try ClusterConfiguration(voterSets: [[1]], members: members, removed: many)
+        }
+    }
 }

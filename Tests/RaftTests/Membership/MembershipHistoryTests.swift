@@ -52,4 +52,22 @@ struct MembershipHistoryTests {
         _ = third.truncate(through: 0)
         #expect(third.bootstrap == nil)
     }
+
+    @Test("Binding members to their lives is no other membership; a cut brings back the right one (R21)")
+    func bindings() {
+        var history = MembershipHistory()
+        let bound = configuration(1, 2).binding { Incarnation(rawValue: $0.rawValue) }
+        history.append(configuration(1, 2), at: LogID(1, 0))
+        history.append(bound, at: LogID(4, 1))
+        #expect(history.currentID == LogID(4, 1) && history.membersID == LogID(1, 0))
+        history.append(configuration(1, 2, 3), at: LogID(9, 2))
+        #expect(history.membersID == LogID(9, 2))
+        _ = history.truncate(through: 8)
+        #expect(history.current == bound && history.membersID == LogID(1, 0))
+        _ = history.truncate(through: 3)
+        #expect(history.current == configuration(1, 2) && history.currentID == LogID(1, 0))
+        history.append(bound, at: LogID(5, 2))
+        history.commit(through: 5)
+        #expect(history.membersID == LogID(1, 0), "known although that entry is forgotten")
+    }
 }

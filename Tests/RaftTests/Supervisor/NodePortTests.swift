@@ -94,4 +94,86 @@ struct NodePortTests {
         port.publishStop(RaftError(.stateMachine, "second"))
         #expect(port.status.role == .stopped && port.status.stopReason?.message == "first")
     }
+
+    /// Node 1 with this configuration in entry 5@2, committed or not.
+    func port(_ configuration: ClusterConfiguration, commit: LogIndex = 5, _ peers: any PeerMemory) -> NodePort {
+        let port = port(peers)
+        var status = port.status
+        status.configuration = configuration
+        status.commitIndex = commit
+        port.publish(status, configurationID: LogID(5, 2), bootstrap: 11)
+        return port
+    }
+
+    @Test("The life that a configuration binds is the member, whatever was met before; any other is refused (R28)")
+    func bound() {
+        let memory = MemoryPeerMemory()
+        let bound = Desk<FollowerRules>.configuration([1, 2, 3]).binding { Incarnation(rawValue: $0.rawValue + 3) }
+        #expect(throws: Never.self) { try memory.remember(Incarnation(rawValue: 99), of: 2) }
+        let port = port(bound, memory)
+        #expect(port.admit(hello(2)) == .accepted, "incarnation 5")
+        var other = hello(2)
+        other.incarnation = Incarnation(rawValue: 99)
+        guard case .refused(let reason) = port.admit(other) else {
+            Issue.record("another life was admitted")
+            return
+        }
+        #expect(reason.hasPrefix("node 2 came back without its data"))
+        #expect(port.isCounted(2, Incarnation(rawValue: 5)) && !port.isCounted(2, Incarnation(rawValue: 99)))
+        #expect(!port.isCounted(9, Incarnation(rawValue: 5)))
+    }
+
+    @Test("An unbound learner is admitted with any life but one that was removed, and none is recorded")
+    func unboundLearner() throws {
+        let memory = MemoryPeerMemory()
+        let learner = Desk<FollowerRules>.configuration([1, 2, 3], nil, [4])
+        let configuration = try ClusterConfiguration(
+            voterSets: learner.voterSets, members: learner.members,
+            removed: [.init(id: 4, incarnation: Incarnation(rawValue: 6))])
+        let port = port(configuration, memory)
+        #expect(port.admit(hello(4, configuration: .zero)) == .accepted && memory.incarnation(of: 4) == nil)
+        var old = hello(4, configuration: .zero)
+        old.incarnation = Incarnation(rawValue: 6)
+        guard case .refused(let reason) = port.admit(old) else {
+            Issue.record("the removed life was admitted")
+            return
+        }
+        #expect(reason.hasPrefix("node 4 came with the data of the member that was removed"))
+    }
+
+    @Test("A removed member is told so, once its removal is committed")
+    func removed() throws {
+        let configuration = try ClusterConfiguration(
+            voterSets: [[1]], members: [.init(id: 1, address: "node-1")],
+            removed: [.init(id: 2, incarnation: Incarnation(rawValue: 5))])
+        #expect(
+            port(configuration, MemoryPeerMemory()).admit(hello(2))
+                == .removed("node 2 was removed from the cluster"))
+        guard case .refused = port(configuration, commit: 4, MemoryPeerMemory()).admit(hello(2)) else {
+            Issue.record("told for good what may still be taken back")
+            return
+        }
+        guard case .refused = port(configuration, MemoryPeerMemory()).admit(hello(9)) else {
+            Issue.record("never was a member")
+            return
+        }
+    }
+
+    @Test("That the first entries came from a leader is kept, as an entry under the node's own id")
+    func joining() throws {
+        let memory = MemoryPeerMemory()
+        let port = port(memory)
+        #expect(!port.hasJoined(Incarnation(rawValue: 77)))
+        try port.rememberJoining()
+        #expect(memory.incarnation(of: 1) == Incarnation(rawValue: 77) && port.hasJoined(Incarnation(rawValue: 77)))
+        #expect(!port.hasJoined(Incarnation(rawValue: 78)))
+    }
+
+    @Test("A configuration that a turn decides on is seen before that turn's effects happen")
+    func announces() {
+        let port = port()
+        port.announce(Desk<FollowerRules>.configuration([1, 4]), LogID(6, 2))
+        #expect(port.address(of: 4) == "node-4" && port.address(of: 2) == nil)
+        #expect(port.hello.configuration == LogID(6, 2) && port.status.configurationID == LogID(6, 2))
+    }
 }

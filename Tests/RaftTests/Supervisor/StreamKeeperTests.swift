@@ -10,12 +10,14 @@ struct StreamKeeperTests {
         let mailbox: Mailbox<Message>
         let store = WatchedStore()
         let keeper: StreamKeeper
+        let moved = Lock<[NodeID]>([])
 
         init() {
             mailbox = Mailbox(loop: loop)
             keeper = StreamKeeper(
                 loop: loop, mailbox: mailbox, transport: transport, reader: LogReader(store: store, loop: loop),
-                settings: Configuration(id: 1), random: RandomSource(seed: 1), address: { "node-\($0)" })
+                settings: Configuration(id: 1), random: RandomSource(seed: 1),
+                address: { [moved] id in moved.withLock { $0.contains(id) } ? "moved-\(id)" : "node-\(id)" })
         }
 
         func keep(_ peers: [NodeID]) {
@@ -28,7 +30,7 @@ struct StreamKeeperTests {
             mailbox.takeAll(into: &messages)
             return messages.compactMap {
                 switch $0 {
-                case .streamStarted(let peer, let id): (true, peer, id)
+                case .streamStarted(let peer, let id, _): (true, peer, id)
                 case .streamEnded(let peer, let id, _): (false, peer, id)
                 default: nil
                 }
@@ -129,5 +131,21 @@ struct StreamKeeperTests {
         stage.loop.run()
         #expect(stage.transport.takeSent(to: 2).isEmpty)
         #expect(stage.told().map(\.isStart) == [false])
+    }
+
+    @Test("A peer that has moved is called where it is now, on another stream; the others stay")
+    func moved() {
+        let stage = Stage()
+        stage.keep([2, 3])
+        let before = stage.told()
+        stage.moved.withLock { $0 = [2] }
+        stage.keep([2, 3])
+        let told = stage.told()
+        #expect(told.map(\.isStart) == [false, true] && told.allSatisfy { $0.peer == 2 })
+        #expect(told[0].id == before[0].id && told[1].id != before[0].id)
+        let links = stage.transport.links
+        #expect(links.map(\.isClosed) == [true, false, false] && links.map(\.peer) == [2, 3, 2])
+        stage.keep([2, 3])
+        #expect(stage.told().isEmpty)
     }
 }

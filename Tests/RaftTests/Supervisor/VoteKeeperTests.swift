@@ -9,10 +9,12 @@ struct VoteKeeperTests {
         let transport = StageTransport()
         let mailbox: Mailbox<Message>
         let keeper: VoteKeeper
+        let counted = Lock(true)
         init() {
             mailbox = Mailbox(loop: loop)
             keeper = VoteKeeper(
-                loop: loop, mailbox: mailbox, transport: transport, address: { $0 == 9 ? nil : "node-\($0)" })
+                loop: loop, mailbox: mailbox, transport: transport, address: { $0 == 9 ? nil : "node-\($0)" },
+                isVoter: { [counted] _, _ in counted.withLock { $0 } })
         }
         func ask(_ voters: [NodeID], round: UInt64) {
             let request = VoteRequest(phase: .vote, term: 1, candidate: 1, lastLog: .zero, round: round)
@@ -41,7 +43,7 @@ struct VoteKeeperTests {
         stage.ask([2], round: 1)
         stage.ask([2], round: 2)
         #expect(stage.sent(to: 2) == [])
-        stage.transport.links[0].observer.linkOpened()
+        stage.transport.links[0].observer.linkOpened(Incarnation(rawValue: 2))
         #expect(stage.sent(to: 2) == [2])
     }
 
@@ -55,5 +57,27 @@ struct VoteKeeperTests {
         #expect(stage.transport.links.count == 2 && stage.sent(to: 2) == [1, 2])
         stage.keeper.assumeIsolated { $0.closeAll() }
         #expect(stage.transport.links[1].isClosed)
+    }
+
+    @Test("A link to a life of a voter that does not count any more is not asked; nor is one to who is no voter")
+    func otherLife() {
+        let stage = Stage()
+        stage.ask([2, 3], round: 1)
+        stage.counted.withLock { $0 = false }
+        stage.ask([2], round: 2)
+        let links = stage.transport.links
+        #expect(links.map(\.peer) == [2, 3, 2] && links[0].isClosed && links[1].isClosed && !links[2].isClosed)
+    }
+
+    @Test("A voter that says that this node was removed is believed: the node hears of it")
+    func removal() {
+        let stage = Stage()
+        stage.ask([2], round: 1)
+        stage.transport.links[0].observer.linkClosed(LinkFailure("gone", isRemoval: true))
+        let told = stage.mailbox.close()
+        guard told.count == 1, case .removed(by: 2) = told[0] else {
+            Issue.record("told \(told)")
+            return
+        }
     }
 }

@@ -7,6 +7,7 @@ enum Act: Equatable {
     case replyAfterWrites(PeerReply)
     case requestVotes([NodeID], VoteRequest)
     case keepStreams([NodeID])
+    case rememberJoining
     case append(NodeID, StreamID, AppendRequest, readThrough: LogIndex? = nil)
     case heartbeat(NodeID, HeartbeatRequest)
     case timeoutNow(NodeID, TimeoutNowRequest)
@@ -30,6 +31,7 @@ enum Act: Equatable {
         case .replyAfterWrites(let held): self = .replyAfterWrites(held.reply)
         case .requestVotes(let voters, let request): self = .requestVotes(voters, request)
         case .keepStreams(let peers): self = .keepStreams(peers)
+        case .rememberJoining: self = .rememberJoining
         case .append(let peer, let stream, let order):
             self = .append(peer, stream, order.request, readThrough: order.readThrough)
         case .heartbeat(let peer, _, let request): self = .heartbeat(peer, request)
@@ -51,6 +53,7 @@ enum Act: Equatable {
         case .replyAfterWrites: "reply after writes"
         case .requestVotes(_, let request): request.phase == .preVote ? "ask for pre-votes" : "ask for votes"
         case .keepStreams(let peers): peers.isEmpty ? "end streams" : "keep streams"
+        case .rememberJoining: "remember joining"
         case .append: "append"
         case .heartbeat: "heartbeat"
         case .timeoutNow: "timeout-now"

@@ -111,6 +111,10 @@ final class StageTransport: Transport {
         func send(_ request: PeerRequest) { state.withLock { if !$0.isClosed { $0.sent.append(request) } } }
         func close() { state.withLock { $0.isClosed = true } }
     }
+    /// The life that each far end says it is; zero says nothing, so that nobody is bound.
+    private let incarnation: Incarnation
+    init(incarnation: Incarnation = Incarnation(rawValue: 0)) { self.incarnation = incarnation }
+
     private let state = Lock<(receiver: (any PeerReceiver)?, links: [Link], isStopped: Bool, opens: Bool)>(
         (nil, [], false, true))
 
@@ -127,7 +131,7 @@ final class StageTransport: Transport {
             state.links.append(link)
             return state.opens
         }
-        if opens { observer.linkOpened() }
+        if opens { observer.linkOpened(incarnation) }
         return link
     }
     func stop() { state.withLock { $0.isStopped = true } }

@@ -37,7 +37,8 @@ final class Desk<Rules: RoleRules> {
     init(
         _ rules: Rules, me: NodeID = 1, term: Term = 1, vote: NodeID? = nil, log: [Term] = [],
         commit: LogIndex = 0, voters: [NodeID]? = [1, 2, 3], nextVoters: [NodeID]? = nil, learners: [NodeID] = [],
-        leader: NodeID? = nil, heardAt: Instant? = nil, now: Instant = .seconds(100),
+        leader: NodeID? = nil, heardAt: Instant? = nil, now: Instant = .seconds(100), hasJoined: Bool = false,
+        configuration: ClusterConfiguration? = nil,
         configure: (inout Configuration) -> Void = { _ in }
     ) {
         self.rules = rules
@@ -45,14 +46,14 @@ final class Desk<Rules: RoleRules> {
         configure(&settings)
         var membership = MembershipHistory()
         if let voters {
-            membership.append(Self.configuration(voters, nextVoters, learners), at: .zero)
+            membership.append(configuration ?? Self.configuration(voters, nextVoters, learners), at: .zero)
         }
         baton = Baton(
             settings: settings,
             recovered: RecoveredLog(
                 hardState: HardState(currentTerm: term, votedFor: vote), purged: .zero, termStarts: [], last: .zero,
                 configurations: [], incarnation: Incarnation(rawValue: 1)),
-            membership: membership, applied: .zero, random: RandomSource(seed: 7), now: now)
+            membership: membership, applied: .zero, hasJoined: hasJoined, random: RandomSource(seed: 7), now: now)
         var effects = Effects()
         if !log.isEmpty {
             baton.write(keeping: .zero, [batch(from: 1, log)], configurations: [], &effects)
@@ -95,6 +96,13 @@ final class Desk<Rules: RoleRules> {
         set { baton.now = newValue }
     }
 
+    /// What `#expect` can look at: a baton cannot be copied.
+    var isRemoved: Bool { baton.isRemoved }
+    var hasJoined: Bool { baton.hasJoined }
+    var mayVote: Bool { baton.mayVote }
+    var isConfigurationCommitted: Bool { baton.isConfigurationCommitted }
+    var commitIndex: LogIndex { baton.commitIndex }
+
     // MARK: Turns
 
     private(set) var lastWrite: WriteID?
@@ -122,7 +130,14 @@ final class Desk<Rules: RoleRules> {
         if verdict == .stay { rules.endTurn(&baton, &gathered) } else { rules.end(&baton, &gathered) }
         if let violation = before.violation(baton) { Issue.record("invariant: \(violation)") }
         effects = gathered.takeAll()
-        for case .write(_, let id, _) in effects { lastWrite = id }
+        for effect in effects {
+            switch effect {
+            case .write(_, let id, _): lastWrite = id
+            case .fail(let tickets, let error): for ticket in tickets { ticket.fail(error) }
+            case .succeed(let ticket): ticket.succeed()
+            default: break
+            }
+        }
         return (verdict, effects.map(Act.init))
     }
 

@@ -9,6 +9,7 @@ struct TableTests {
     /// Every kind of message there is. `of` has no default: a new case of `Message` does not compile without its row.
     enum Row: String, CaseIterable {
         case propose, read, initialize, transfer, stop, stopWithoutCaller
+        case changeMembership, removed
         case append, heartbeat, vote, preVote, timeoutNow
         case appendReply, heartbeatReply, voteReply, preVoteReply
         case durable, writeFailed, applied, applyFailed, streamStarted, streamEnded, tick, electionTimeout, overslept
@@ -19,6 +20,8 @@ struct TableTests {
             case .read: [.read]
             case .initialize: [.initialize]
             case .transfer: [.transfer]
+            case .changeMembership: [.changeMembership]
+            case .removed: [.removed]
             case .stop: [.stop, .stopWithoutCaller]
             case .request(.append, _): [.append]
             case .request(.heartbeat, _): [.heartbeat]
@@ -48,6 +51,10 @@ struct TableTests {
             case .read: return .read(Ticket())
             case .initialize: return .initialize(Desk<FollowerRules>.configuration([1, 2, 3]), Caller().completion)
             case .transfer: return .transfer(to: 2, Caller().completion)
+            case .changeMembership:
+                return .changeMembership(
+                    MembershipOrder(request: .add(4, address: "node-4"), ticket: Caller().completion))
+            case .removed: return .removed(by: 2)
             case .stop: return .stop(Caller().completion)
             case .stopWithoutCaller: return .stop(nil)
             case .append:
@@ -124,6 +131,15 @@ struct TableTests {
         .transfer: [
             Cell(.stay, "fail notLeader"), Cell(.stay, "fail notLeader"), Cell(.stay, "fail notLeader"),
             Cell(.stay, "info"), Cell(.stay, "fail notLeader"),
+        ],
+        // The leader's opening is not committed here yet: see LeaderRules+MembershipTests for changes that are made.
+        .changeMembership: [
+            Cell(.stay, "fail notLeader"), Cell(.stay, "fail notLeader"), Cell(.stay, "fail notLeader"),
+            Cell(.stay, "fail notCommittedInTerm"), Cell(.stay, "fail notLeader"),
+        ],
+        .removed: [
+            Cell(.stay, "warning"), Cell(.become(.follower), "warning"), Cell(.become(.follower), "warning"), drop,
+            Cell(.stay, "warning"),
         ],
         .stop: [
             Cell(.become(stopped)), Cell(.become(stopped)), Cell(.become(stopped)), Cell(.stay, "info"),

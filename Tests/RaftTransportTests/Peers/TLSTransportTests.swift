@@ -9,6 +9,7 @@ private final class TestNode: PeerReceiver {
     let id: NodeID
     let cluster: String
     let refuses = Lock<String?>(nil)
+    let removes = Lock(false)
     let admitted = Lock<[Hello]>([])
     let requests: AsyncStream<PeerRequest>
     private let feed: AsyncStream<PeerRequest>.Continuation
@@ -30,6 +31,7 @@ private final class TestNode: PeerReceiver {
 
     func admit(_ hello: Hello) -> Admission {
         admitted.withLock { $0.append(hello) }
+        if removes.withLock({ $0 }) { return .removed("node \(hello.node) was removed") }
         return refuses.withLock { $0 }.map { .refused($0) } ?? .accepted
     }
 
@@ -61,12 +63,18 @@ private final class LinkRecorder: PeerLinkObserver {
         case reply(PeerReply)
         case closed(String)
     }
+    let life = Lock<Incarnation?>(nil)
+    let isRemoval = Lock(false)
     let events: AsyncStream<Event>
     private let feed: AsyncStream<Event>.Continuation
     init() { (events, feed) = AsyncStream.makeStream(of: Event.self) }
-    func linkOpened() { feed.yield(.opened) }
+    func linkOpened(_ incarnation: Incarnation) {
+        life.withLock { $0 = incarnation }
+        feed.yield(.opened)
+    }
     func linkReceived(_ reply: PeerReply) { feed.yield(.reply(reply)) }
     func linkClosed(_ reason: LinkFailure) {
+        isRemoval.withLock { $0 = reason.isRemoval }
         feed.yield(.closed(reason.reason))
         feed.finish()
     }
@@ -127,6 +135,7 @@ struct TLSTransportTests {
         let link = one.transport.connect(to: 2, at: two.address, observer: recorder)
         var events = recorder.events.makeAsyncIterator()
         #expect(await events.next() == .opened)
+        #expect(recorder.life.withLock { $0 } == two.node.hello.incarnation)
         #expect(one.node.admitted.withLock { $0 } == [two.node.hello])
         #expect(two.node.admitted.withLock { $0 } == [one.node.hello])
         for round in 1...50 as ClosedRange<UInt64> {
@@ -206,6 +215,43 @@ struct TLSTransportTests {
         let recorder = LinkRecorder()
         _ = one.transport.connect(to: 2, at: two.address, observer: recorder)
         #expect(await recorder.refusal()?.contains("node 1 was removed by configuration 9@4") == true)
+        await one.stop()
+        await two.stop()
+    }
+
+    @Test("tells a removed node that it is one, and nobody else")
+    func removed() async throws {
+        let one = try Member(1, authority)
+        let two = try Member(2, authority)
+        two.node.removes.withLock { $0 = true }
+        let recorder = LinkRecorder()
+        _ = one.transport.connect(to: 2, at: two.address, observer: recorder)
+        #expect(await recorder.refusal()?.contains("node 1 was removed") == true)
+        #expect(recorder.isRemoval.withLock { $0 })
+        let other = LinkRecorder()
+        _ = two.transport.connect(to: 1, at: one.address, observer: other)
+        #expect(await other.refusal()?.contains("node 1 was removed") == true)
+        #expect(!other.isRemoval.withLock { $0 }, "it is the other one that was removed")
+        await one.stop()
+        await two.stop()
+    }
+
+    @Test("asks anew, on a connection that stands, whether the peer may be called")
+    func admittedAnew() async throws {
+        let one = try Member(1, authority)
+        let two = try Member(2, authority)
+        let first = LinkRecorder()
+        _ = one.transport.connect(to: 2, at: two.address, observer: first)
+        var events = first.events.makeAsyncIterator()
+        #expect(await events.next() == .opened)
+        one.node.refuses.withLock { $0 = "another life of node 2 is the member now" }
+        let second = LinkRecorder()
+        _ = one.transport.connect(to: 2, at: two.address, observer: second)
+        #expect(await second.refusal()?.contains("another life of node 2 is the member now") == true)
+        guard case .closed? = await events.next() else {
+            Issue.record("the link of old stayed open")
+            return
+        }
         await one.stop()
         await two.stop()
     }
