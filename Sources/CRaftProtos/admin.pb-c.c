@@ -187,6 +187,276 @@ void   raft__admin__v1__status_response__free_unpacked
   assert(message->base.descriptor == &raft__admin__v1__status_response__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   raft__admin__v1__add_member__init
+                     (Raft__Admin__V1__AddMember         *message)
+{
+  static const Raft__Admin__V1__AddMember init_value = RAFT__ADMIN__V1__ADD_MEMBER__INIT;
+  *message = init_value;
+}
+size_t raft__admin__v1__add_member__get_packed_size
+                     (const Raft__Admin__V1__AddMember *message)
+{
+  assert(message->base.descriptor == &raft__admin__v1__add_member__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t raft__admin__v1__add_member__pack
+                     (const Raft__Admin__V1__AddMember *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &raft__admin__v1__add_member__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t raft__admin__v1__add_member__pack_to_buffer
+                     (const Raft__Admin__V1__AddMember *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &raft__admin__v1__add_member__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Raft__Admin__V1__AddMember *
+       raft__admin__v1__add_member__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Raft__Admin__V1__AddMember *)
+     protobuf_c_message_unpack (&raft__admin__v1__add_member__descriptor,
+                                allocator, len, data);
+}
+void   raft__admin__v1__add_member__free_unpacked
+                     (Raft__Admin__V1__AddMember *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &raft__admin__v1__add_member__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   raft__admin__v1__replace_voters__init
+                     (Raft__Admin__V1__ReplaceVoters         *message)
+{
+  static const Raft__Admin__V1__ReplaceVoters init_value = RAFT__ADMIN__V1__REPLACE_VOTERS__INIT;
+  *message = init_value;
+}
+size_t raft__admin__v1__replace_voters__get_packed_size
+                     (const Raft__Admin__V1__ReplaceVoters *message)
+{
+  assert(message->base.descriptor == &raft__admin__v1__replace_voters__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t raft__admin__v1__replace_voters__pack
+                     (const Raft__Admin__V1__ReplaceVoters *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &raft__admin__v1__replace_voters__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t raft__admin__v1__replace_voters__pack_to_buffer
+                     (const Raft__Admin__V1__ReplaceVoters *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &raft__admin__v1__replace_voters__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Raft__Admin__V1__ReplaceVoters *
+       raft__admin__v1__replace_voters__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Raft__Admin__V1__ReplaceVoters *)
+     protobuf_c_message_unpack (&raft__admin__v1__replace_voters__descriptor,
+                                allocator, len, data);
+}
+void   raft__admin__v1__replace_voters__free_unpacked
+                     (Raft__Admin__V1__ReplaceVoters *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &raft__admin__v1__replace_voters__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   raft__admin__v1__move_member__init
+                     (Raft__Admin__V1__MoveMember         *message)
+{
+  static const Raft__Admin__V1__MoveMember init_value = RAFT__ADMIN__V1__MOVE_MEMBER__INIT;
+  *message = init_value;
+}
+size_t raft__admin__v1__move_member__get_packed_size
+                     (const Raft__Admin__V1__MoveMember *message)
+{
+  assert(message->base.descriptor == &raft__admin__v1__move_member__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t raft__admin__v1__move_member__pack
+                     (const Raft__Admin__V1__MoveMember *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &raft__admin__v1__move_member__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t raft__admin__v1__move_member__pack_to_buffer
+                     (const Raft__Admin__V1__MoveMember *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &raft__admin__v1__move_member__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Raft__Admin__V1__MoveMember *
+       raft__admin__v1__move_member__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Raft__Admin__V1__MoveMember *)
+     protobuf_c_message_unpack (&raft__admin__v1__move_member__descriptor,
+                                allocator, len, data);
+}
+void   raft__admin__v1__move_member__free_unpacked
+                     (Raft__Admin__V1__MoveMember *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &raft__admin__v1__move_member__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   raft__admin__v1__voter_list__init
+                     (Raft__Admin__V1__VoterList         *message)
+{
+  static const Raft__Admin__V1__VoterList init_value = RAFT__ADMIN__V1__VOTER_LIST__INIT;
+  *message = init_value;
+}
+size_t raft__admin__v1__voter_list__get_packed_size
+                     (const Raft__Admin__V1__VoterList *message)
+{
+  assert(message->base.descriptor == &raft__admin__v1__voter_list__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t raft__admin__v1__voter_list__pack
+                     (const Raft__Admin__V1__VoterList *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &raft__admin__v1__voter_list__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t raft__admin__v1__voter_list__pack_to_buffer
+                     (const Raft__Admin__V1__VoterList *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &raft__admin__v1__voter_list__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Raft__Admin__V1__VoterList *
+       raft__admin__v1__voter_list__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Raft__Admin__V1__VoterList *)
+     protobuf_c_message_unpack (&raft__admin__v1__voter_list__descriptor,
+                                allocator, len, data);
+}
+void   raft__admin__v1__voter_list__free_unpacked
+                     (Raft__Admin__V1__VoterList *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &raft__admin__v1__voter_list__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   raft__admin__v1__change_membership_request__init
+                     (Raft__Admin__V1__ChangeMembershipRequest         *message)
+{
+  static const Raft__Admin__V1__ChangeMembershipRequest init_value = RAFT__ADMIN__V1__CHANGE_MEMBERSHIP_REQUEST__INIT;
+  *message = init_value;
+}
+size_t raft__admin__v1__change_membership_request__get_packed_size
+                     (const Raft__Admin__V1__ChangeMembershipRequest *message)
+{
+  assert(message->base.descriptor == &raft__admin__v1__change_membership_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t raft__admin__v1__change_membership_request__pack
+                     (const Raft__Admin__V1__ChangeMembershipRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &raft__admin__v1__change_membership_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t raft__admin__v1__change_membership_request__pack_to_buffer
+                     (const Raft__Admin__V1__ChangeMembershipRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &raft__admin__v1__change_membership_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Raft__Admin__V1__ChangeMembershipRequest *
+       raft__admin__v1__change_membership_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Raft__Admin__V1__ChangeMembershipRequest *)
+     protobuf_c_message_unpack (&raft__admin__v1__change_membership_request__descriptor,
+                                allocator, len, data);
+}
+void   raft__admin__v1__change_membership_request__free_unpacked
+                     (Raft__Admin__V1__ChangeMembershipRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &raft__admin__v1__change_membership_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   raft__admin__v1__change_membership_response__init
+                     (Raft__Admin__V1__ChangeMembershipResponse         *message)
+{
+  static const Raft__Admin__V1__ChangeMembershipResponse init_value = RAFT__ADMIN__V1__CHANGE_MEMBERSHIP_RESPONSE__INIT;
+  *message = init_value;
+}
+size_t raft__admin__v1__change_membership_response__get_packed_size
+                     (const Raft__Admin__V1__ChangeMembershipResponse *message)
+{
+  assert(message->base.descriptor == &raft__admin__v1__change_membership_response__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t raft__admin__v1__change_membership_response__pack
+                     (const Raft__Admin__V1__ChangeMembershipResponse *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &raft__admin__v1__change_membership_response__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t raft__admin__v1__change_membership_response__pack_to_buffer
+                     (const Raft__Admin__V1__ChangeMembershipResponse *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &raft__admin__v1__change_membership_response__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Raft__Admin__V1__ChangeMembershipResponse *
+       raft__admin__v1__change_membership_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Raft__Admin__V1__ChangeMembershipResponse *)
+     protobuf_c_message_unpack (&raft__admin__v1__change_membership_response__descriptor,
+                                allocator, len, data);
+}
+void   raft__admin__v1__change_membership_response__free_unpacked
+                     (Raft__Admin__V1__ChangeMembershipResponse *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &raft__admin__v1__change_membership_response__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 #define raft__admin__v1__status_request__field_descriptors NULL
 #define raft__admin__v1__status_request__field_indices_by_name NULL
 #define raft__admin__v1__status_request__number_ranges NULL
@@ -205,7 +475,7 @@ const ProtobufCMessageDescriptor raft__admin__v1__status_request__descriptor =
   (ProtobufCMessageInit) raft__admin__v1__status_request__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor raft__admin__v1__member__field_descriptors[3] =
+static const ProtobufCFieldDescriptor raft__admin__v1__member__field_descriptors[4] =
 {
   {
     "id",
@@ -243,16 +513,29 @@ static const ProtobufCFieldDescriptor raft__admin__v1__member__field_descriptors
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "incarnation",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_FIXED64,
+    0,   /* quantifier_offset */
+    offsetof(Raft__Admin__V1__Member, incarnation),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned raft__admin__v1__member__field_indices_by_name[] = {
   1,   /* field[1] = address */
   0,   /* field[0] = id */
+  3,   /* field[3] = incarnation */
   2,   /* field[2] = is_voter */
 };
 static const ProtobufCIntRange raft__admin__v1__member__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 3 }
+  { 0, 4 }
 };
 const ProtobufCMessageDescriptor raft__admin__v1__member__descriptor =
 {
@@ -262,7 +545,7 @@ const ProtobufCMessageDescriptor raft__admin__v1__member__descriptor =
   "Raft__Admin__V1__Member",
   "raft.admin.v1",
   sizeof(Raft__Admin__V1__Member),
-  3,
+  4,
   raft__admin__v1__member__field_descriptors,
   raft__admin__v1__member__field_indices_by_name,
   1,  raft__admin__v1__member__number_ranges,
@@ -333,7 +616,7 @@ const ProtobufCMessageDescriptor raft__admin__v1__peer__descriptor =
   (ProtobufCMessageInit) raft__admin__v1__peer__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor raft__admin__v1__status_response__field_descriptors[14] =
+static const ProtobufCFieldDescriptor raft__admin__v1__status_response__field_descriptors[18] =
 {
   {
     "id",
@@ -503,12 +786,64 @@ static const ProtobufCFieldDescriptor raft__admin__v1__status_response__field_de
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "configuration_term",
+    15,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Raft__Admin__V1__StatusResponse, configuration_term),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "configuration_index",
+    16,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Raft__Admin__V1__StatusResponse, configuration_index),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "is_joint",
+    17,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Raft__Admin__V1__StatusResponse, is_joint),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "is_removed",
+    18,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Raft__Admin__V1__StatusResponse, is_removed),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned raft__admin__v1__status_response__field_indices_by_name[] = {
   9,   /* field[9] = applied_index */
   1,   /* field[1] = cluster */
   8,   /* field[8] = commit_index */
+  15,   /* field[15] = configuration_index */
+  14,   /* field[14] = configuration_term */
   0,   /* field[0] = id */
+  16,   /* field[16] = is_joint */
+  17,   /* field[17] = is_removed */
   7,   /* field[7] = last_index */
   6,   /* field[6] = last_term */
   5,   /* field[5] = leader_address */
@@ -523,7 +858,7 @@ static const unsigned raft__admin__v1__status_response__field_indices_by_name[] 
 static const ProtobufCIntRange raft__admin__v1__status_response__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 14 }
+  { 0, 18 }
 };
 const ProtobufCMessageDescriptor raft__admin__v1__status_response__descriptor =
 {
@@ -533,10 +868,375 @@ const ProtobufCMessageDescriptor raft__admin__v1__status_response__descriptor =
   "Raft__Admin__V1__StatusResponse",
   "raft.admin.v1",
   sizeof(Raft__Admin__V1__StatusResponse),
-  14,
+  18,
   raft__admin__v1__status_response__field_descriptors,
   raft__admin__v1__status_response__field_indices_by_name,
   1,  raft__admin__v1__status_response__number_ranges,
   (ProtobufCMessageInit) raft__admin__v1__status_response__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor raft__admin__v1__add_member__field_descriptors[3] =
+{
+  {
+    "id",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Raft__Admin__V1__AddMember, id),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "address",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Raft__Admin__V1__AddMember, address),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "wait",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Raft__Admin__V1__AddMember, wait),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned raft__admin__v1__add_member__field_indices_by_name[] = {
+  1,   /* field[1] = address */
+  0,   /* field[0] = id */
+  2,   /* field[2] = wait */
+};
+static const ProtobufCIntRange raft__admin__v1__add_member__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 3 }
+};
+const ProtobufCMessageDescriptor raft__admin__v1__add_member__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "raft.admin.v1.AddMember",
+  "AddMember",
+  "Raft__Admin__V1__AddMember",
+  "raft.admin.v1",
+  sizeof(Raft__Admin__V1__AddMember),
+  3,
+  raft__admin__v1__add_member__field_descriptors,
+  raft__admin__v1__add_member__field_indices_by_name,
+  1,  raft__admin__v1__add_member__number_ranges,
+  (ProtobufCMessageInit) raft__admin__v1__add_member__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor raft__admin__v1__replace_voters__field_descriptors[2] =
+{
+  {
+    "voters",
+    1,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_UINT64,
+    offsetof(Raft__Admin__V1__ReplaceVoters, n_voters),
+    offsetof(Raft__Admin__V1__ReplaceVoters, voters),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_PACKED,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "keep_others",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Raft__Admin__V1__ReplaceVoters, keep_others),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned raft__admin__v1__replace_voters__field_indices_by_name[] = {
+  1,   /* field[1] = keep_others */
+  0,   /* field[0] = voters */
+};
+static const ProtobufCIntRange raft__admin__v1__replace_voters__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor raft__admin__v1__replace_voters__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "raft.admin.v1.ReplaceVoters",
+  "ReplaceVoters",
+  "Raft__Admin__V1__ReplaceVoters",
+  "raft.admin.v1",
+  sizeof(Raft__Admin__V1__ReplaceVoters),
+  2,
+  raft__admin__v1__replace_voters__field_descriptors,
+  raft__admin__v1__replace_voters__field_indices_by_name,
+  1,  raft__admin__v1__replace_voters__number_ranges,
+  (ProtobufCMessageInit) raft__admin__v1__replace_voters__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor raft__admin__v1__move_member__field_descriptors[2] =
+{
+  {
+    "id",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Raft__Admin__V1__MoveMember, id),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "address",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Raft__Admin__V1__MoveMember, address),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned raft__admin__v1__move_member__field_indices_by_name[] = {
+  1,   /* field[1] = address */
+  0,   /* field[0] = id */
+};
+static const ProtobufCIntRange raft__admin__v1__move_member__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor raft__admin__v1__move_member__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "raft.admin.v1.MoveMember",
+  "MoveMember",
+  "Raft__Admin__V1__MoveMember",
+  "raft.admin.v1",
+  sizeof(Raft__Admin__V1__MoveMember),
+  2,
+  raft__admin__v1__move_member__field_descriptors,
+  raft__admin__v1__move_member__field_indices_by_name,
+  1,  raft__admin__v1__move_member__number_ranges,
+  (ProtobufCMessageInit) raft__admin__v1__move_member__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor raft__admin__v1__voter_list__field_descriptors[1] =
+{
+  {
+    "voters",
+    1,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_UINT64,
+    offsetof(Raft__Admin__V1__VoterList, n_voters),
+    offsetof(Raft__Admin__V1__VoterList, voters),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_PACKED,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned raft__admin__v1__voter_list__field_indices_by_name[] = {
+  0,   /* field[0] = voters */
+};
+static const ProtobufCIntRange raft__admin__v1__voter_list__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 1 }
+};
+const ProtobufCMessageDescriptor raft__admin__v1__voter_list__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "raft.admin.v1.VoterList",
+  "VoterList",
+  "Raft__Admin__V1__VoterList",
+  "raft.admin.v1",
+  sizeof(Raft__Admin__V1__VoterList),
+  1,
+  raft__admin__v1__voter_list__field_descriptors,
+  raft__admin__v1__voter_list__field_indices_by_name,
+  1,  raft__admin__v1__voter_list__number_ranges,
+  (ProtobufCMessageInit) raft__admin__v1__voter_list__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor raft__admin__v1__change_membership_request__field_descriptors[9] =
+{
+  {
+    "add",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Raft__Admin__V1__ChangeMembershipRequest, change_case),
+    offsetof(Raft__Admin__V1__ChangeMembershipRequest, add),
+    &raft__admin__v1__add_member__descriptor,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "promote",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    offsetof(Raft__Admin__V1__ChangeMembershipRequest, change_case),
+    offsetof(Raft__Admin__V1__ChangeMembershipRequest, promote),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "demote",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    offsetof(Raft__Admin__V1__ChangeMembershipRequest, change_case),
+    offsetof(Raft__Admin__V1__ChangeMembershipRequest, demote),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "remove",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    offsetof(Raft__Admin__V1__ChangeMembershipRequest, change_case),
+    offsetof(Raft__Admin__V1__ChangeMembershipRequest, remove),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "replace",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Raft__Admin__V1__ChangeMembershipRequest, change_case),
+    offsetof(Raft__Admin__V1__ChangeMembershipRequest, replace),
+    &raft__admin__v1__replace_voters__descriptor,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "move",
+    6,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Raft__Admin__V1__ChangeMembershipRequest, change_case),
+    offsetof(Raft__Admin__V1__ChangeMembershipRequest, move),
+    &raft__admin__v1__move_member__descriptor,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "redirect",
+    7,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Raft__Admin__V1__ChangeMembershipRequest, change_case),
+    offsetof(Raft__Admin__V1__ChangeMembershipRequest, redirect),
+    &raft__admin__v1__voter_list__descriptor,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "seen_term",
+    14,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Raft__Admin__V1__ChangeMembershipRequest, seen_term),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "seen_index",
+    15,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Raft__Admin__V1__ChangeMembershipRequest, seen_index),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned raft__admin__v1__change_membership_request__field_indices_by_name[] = {
+  0,   /* field[0] = add */
+  2,   /* field[2] = demote */
+  5,   /* field[5] = move */
+  1,   /* field[1] = promote */
+  6,   /* field[6] = redirect */
+  3,   /* field[3] = remove */
+  4,   /* field[4] = replace */
+  8,   /* field[8] = seen_index */
+  7,   /* field[7] = seen_term */
+};
+static const ProtobufCIntRange raft__admin__v1__change_membership_request__number_ranges[2 + 1] =
+{
+  { 1, 0 },
+  { 14, 7 },
+  { 0, 9 }
+};
+const ProtobufCMessageDescriptor raft__admin__v1__change_membership_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "raft.admin.v1.ChangeMembershipRequest",
+  "ChangeMembershipRequest",
+  "Raft__Admin__V1__ChangeMembershipRequest",
+  "raft.admin.v1",
+  sizeof(Raft__Admin__V1__ChangeMembershipRequest),
+  9,
+  raft__admin__v1__change_membership_request__field_descriptors,
+  raft__admin__v1__change_membership_request__field_indices_by_name,
+  2,  raft__admin__v1__change_membership_request__number_ranges,
+  (ProtobufCMessageInit) raft__admin__v1__change_membership_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+#define raft__admin__v1__change_membership_response__field_descriptors NULL
+#define raft__admin__v1__change_membership_response__field_indices_by_name NULL
+#define raft__admin__v1__change_membership_response__number_ranges NULL
+const ProtobufCMessageDescriptor raft__admin__v1__change_membership_response__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "raft.admin.v1.ChangeMembershipResponse",
+  "ChangeMembershipResponse",
+  "Raft__Admin__V1__ChangeMembershipResponse",
+  "raft.admin.v1",
+  sizeof(Raft__Admin__V1__ChangeMembershipResponse),
+  0,
+  raft__admin__v1__change_membership_response__field_descriptors,
+  raft__admin__v1__change_membership_response__field_indices_by_name,
+  0,  raft__admin__v1__change_membership_response__number_ranges,
+  (ProtobufCMessageInit) raft__admin__v1__change_membership_response__init,
   NULL,NULL,NULL    /* reserved[123] */
 };

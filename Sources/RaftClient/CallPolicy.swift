@@ -36,14 +36,17 @@ enum CallPolicy {
         if mayHaveHappened {
             return .give(
                 up: RaftClientError(
-                    .outcomeUnknown, "\(text); the write may have been applied, or may be yet: read before repeating it"
+                    .outcomeUnknown, "\(text); the write may have been applied, or may be yet: look before repeating it"
                 ))
         }
         switch detail?.code {
         case "notLeader":
             if let address = detail?.leader?.address, address != endpoint { return .follow(address) }
             return .elsewhere
-        case "overloaded": return .later
+        case "overloaded", "changeInProgress", "notCommittedInTerm": return .later
+        // What the leader says of the members is so everywhere.
+        case "notInProgress", "membershipChanged", "notALearner", "notAVoter", "emptyMembership", "learnerLags":
+            return .give(up: RaftClientError(.refused, text))
         default: break
         }
         switch status.code {

@@ -1,5 +1,5 @@
 public import NIOCore
-internal import Raft
+public import Raft
 public import RaftTransport
 
 /// A client of a key-value cluster. Any number of calls may be under way at a time; they share the connections.
@@ -31,7 +31,8 @@ public final class KeyValueClient: Sendable {
 
     /// - Parameters:
     ///   - endpoints: not empty.
-    ///   - tls: a certificate of role `client` for the key-value calls, of role `admin` for ``status(of:timeout:)``.
+    ///   - tls: a certificate of role `client` for the key-value calls, of role `admin` for
+    ///     ``status(of:timeout:)`` and ``changeMembership(_:waiting:ifUnchangedSince:timeout:)``.
     ///   - group: where the connections live. The client does not shut it down.
     public convenience init(
         endpoints: [String], tls: TLSContext, group: any EventLoopGroup, options: Options = Options()
@@ -131,6 +132,23 @@ public final class KeyValueClient: Sendable {
         } catch {
             let isRefused = error.code == .permissionDenied || error.code == .unauthenticated
             throw RaftClientError(isRefused ? .notAuthorized : .unavailable, error.message(from: endpoint))
+        }
+    }
+
+    /// Changes who belongs to the cluster; returns once that is committed. Needs a certificate of role `admin`.
+    ///
+    /// Asked again while another change is under way, until `timeout` is over.
+    ///
+    /// - Parameters:
+    ///   - waiting: of an added learner: until it has caught up and can be promoted.
+    ///   - seen: only if the members are still those of this entry; see ``MemberStatus/configuration``.
+    public func changeMembership(
+        _ request: MembershipRequest, waiting: Bool = false, ifUnchangedSince seen: LogID? = nil,
+        timeout: Duration? = nil
+    ) async throws(RaftClientError) {
+        let request = ChangeMembershipRequest(request, waiting: waiting, ifUnchangedSince: seen)
+        try await call(ClientMethods.changeMembership, request.encoded(), isRead: false, timeout) {
+            bytes throws(RPCStatus) in _ = try ChangeMembershipResponse(decoding: bytes)
         }
     }
 

@@ -6,10 +6,13 @@ public struct MemberStatus: Hashable, Sendable {
         public let id: NodeID
         public let address: String
         public let isVoter: Bool
-        public init(id: NodeID, address: String, isVoter: Bool) {
+        /// The one life of it that is this member; nil as long as none is bound.
+        public let incarnation: Incarnation?
+        public init(id: NodeID, address: String, isVoter: Bool, incarnation: Incarnation? = nil) {
             self.id = id
             self.address = address
             self.isVoter = isVoter
+            self.incarnation = incarnation
         }
     }
 
@@ -41,6 +44,12 @@ public struct MemberStatus: Hashable, Sendable {
     public var snapshot: LogIndex
     /// The newest configuration in its log, sorted by id.
     public var members: [Member]
+    /// The entry that holds it: what a guarded change names.
+    public var configuration: LogID
+    /// The voters are changing: from one set to another.
+    public var isJoint: Bool
+    /// The node was removed from the cluster.
+    public var isRemoved: Bool
     /// On a leader only, sorted by id.
     public var peers: [Peer]
     /// Why the node has stopped; nil while it runs.
@@ -48,8 +57,12 @@ public struct MemberStatus: Hashable, Sendable {
 
     public init(
         id: NodeID, cluster: String, role: String, term: Term, leader: LeaderHint?, last: LogID, commit: LogIndex,
-        applied: LogIndex, snapshot: LogIndex, members: [Member], peers: [Peer], stopReason: String?
+        applied: LogIndex, snapshot: LogIndex, members: [Member], configuration: LogID = .zero, isJoint: Bool = false,
+        isRemoved: Bool = false, peers: [Peer], stopReason: String?
     ) {
+        self.configuration = configuration
+        self.isJoint = isJoint
+        self.isRemoved = isRemoved
         self.id = id
         self.cluster = cluster
         self.role = role

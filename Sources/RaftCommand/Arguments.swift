@@ -56,6 +56,18 @@ enum MembersArgument {
         }
     }
 
+    /// Ids, such as `4,5,6`.
+    static func ids(_ text: String) throws(Failure) -> [NodeID] {
+        var ids: [NodeID] = []
+        for part in text.split(separator: ",", omittingEmptySubsequences: false) {
+            guard let number = UInt64(part), number > 0, !ids.contains(NodeID(number)) else {
+                throw Failure(.usage, "\"\(part)\" in \"\(text)\": write each voter's id once, such as 4,5,6")
+            }
+            ids.append(NodeID(number))
+        }
+        return ids
+    }
+
     /// - Parameter anyPort: port 0, which lets the kernel choose, is allowed.
     static func checkAddress(_ address: String, _ name: String, anyPort: Bool = false) throws(Failure) {
         guard let colon = address.lastIndex(of: ":"), colon != address.startIndex,

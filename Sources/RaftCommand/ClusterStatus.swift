@@ -108,6 +108,7 @@ struct ClusterStatus: Hashable {
             if let problem = node.problem {
                 notes.append(problem.hasPrefix("\(name): ") ? problem : "\(name): \(problem)")
             }
+            if node.status?.isRemoved == true { notes.append("\(name) was removed from the cluster; stop it") }
             if let reason = node.status?.stopReason { notes.append("\(name) has stopped: \(reason)") }
         }
         return notes

@@ -33,8 +33,8 @@ struct ServeOptions: ParsableArguments {
     var bootstrap = false
     @Flag(
         help: """
-            Only for the very first start of any other member: wait until a leader knows it. Members cannot be added \
-            to a cluster yet; until they can, it waits.  [RAFT_JOIN=1]
+            Only for the very first start of any other member: wait until `raft member add` has told the leader of \
+            it. It is a learner then, and has a vote after `raft member promote`.  [RAFT_JOIN=1]
             """)
     var join = false
     @Option(

@@ -17,6 +17,21 @@ struct AdminService: Sendable {
                 call.fail(error)
             }
         }
+        table.register(ClientMethods.changeMembership) { call in
+            do throws(RPCStatus) {
+                let change = try ChangeMembershipRequest(decoding: call.request)
+                node.membership.perform(
+                    change.request, blocking: change.waiting, ifUnchangedSince: change.seen, timeout: call.timeout
+                ) { result in
+                    switch result {
+                    case .success: call.respond(ChangeMembershipResponse().encoded())
+                    case .failure(let error): call.fail(RPCStatus(error))
+                    }
+                }
+            } catch {
+                call.fail(error)
+            }
+        }
         server.serve(.admin, table)
     }
 }
@@ -31,8 +46,11 @@ extension MemberStatus {
             snapshot: .zero,
             members: configuration?.members.map { member in
                 Member(
-                    id: member.id, address: member.address, isVoter: configuration?.isVoter(member.id) ?? false)
+                    id: member.id, address: member.address, isVoter: configuration?.isVoter(member.id) ?? false,
+                    incarnation: member.incarnation)
             } ?? [],
+            configuration: status.configurationID, isJoint: configuration?.isJoint ?? false,
+            isRemoved: status.isRemoved,
             peers: status.peers.map { Peer(id: $0.id, matchIndex: $0.matchIndex, isReachable: $0.isReachable) },
             stopReason: status.stopReason?.message)
     }

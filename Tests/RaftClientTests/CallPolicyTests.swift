@@ -50,6 +50,20 @@ struct CallPolicyTests {
         #expect(code(judge(RPCStatus(RaftError(.stopped, "stopping", outcome: .unknown)))) == .outcomeUnknown)
     }
 
+    @Test("A change of members waits for one that is under way; what the leader says of the members is final")
+    func membership() {
+        for busy in [RaftError.Code.changeInProgress, .notCommittedInTerm] {
+            #expect(judge(RPCStatus(RaftError(busy, "x"))) == .later)
+        }
+        for final in [
+            RaftError.Code.unknownNode, .notALearner, .notAVoter, .emptyMembership, .learnerLags, .membershipChanged,
+            .notInProgress, .invalidConfiguration,
+        ] {
+            #expect(code(judge(RPCStatus(RaftError(final, "x")))) == .refused, "\(final)")
+        }
+        #expect(code(judge(RPCStatus(RaftError(.changeRedirected, "x", outcome: .unknown)))) == .outcomeUnknown)
+    }
+
     @Test("Details that cannot be read are no promise")
     func unreadableDetail() {
         #expect(code(judge(RPCStatus(.failedPrecondition, "x", details: [0xFF]))) == .outcomeUnknown)

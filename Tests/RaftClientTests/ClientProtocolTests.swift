@@ -10,9 +10,11 @@ struct ClientProtocolTests {
         id: 2, cluster: "dev", role: "leader", term: 9, leader: LeaderHint(id: 2, address: "b:1"),
         last: LogID(term: 9, index: 40), commit: 39, applied: 38, snapshot: 0,
         members: [
-            .init(id: 1, address: "a:1", isVoter: true), .init(id: 2, address: "b:1", isVoter: true),
+            .init(id: 1, address: "a:1", isVoter: true, incarnation: Incarnation(rawValue: .max)),
+            .init(id: 2, address: "b:1", isVoter: true),
             .init(id: 4, address: "d:1", isVoter: false),
         ],
+        configuration: LogID(term: 8, index: 31), isJoint: true, isRemoved: true,
         peers: [.init(id: 1, matchIndex: 39, isReachable: true), .init(id: 4, matchIndex: 0, isReachable: false)],
         stopReason: nil)
 
@@ -104,7 +106,9 @@ struct ClientProtocolTests {
         ]
         #expect(client.allSatisfy { $0.roles == [.client] && $0.purpose == .client })
         #expect(Set(client.map(\.id)).count == client.count)
-        #expect(ClientMethods.status.roles == [.admin])
+        let admin = [ClientMethods.status, ClientMethods.changeMembership]
+        #expect(admin.allSatisfy { $0.roles == [.admin] && $0.purpose == .admin })
+        #expect(Set(admin.map(\.id)).count == admin.count)
     }
 
     @Test("Bytes that are no request are refused as the caller's fault, and nothing traps")
@@ -119,5 +123,32 @@ struct ClientProtocolTests {
         let swap = #expect(throws: RPCStatus.self) { try CompareAndSwapRequest(decoding: [0x0A, 1, 97]) }
         #expect(swap?.code == .invalidArgument)
         #expect(throws: RPCStatus.self) { try GetRequest(decoding: [0x0A, 1, 97, 0x10, 9]) }
+    }
+
+    @Test("Every change of the members comes back as it was; hostile bytes are refused")
+    func changes() throws {
+        let all: [MembershipRequest] = [
+            .add(4, address: "d:1"), .add(4, address: String(repeating: "x", count: 100_000)), .promote(4), .demote(1),
+            .remove(9), .replaceVoters([4, 5, 6], keepingOthers: true), .replaceVoters([], keepingOthers: false),
+            .changeAddress(2, to: "b:9"), .redirect(to: [1, 2]), .redirect(to: []),
+        ]
+        for request in all where !"\(request)".contains("xxxxx") {
+            for seen in [nil, LogID(term: 3, index: 41)] {
+                let change = ChangeMembershipRequest(request, ifUnchangedSince: seen)
+                #expect(try ChangeMembershipRequest(decoding: change.encoded()) == change)
+            }
+        }
+        let waiting = ChangeMembershipRequest(all[0], waiting: true)
+        #expect(try ChangeMembershipRequest(decoding: waiting.encoded()) == waiting)
+        #expect(try ChangeMembershipResponse(decoding: ChangeMembershipResponse().encoded()) == .init())
+        // What no configuration can hold is refused by whoever reads it; whoever writes it does not trap.
+        #expect(throws: RPCStatus.self) {
+            try ChangeMembershipRequest(decoding: ChangeMembershipRequest(all[1]).encoded())
+        }
+        #expect(throws: RPCStatus.self) { try ChangeMembershipRequest(decoding: []) }
+        for request in all {
+            let good = ChangeMembershipRequest(request).encoded()
+            for count in 0..<min(good.count, 64) { _ = try? ChangeMembershipRequest(decoding: Array(good[..<count])) }
+        }
     }
 }

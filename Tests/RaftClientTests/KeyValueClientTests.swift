@@ -243,4 +243,21 @@ struct KeyValueClientTests {
         #expect(await error { _ = try await cluster.client().status(of: "c") }?.code == .unavailable)
         #expect(cluster.connected == ["b", "c"])
     }
+
+    @Test("A change of members goes to the leader, with everything that it says, and waits while another is under way")
+    func changesMembers() async throws {
+        let cluster = FakeCluster()
+        cluster.node("a") { _, _, _ throws(RPCStatus) in throw .notLeader(2, at: "b") }
+        cluster.node("b") { method, request, call throws(RPCStatus) in
+            #expect(method == ClientMethods.changeMembership)
+            let change = try ChangeMembershipRequest(decoding: request)
+            #expect(change.request == .add(4, address: "d:1") && change.waiting)
+            #expect(change.seen == LogID(term: 3, index: 41))
+            if call < 4 { throw RPCStatus(RaftError(.changeInProgress, "another")) }
+            return ChangeMembershipResponse().encoded()
+        }
+        try await cluster.client().changeMembership(
+            .add(4, address: "d:1"), waiting: true, ifUnchangedSince: LogID(term: 3, index: 41))
+        #expect(cluster.asked == ["a", "b", "b", "b"])
+    }
 }

@@ -19,6 +19,12 @@ typedef struct Raft__Admin__V1__StatusRequest Raft__Admin__V1__StatusRequest;
 typedef struct Raft__Admin__V1__Member Raft__Admin__V1__Member;
 typedef struct Raft__Admin__V1__Peer Raft__Admin__V1__Peer;
 typedef struct Raft__Admin__V1__StatusResponse Raft__Admin__V1__StatusResponse;
+typedef struct Raft__Admin__V1__AddMember Raft__Admin__V1__AddMember;
+typedef struct Raft__Admin__V1__ReplaceVoters Raft__Admin__V1__ReplaceVoters;
+typedef struct Raft__Admin__V1__MoveMember Raft__Admin__V1__MoveMember;
+typedef struct Raft__Admin__V1__VoterList Raft__Admin__V1__VoterList;
+typedef struct Raft__Admin__V1__ChangeMembershipRequest Raft__Admin__V1__ChangeMembershipRequest;
+typedef struct Raft__Admin__V1__ChangeMembershipResponse Raft__Admin__V1__ChangeMembershipResponse;
 
 
 /* --- enums --- */
@@ -41,10 +47,14 @@ struct  Raft__Admin__V1__Member
   uint64_t id;
   char *address;
   protobuf_c_boolean is_voter;
+  /*
+   * The one life of it that is this member; 0 as long as none is bound.
+   */
+  uint64_t incarnation;
 };
 #define RAFT__ADMIN__V1__MEMBER__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&raft__admin__v1__member__descriptor) \
-    , 0, (char *)protobuf_c_empty_string, 0 }
+    , 0, (char *)protobuf_c_empty_string, 0, 0 }
 
 
 /*
@@ -105,10 +115,123 @@ struct  Raft__Admin__V1__StatusResponse
    * Why the node has stopped; empty while it runs.
    */
   char *stop_reason;
+  /*
+   * The entry that holds the members; what a guarded change names.
+   */
+  uint64_t configuration_term;
+  uint64_t configuration_index;
+  /*
+   * The voters are changing: a joint configuration is in force.
+   */
+  protobuf_c_boolean is_joint;
+  /*
+   * This node was removed from the cluster.
+   */
+  protobuf_c_boolean is_removed;
 };
 #define RAFT__ADMIN__V1__STATUS_RESPONSE__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&raft__admin__v1__status_response__descriptor) \
-    , 0, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0, 0, (char *)protobuf_c_empty_string, 0, 0, 0, 0, 0, 0,NULL, 0,NULL, (char *)protobuf_c_empty_string }
+    , 0, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0, 0, (char *)protobuf_c_empty_string, 0, 0, 0, 0, 0, 0,NULL, 0,NULL, (char *)protobuf_c_empty_string, 0, 0, 0, 0 }
+
+
+struct  Raft__Admin__V1__AddMember
+{
+  ProtobufCMessage base;
+  uint64_t id;
+  char *address;
+  /*
+   * Answer once it has caught up and can be promoted.
+   */
+  protobuf_c_boolean wait;
+};
+#define RAFT__ADMIN__V1__ADD_MEMBER__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&raft__admin__v1__add_member__descriptor) \
+    , 0, (char *)protobuf_c_empty_string, 0 }
+
+
+struct  Raft__Admin__V1__ReplaceVoters
+{
+  ProtobufCMessage base;
+  size_t n_voters;
+  uint64_t *voters;
+  /*
+   * Who loses its vote stays as a learner.
+   */
+  protobuf_c_boolean keep_others;
+};
+#define RAFT__ADMIN__V1__REPLACE_VOTERS__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&raft__admin__v1__replace_voters__descriptor) \
+    , 0,NULL, 0 }
+
+
+struct  Raft__Admin__V1__MoveMember
+{
+  ProtobufCMessage base;
+  uint64_t id;
+  char *address;
+};
+#define RAFT__ADMIN__V1__MOVE_MEMBER__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&raft__admin__v1__move_member__descriptor) \
+    , 0, (char *)protobuf_c_empty_string }
+
+
+struct  Raft__Admin__V1__VoterList
+{
+  ProtobufCMessage base;
+  size_t n_voters;
+  uint64_t *voters;
+};
+#define RAFT__ADMIN__V1__VOTER_LIST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&raft__admin__v1__voter_list__descriptor) \
+    , 0,NULL }
+
+
+typedef enum {
+  RAFT__ADMIN__V1__CHANGE_MEMBERSHIP_REQUEST__CHANGE__NOT_SET = 0,
+  RAFT__ADMIN__V1__CHANGE_MEMBERSHIP_REQUEST__CHANGE_ADD = 1,
+  RAFT__ADMIN__V1__CHANGE_MEMBERSHIP_REQUEST__CHANGE_PROMOTE = 2,
+  RAFT__ADMIN__V1__CHANGE_MEMBERSHIP_REQUEST__CHANGE_DEMOTE = 3,
+  RAFT__ADMIN__V1__CHANGE_MEMBERSHIP_REQUEST__CHANGE_REMOVE = 4,
+  RAFT__ADMIN__V1__CHANGE_MEMBERSHIP_REQUEST__CHANGE_REPLACE = 5,
+  RAFT__ADMIN__V1__CHANGE_MEMBERSHIP_REQUEST__CHANGE_MOVE = 6,
+  RAFT__ADMIN__V1__CHANGE_MEMBERSHIP_REQUEST__CHANGE_REDIRECT = 7
+    PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(RAFT__ADMIN__V1__CHANGE_MEMBERSHIP_REQUEST__CHANGE__CASE)
+} Raft__Admin__V1__ChangeMembershipRequest__ChangeCase;
+
+/*
+ * A change of who belongs to the cluster. Made by the leader, and answered when it is committed.
+ */
+struct  Raft__Admin__V1__ChangeMembershipRequest
+{
+  ProtobufCMessage base;
+  /*
+   * Only if the members are still those of this entry; index 0 for whatever they are.
+   */
+  uint64_t seen_term;
+  uint64_t seen_index;
+  Raft__Admin__V1__ChangeMembershipRequest__ChangeCase change_case;
+  union {
+    Raft__Admin__V1__AddMember *add;
+    uint64_t promote;
+    uint64_t demote;
+    uint64_t remove;
+    Raft__Admin__V1__ReplaceVoters *replace;
+    Raft__Admin__V1__MoveMember *move;
+    Raft__Admin__V1__VoterList *redirect;
+  };
+};
+#define RAFT__ADMIN__V1__CHANGE_MEMBERSHIP_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&raft__admin__v1__change_membership_request__descriptor) \
+    , 0, 0, RAFT__ADMIN__V1__CHANGE_MEMBERSHIP_REQUEST__CHANGE__NOT_SET, {0} }
+
+
+struct  Raft__Admin__V1__ChangeMembershipResponse
+{
+  ProtobufCMessage base;
+};
+#define RAFT__ADMIN__V1__CHANGE_MEMBERSHIP_RESPONSE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&raft__admin__v1__change_membership_response__descriptor) \
+     }
 
 
 /* Raft__Admin__V1__StatusRequest methods */
@@ -187,6 +310,120 @@ Raft__Admin__V1__StatusResponse *
 void   raft__admin__v1__status_response__free_unpacked
                      (Raft__Admin__V1__StatusResponse *message,
                       ProtobufCAllocator *allocator);
+/* Raft__Admin__V1__AddMember methods */
+void   raft__admin__v1__add_member__init
+                     (Raft__Admin__V1__AddMember         *message);
+size_t raft__admin__v1__add_member__get_packed_size
+                     (const Raft__Admin__V1__AddMember   *message);
+size_t raft__admin__v1__add_member__pack
+                     (const Raft__Admin__V1__AddMember   *message,
+                      uint8_t             *out);
+size_t raft__admin__v1__add_member__pack_to_buffer
+                     (const Raft__Admin__V1__AddMember   *message,
+                      ProtobufCBuffer     *buffer);
+Raft__Admin__V1__AddMember *
+       raft__admin__v1__add_member__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   raft__admin__v1__add_member__free_unpacked
+                     (Raft__Admin__V1__AddMember *message,
+                      ProtobufCAllocator *allocator);
+/* Raft__Admin__V1__ReplaceVoters methods */
+void   raft__admin__v1__replace_voters__init
+                     (Raft__Admin__V1__ReplaceVoters         *message);
+size_t raft__admin__v1__replace_voters__get_packed_size
+                     (const Raft__Admin__V1__ReplaceVoters   *message);
+size_t raft__admin__v1__replace_voters__pack
+                     (const Raft__Admin__V1__ReplaceVoters   *message,
+                      uint8_t             *out);
+size_t raft__admin__v1__replace_voters__pack_to_buffer
+                     (const Raft__Admin__V1__ReplaceVoters   *message,
+                      ProtobufCBuffer     *buffer);
+Raft__Admin__V1__ReplaceVoters *
+       raft__admin__v1__replace_voters__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   raft__admin__v1__replace_voters__free_unpacked
+                     (Raft__Admin__V1__ReplaceVoters *message,
+                      ProtobufCAllocator *allocator);
+/* Raft__Admin__V1__MoveMember methods */
+void   raft__admin__v1__move_member__init
+                     (Raft__Admin__V1__MoveMember         *message);
+size_t raft__admin__v1__move_member__get_packed_size
+                     (const Raft__Admin__V1__MoveMember   *message);
+size_t raft__admin__v1__move_member__pack
+                     (const Raft__Admin__V1__MoveMember   *message,
+                      uint8_t             *out);
+size_t raft__admin__v1__move_member__pack_to_buffer
+                     (const Raft__Admin__V1__MoveMember   *message,
+                      ProtobufCBuffer     *buffer);
+Raft__Admin__V1__MoveMember *
+       raft__admin__v1__move_member__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   raft__admin__v1__move_member__free_unpacked
+                     (Raft__Admin__V1__MoveMember *message,
+                      ProtobufCAllocator *allocator);
+/* Raft__Admin__V1__VoterList methods */
+void   raft__admin__v1__voter_list__init
+                     (Raft__Admin__V1__VoterList         *message);
+size_t raft__admin__v1__voter_list__get_packed_size
+                     (const Raft__Admin__V1__VoterList   *message);
+size_t raft__admin__v1__voter_list__pack
+                     (const Raft__Admin__V1__VoterList   *message,
+                      uint8_t             *out);
+size_t raft__admin__v1__voter_list__pack_to_buffer
+                     (const Raft__Admin__V1__VoterList   *message,
+                      ProtobufCBuffer     *buffer);
+Raft__Admin__V1__VoterList *
+       raft__admin__v1__voter_list__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   raft__admin__v1__voter_list__free_unpacked
+                     (Raft__Admin__V1__VoterList *message,
+                      ProtobufCAllocator *allocator);
+/* Raft__Admin__V1__ChangeMembershipRequest methods */
+void   raft__admin__v1__change_membership_request__init
+                     (Raft__Admin__V1__ChangeMembershipRequest         *message);
+size_t raft__admin__v1__change_membership_request__get_packed_size
+                     (const Raft__Admin__V1__ChangeMembershipRequest   *message);
+size_t raft__admin__v1__change_membership_request__pack
+                     (const Raft__Admin__V1__ChangeMembershipRequest   *message,
+                      uint8_t             *out);
+size_t raft__admin__v1__change_membership_request__pack_to_buffer
+                     (const Raft__Admin__V1__ChangeMembershipRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Raft__Admin__V1__ChangeMembershipRequest *
+       raft__admin__v1__change_membership_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   raft__admin__v1__change_membership_request__free_unpacked
+                     (Raft__Admin__V1__ChangeMembershipRequest *message,
+                      ProtobufCAllocator *allocator);
+/* Raft__Admin__V1__ChangeMembershipResponse methods */
+void   raft__admin__v1__change_membership_response__init
+                     (Raft__Admin__V1__ChangeMembershipResponse         *message);
+size_t raft__admin__v1__change_membership_response__get_packed_size
+                     (const Raft__Admin__V1__ChangeMembershipResponse   *message);
+size_t raft__admin__v1__change_membership_response__pack
+                     (const Raft__Admin__V1__ChangeMembershipResponse   *message,
+                      uint8_t             *out);
+size_t raft__admin__v1__change_membership_response__pack_to_buffer
+                     (const Raft__Admin__V1__ChangeMembershipResponse   *message,
+                      ProtobufCBuffer     *buffer);
+Raft__Admin__V1__ChangeMembershipResponse *
+       raft__admin__v1__change_membership_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   raft__admin__v1__change_membership_response__free_unpacked
+                     (Raft__Admin__V1__ChangeMembershipResponse *message,
+                      ProtobufCAllocator *allocator);
 /* --- per-message closures --- */
 
 typedef void (*Raft__Admin__V1__StatusRequest_Closure)
@@ -201,6 +438,24 @@ typedef void (*Raft__Admin__V1__Peer_Closure)
 typedef void (*Raft__Admin__V1__StatusResponse_Closure)
                  (const Raft__Admin__V1__StatusResponse *message,
                   void *closure_data);
+typedef void (*Raft__Admin__V1__AddMember_Closure)
+                 (const Raft__Admin__V1__AddMember *message,
+                  void *closure_data);
+typedef void (*Raft__Admin__V1__ReplaceVoters_Closure)
+                 (const Raft__Admin__V1__ReplaceVoters *message,
+                  void *closure_data);
+typedef void (*Raft__Admin__V1__MoveMember_Closure)
+                 (const Raft__Admin__V1__MoveMember *message,
+                  void *closure_data);
+typedef void (*Raft__Admin__V1__VoterList_Closure)
+                 (const Raft__Admin__V1__VoterList *message,
+                  void *closure_data);
+typedef void (*Raft__Admin__V1__ChangeMembershipRequest_Closure)
+                 (const Raft__Admin__V1__ChangeMembershipRequest *message,
+                  void *closure_data);
+typedef void (*Raft__Admin__V1__ChangeMembershipResponse_Closure)
+                 (const Raft__Admin__V1__ChangeMembershipResponse *message,
+                  void *closure_data);
 
 /* --- services --- */
 
@@ -211,6 +466,12 @@ extern const ProtobufCMessageDescriptor raft__admin__v1__status_request__descrip
 extern const ProtobufCMessageDescriptor raft__admin__v1__member__descriptor;
 extern const ProtobufCMessageDescriptor raft__admin__v1__peer__descriptor;
 extern const ProtobufCMessageDescriptor raft__admin__v1__status_response__descriptor;
+extern const ProtobufCMessageDescriptor raft__admin__v1__add_member__descriptor;
+extern const ProtobufCMessageDescriptor raft__admin__v1__replace_voters__descriptor;
+extern const ProtobufCMessageDescriptor raft__admin__v1__move_member__descriptor;
+extern const ProtobufCMessageDescriptor raft__admin__v1__voter_list__descriptor;
+extern const ProtobufCMessageDescriptor raft__admin__v1__change_membership_request__descriptor;
+extern const ProtobufCMessageDescriptor raft__admin__v1__change_membership_response__descriptor;
 
 PROTOBUF_C__END_DECLS
 

@@ -32,6 +32,10 @@ extension MemberStatus {
         message.applied_index = applied.rawValue
         message.snapshot_index = snapshot.rawValue
         message.stop_reason = arena.string(stopReason ?? "")
+        message.configuration_term = configuration.term.rawValue
+        message.configuration_index = configuration.index.rawValue
+        message.is_joint = isJoint ? 1 : 0
+        message.is_removed = isRemoved ? 1 : 0
         message.n_members = members.count
         message.members = arena.repeated(
             members.map { member in
@@ -40,6 +44,7 @@ extension MemberStatus {
                 field.id = member.id.rawValue
                 field.address = arena.string(member.address)
                 field.is_voter = member.isVoter ? 1 : 0
+                field.incarnation = member.incarnation?.rawValue ?? 0
                 return field
             })
         message.n_peers = peers.count
@@ -72,9 +77,14 @@ extension MemberStatus {
                     field.map {
                         Member(
                             id: NodeID($0.pointee.id), address: Protobuf.string($0.pointee.address),
-                            isVoter: $0.pointee.is_voter != 0)
+                            isVoter: $0.pointee.is_voter != 0,
+                            incarnation: $0.pointee.incarnation == 0
+                                ? nil : Incarnation(rawValue: $0.pointee.incarnation))
                     }
                 },
+                configuration: LogID(
+                    term: Term(message.configuration_term), index: LogIndex(message.configuration_index)),
+                isJoint: message.is_joint != 0, isRemoved: message.is_removed != 0,
                 peers: UnsafeBufferPointer(start: message.peers, count: message.n_peers).compactMap { field in
                     field.map {
                         Peer(

@@ -9,6 +9,8 @@ package enum ClientMethods {
     package static let range = client(5, "Range")
     package static let status = Method(
         id: 1, name: "raft.admin.v1.Node/Status", purpose: .admin, roles: [.admin])
+    package static let changeMembership = Method(
+        id: 2, name: "raft.admin.v1.Node/ChangeMembership", purpose: .admin, roles: [.admin])
 
     private static func client(_ id: UInt16, _ name: String) -> Method {
         Method(id: id, name: "raft.client.v1.KeyValue/\(name)", purpose: .client, roles: [.client])

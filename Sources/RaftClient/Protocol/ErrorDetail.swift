@@ -57,6 +57,11 @@ extension RPCStatus {
             case .outcomeUnknown: .unknown
             case .tooLarge, .invalidConfiguration: .invalidArgument
             case .alreadyInitialized: .alreadyExists
+            case .changeInProgress, .notCommittedInTerm, .notInProgress, .membershipChanged, .notALearner, .notAVoter,
+                .emptyMembership, .learnerLags:
+                .failedPrecondition
+            case .unknownNode: .notFound
+            case .changeRedirected: .aborted
             case .corrupt: .dataLoss
             default: .internal
             }
