@@ -151,6 +151,11 @@ public final class Simulation {
         faults.append(TimedFault(at: scheduler.nanoseconds, fault))
         switch fault {
         case .blackout where nodes.allSatisfy(\.isUp): tally.reached(.powerLostEverywhere)
+        case .loseDisk(let id):
+            // Whoever has not met this life of it could not know that another comes.
+            guard node(id)?.isRotten == false, nodes.count(where: \.isRotten) < expendable, checker.isKnown(id) else {
+                return
+            }
         case .rot(let id, _, _, _):
             // The atlas: so few nodes rot that every committed entry keeps a good copy, unless the run is about that.
             let isSpared = !profile.faults.contains(.rotEverywhere) && node(id)?.isRotten == false

@@ -22,11 +22,16 @@ public struct SimulationProfile: Sendable {
         public static let drift = Kinds(rawValue: 512)
         /// Rot on any number of nodes: what is left must stop, and never be wrong. Nothing is asked of liveness.
         public static let rotEverywhere = Kinds(rawValue: 1024)
+        /// Members that come back with an empty disk, on so few nodes as rot.
+        public static let lostDisks = Kinds(rawValue: 2048)
+        /// State machines that fail.
+        public static let machineFailures = Kinds(rawValue: 4096)
 
         private static let names: [(Kinds, String)] = [
             (.crashes, "crashes"), (.powerFailures, "power failures"), (.partitions, "partitions"), (.clogs, "clogs"),
             (.transfers, "transfers"), (.pauses, "pauses"), (.diskErrors, "disk errors"), (.slowDisks, "slow disks"),
             (.rot, "rot"), (.drift, "drift"), (.rotEverywhere, "rot everywhere"),
+            (.lostDisks, "lost disks"), (.machineFailures, "machine failures"),
         ]
         public var description: String {
             let list = Self.names.filter { contains($0.0) }.map(\.1).joined(separator: ", ")
@@ -56,12 +61,12 @@ public struct SimulationProfile: Sendable {
             case .swarm, .long:
                 [
                     .crashes, .powerFailures, .partitions, .clogs, .transfers, .pauses, .diskErrors, .slowDisks, .rot,
-                    .drift, .rotEverywhere,
+                    .drift, .rotEverywhere, .lostDisks, .machineFailures,
                 ]
             case .calm, .idle: []
             case .network: [.partitions, .clogs, .transfers]
-            case .process: [.crashes, .pauses, .drift, .transfers]
-            case .disk: [.crashes, .powerFailures, .diskErrors, .slowDisks, .rot, .rotEverywhere]
+            case .process: [.crashes, .pauses, .drift, .transfers, .machineFailures]
+            case .disk: [.crashes, .powerFailures, .diskErrors, .slowDisks, .rot, .rotEverywhere, .lostDisks]
             }
         }
     }
@@ -152,6 +157,8 @@ public struct SimulationProfile: Sendable {
         draw(.rot, 10)
         draw(.drift, 20)
         draw(.rotEverywhere, 2)
+        draw(.lostDisks, 5)
+        draw(.machineFailures, 8)
         faults = kinds.intersection(name.kinds)
         faultPause = pick([300_000_000, 1_000_000_000, 4_000_000_000])
         isDisturbed = chance(30) && !isCalm

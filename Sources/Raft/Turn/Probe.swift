@@ -101,6 +101,8 @@ package enum Mark: UInt8, CaseIterable, Sendable {
     case recoveredOneSegment
     case recoveredManySegments
     case powerLostEverywhere
+    case diskLost
+    case machineFailed
 
     // MARK: The network
     case linkRefused

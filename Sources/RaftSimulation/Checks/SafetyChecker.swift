@@ -47,6 +47,10 @@ final class SafetyChecker: @unchecked Sendable {
     private var refusedSerials: Set<UInt64> = []
     /// I15: which life of each other node each node has heard first, by its incarnation.
     private var incarnations: [NodeID: Incarnation] = [:]
+    private var met: Set<NodePair> = []
+    private var withoutMemory: Set<NodeID> = []
+    /// What was on disks that are lost: acknowledged truthfully, and counted.
+    private var lost: [NodeID: Mirror] = [:]
     /// I22.
     private let limits: Configuration
     /// Whose files have been damaged.
@@ -85,6 +89,23 @@ final class SafetyChecker: @unchecked Sendable {
     func reached(_ mark: Mark) { tally.reached(mark) }
 
     func rotted(_ node: NodeID) { rotten.insert(node) }
+
+    /// The node begins anew, with an empty disk and another incarnation.
+    func lostDisk(_ node: NodeID) {
+        rotted(node)
+        withoutMemory.insert(node)
+        reached(.diskLost)
+        lost[node] = mirrors[node]
+        mirrors[node] = Mirror()
+        votesSent[node] = nil
+        before[node] = nil
+        appliedOn[node] = nil
+    }
+
+    /// Whether every other node has heard this one, and so has recorded which life of it it met.
+    func isKnown(_ node: NodeID) -> Bool {
+        voters.allSatisfy { $0 == node || met.contains(NodePair(from: node, to: $0)) }
+    }
 
     // MARK: The disk
 
@@ -162,12 +183,6 @@ final class SafetyChecker: @unchecked Sendable {
         mirrors[node]!.torn += operations
         before[node] = nil
         appliedOn[node] = nil
-    }
-
-    /// The node's disk is gone, with all that was promised on it: what comes back under its id is another node.
-    func lostDisk(_ node: NodeID) {
-        mirrors[node] = Mirror()
-        votesSent[node] = nil
     }
 
     /// I21: what the disk gives back after a crash is everything that was acknowledged, and of the write under way
@@ -318,18 +333,24 @@ final class SafetyChecker: @unchecked Sendable {
         }
     }
 
+    /// The log that this node acknowledged an entry from: of a lost disk what was on it.
+    private func counted(_ node: NodeID, at index: LogIndex) -> Mirror {
+        if let lost = lost[node], lost.prefix(at: index) != nil { return lost }
+        return mirrors[node]!
+    }
+
     /// I6, I7, I11: whatever a node counts as committed is durable on a majority, and was the leader's to commit.
     private func checkCommit(_ status: NodeStatus) {
         let index = status.commitIndex
         if Int(index.rawValue) <= committed.count { return }
         var holders: [UInt64: [NodeID]] = [:]
         for id in voters {
-            if let prefix = mirrors[id]!.prefix(at: index) { holders[prefix, default: []].append(id) }
+            if let prefix = counted(id, at: index).prefix(at: index) { holders[prefix, default: []].append(id) }
         }
         guard let (prefix, nodes) = holders.first(where: { $0.value.count >= voters.count / 2 + 1 }) else {
             return fail("I6", "node \(status.id) committed entry \(index), which no majority has on disk")
         }
-        let source = mirrors[nodes[0]]!
+        let source = counted(nodes[0], at: index)
         if status.role == .leader, source.entries[Int(index.rawValue) - 1].term != status.currentTerm {
             fail(
                 "I11",
@@ -380,6 +401,9 @@ final class SafetyChecker: @unchecked Sendable {
     /// I15: a node that has met one life of another takes nothing from a second one.
     func arrived(from sender: NodeID, _ incarnation: Incarnation?, at node: NodeID) {
         guard let incarnation else { return }
+        met.insert(NodePair(from: sender, to: node))
+        // Who has lost its own disk cannot know whom it had met.
+        guard !withoutMemory.contains(node) else { return }
         if let known = incarnations[sender], known != incarnation {
             fail("I15", "node \(node) took a message of node \(sender) in incarnation \(incarnation), after \(known)")
         }

@@ -33,6 +33,7 @@ final class SimulatedNode: @unchecked Sendable {
     /// A bit of its files has turned over: it may refuse to start for ever.
     private(set) var isRotten = false
     private(set) var stopReason: RaftError?
+    private var machineFails = false
     /// When its last pause ends, or has ended.
     private var pausedUntil: Int64 = 0
 
@@ -95,7 +96,9 @@ final class SimulatedNode: @unchecked Sendable {
             let (checker, id) = (checker, id)
             let node = try RaftNode(
                 configuration: settings,
-                machine: SimulatedStore { checker.applied($0, at: $1, on: id, state: $2) },
+                machine: SimulatedStore(
+                    willApply: { [weak self] in try self?.failMachineIfAsked() },
+                    onApply: { checker.applied($0, at: $1, on: id, state: $2) }),
                 store: store, transport: network.transport(for: life), loops: loops, bootstrap: members,
                 peers: directory.peers(),
                 seed: random.next(), logger: Logger(label: "simulation") { [log] _ in SimulatedLog(node: id, log) })
@@ -167,6 +170,7 @@ final class SimulatedNode: @unchecked Sendable {
         store = nil
         disk = nil
         loops = []
+        machineFails = false
         directory = nil
         life = nil
     }
@@ -186,6 +190,28 @@ final class SimulatedNode: @unchecked Sendable {
     func slowDisk(_ latency: ClosedRange<Int64>) {
         diskLatency = latency
         disk?.latency = latency
+    }
+
+    /// Everything that this node ever knew is gone, and it is started as if it had never been.
+    func loseDisk() {
+        crash(losingPower: false)
+        fileSystem.loseEverything()
+        isRotten = true
+        checker.lostDisk(id)
+        start()
+    }
+
+    func failMachine() {
+        guard isUp else { return }
+        isExcused = true
+        machineFails = true
+    }
+
+    private func failMachineIfAsked() throws {
+        guard machineFails else { return }
+        machineFails = false
+        checker.reached(.machineFailed)
+        throw RaftError(.stateMachine, "the simulated machine was told to fail")
     }
 
     func hangDisk(nanoseconds: Int64) { disk?.hang(nanoseconds: nanoseconds) }
@@ -213,6 +239,17 @@ final class SimulatedNode: @unchecked Sendable {
         fileSystem.damage(path, at: count * perMille / 1000, mask: 1 << UInt8(bit))
     }
 
+    /// The segment that holds the end of the log, and where in it, in thousandths.
+    var logEnd: (file: String, perMille: Int)? {
+        for file in files.reversed() where file.hasSuffix(".segment") {
+            guard let bytes = fileSystem.contents(of: "/data/\(file)"), bytes.count > 4096,
+                let last = bytes[4096...].lastIndex(where: { $0 != 0 })
+            else { continue }
+            return (file, last * 1000 / bytes.count)
+        }
+        return nil
+    }
+
     /// The files that can rot, in order.
     var files: [String] {
         let names = ((try? fileSystem.list("/data/log")) ?? []).map { "log/\($0)" }
@@ -225,6 +262,7 @@ final class SimulatedNode: @unchecked Sendable {
         slowDisk(min(usualLatency.lowerBound, 50_000)...min(usualLatency.upperBound, 500_000))
         freeDisk()
         fileSystem.clearFaults()
+        machineFails = false
         clock.drift(partsPerMillion: 0)
     }
 

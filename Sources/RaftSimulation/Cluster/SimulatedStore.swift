@@ -82,14 +82,23 @@ struct SimulatedStore: StateMachine {
     static let execution = StateMachineExecution.inline
     /// Tells the checker what this node applies, and which state it is in then.
     let onApply: @Sendable (UInt64, LogID, _ state: UInt64) -> Void
+    /// Asked before each command; what it throws is the machine's failure.
+    let willApply: @Sendable () throws -> Void
     private(set) var values: [String: String] = [:]
     private(set) var last: LogIndex = 0
     /// Over every change so far, and what came of it.
     private(set) var hash: UInt64 = 0xCBF2_9CE4_8422_2325
 
-    init(onApply: @escaping @Sendable (UInt64, LogID, _ state: UInt64) -> Void) { self.onApply = onApply }
+    init(
+        willApply: @escaping @Sendable () throws -> Void = {},
+        onApply: @escaping @Sendable (UInt64, LogID, _ state: UInt64) -> Void
+    ) {
+        self.willApply = willApply
+        self.onApply = onApply
+    }
 
-    mutating func apply(_ command: Command, at id: LogID) -> Output {
+    mutating func apply(_ command: Command, at id: LogID) throws -> Output {
+        try willApply()
         var isDone = true
         switch command.change {
         case .put(let value): values[command.key] = value

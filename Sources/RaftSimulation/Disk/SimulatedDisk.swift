@@ -222,6 +222,12 @@ struct SimulatedDisk {
         durableNames[path] = inodes.count - 1
     }
 
+    mutating func loseNames() {
+        names = ["/": 0]
+        durableNames = ["/": 0]
+        pendingNames = []
+    }
+
     mutating func erase() {
         for inode in inodes.indices {
             inodes[inode].current = []

@@ -53,6 +53,14 @@ public final class SimulatedFileSystem: FileSystem {
     /// Makes writes fail that would let all files together exceed this many bytes. Nil: there is room for everything.
     public func limitCapacity(_ bytes: Int?) { disk.withLock { $0.capacity = bytes } }
 
+    /// Every file is gone, and the machine goes on with an empty disk.
+    public func loseEverything() {
+        disk.withLock {
+            $0.loseNames()
+            $0.life += 1
+        }
+    }
+
     /// Nothing is left of any file.
     func erase() { disk.withLock { $0.erase() } }
 

@@ -20,6 +20,8 @@ extension Fault {
         case .slowDisk(let id, let range): node(id)?.slowDisk(range)
         case .hangDisk(let id, let nanoseconds): node(id)?.hangDisk(nanoseconds: nanoseconds)
         case .rot(let id, let file, let perMille, let bit): node(id)?.rot(file, perMille: perMille, bit: bit)
+        case .loseDisk(let id): node(id)?.loseDisk()
+        case .failMachine(let id): node(id)?.failMachine()
         case .drift(let id, let millionths): node(id)?.clock.drift(partsPerMillion: millionths)
         }
     }

@@ -43,6 +43,10 @@ public enum Fault: Hashable, Sendable {
     case hangDisk(NodeID, nanoseconds: Int64)
     /// One bit of one file turns over. The place is given in thousandths of the file.
     case rot(NodeID, file: String, perMille: Int, bit: Int)
+    /// The node's disk is lost: it comes back, under its own id, with an empty one.
+    case loseDisk(NodeID)
+    /// The state machine fails at the next command, once.
+    case failMachine(NodeID)
     /// The node's clock runs faster by this many millionths, or slower.
     case drift(NodeID, partsPerMillion: Int)
 }
@@ -71,6 +75,8 @@ extension Fault: CustomStringConvertible {
         case .hangDisk(let node, let nanoseconds): "hang disk of \(node) for \(Self.text(nanoseconds))"
         case .rot(let node, let file, let perMille, let bit):
             "rot \(file) of \(node) at \(perMille) per mille bit \(bit)"
+        case .loseDisk(let node): "lose disk of \(node)"
+        case .failMachine(let node): "fail machine of \(node)"
         case .drift(let node, let millionths): "drift clock of \(node) by \(millionths) ppm"
         }
     }
@@ -104,7 +110,9 @@ extension Fault: CustomStringConvertible {
             let losingPower = words.skip("losing")
             guard !losingPower || words.skip("power") else { return nil }
             return .crash(node, losingPower: losingPower, afterChanges: changes)
-        case "lose": return words.skip("power") && words.skip("everywhere") ? .blackout : nil
+        case "lose":
+            if words.skip("power") { return words.skip("everywhere") ? .blackout : nil }
+            return words.disk().map(Fault.loseDisk)
         case "start": return words.node().map(Fault.start)
         case "pause":
             guard let node = words.node(), let time = words.span() else { return nil }
@@ -119,6 +127,7 @@ extension Fault: CustomStringConvertible {
             guard words.skip("to") else { return .transfer(from: node, to: nil) }
             return words.node().map { .transfer(from: node, to: $0) }
         case "fail":
+            if words.skip("machine") { return words.skip("of") ? words.node().map(Fault.failMachine) : nil }
             guard words.skip("next"), let what = words.next(), words.skip("of"), let node = words.node() else {
                 return nil
             }

@@ -40,7 +40,8 @@ struct FaultPlan {
         let chosen = chance(35) ? leader ?? victim : victim
         var choices: [(SimulationProfile.Kinds, weight: UInt64)] = [
             (.crashes, 4), (.partitions, 3), (.clogs, 2), (.transfers, 2), (.pauses, 2), (.diskErrors, 2),
-            (.slowDisks, 2), (.rot, 1), (.rotEverywhere, 1), (.drift, 1), ([], 3),
+            (.slowDisks, 2), (.rot, 1), (.rotEverywhere, 1), (.drift, 1), (.lostDisks, 1),
+            (.machineFailures, 1), ([], 3),
         ]
         choices.removeAll { !kinds.isSuperset(of: $0.0) }
         var position = random.next() % choices.reduce(0) { $0 + $1.weight }
@@ -65,12 +66,16 @@ struct FaultPlan {
             default: return [.slowDisk(chosen.id, nanoseconds: 50_000...500_000)]
             }
         case .some(.rot), .some(.rotEverywhere):
-            guard let file = pick(chosen.files) else { return [] }
-            let place = Int(random.next() % 1000)
+            guard var file = pick(chosen.files) else { return [] }
+            var place = Int(random.next() % 1000)
+            // The end of the log is where damage and a torn write can be taken for each other.
+            if chance(50), let end = chosen.logEnd { (file, place) = end }
             let rot = Fault.rot(
                 chosen.id, file: file, perMille: place, bit: Int(random.next() % 8))
             return chance(70)
                 ? [.crash(chosen.id, losingPower: false, afterChanges: nil), rot, .start(chosen.id)] : [rot]
+        case .some(.lostDisks): return [.loseDisk(chosen.id)]
+        case .some(.machineFailures): return [.failMachine(chosen.id)]
         case .some(.drift):
             return [.drift(chosen.id, partsPerMillion: Int(draw(-50_000...50_000)))]
         default:

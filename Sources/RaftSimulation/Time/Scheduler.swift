@@ -13,6 +13,8 @@ public final class Scheduler: @unchecked Sendable {
         let tie: UInt64
         let order: UInt64
         let life: Life?
+        /// Something of a node runs now; else only the world's own moves.
+        let isTurn: Bool
         let body: () -> Void
         static func < (a: Event, b: Event) -> Bool { (a.time, a.tie, a.order) < (b.time, b.tie, b.order) }
         static func == (a: Event, b: Event) -> Bool { a.order == b.order }
@@ -26,7 +28,7 @@ public final class Scheduler: @unchecked Sendable {
     /// The loop whose unit runs now.
     fileprivate(set) var current: SimulatedLoop?
     public private(set) var eventCount = 0
-    /// The node whose event ran last; nil for the world's own.
+    /// The node of which something ran last; nil when only the world moved.
     private(set) var lastNode: NodeID?
 
     public init(seed: UInt64) { ties = RandomSource(seed: seed) }
@@ -34,10 +36,12 @@ public final class Scheduler: @unchecked Sendable {
     public var now: Instant { .nanoseconds(nanoseconds) }
 
     /// Lets `body` happen `delay` nanoseconds from now, unless `life` has ended by then.
-    func schedule(after delay: Int64, life: Life? = nil, _ body: @escaping () -> Void) {
+    func schedule(after delay: Int64, life: Life? = nil, isTurn: Bool = false, _ body: @escaping () -> Void) {
         order += 1
         heap.insert(
-            Event(time: nanoseconds + max(delay, 0), tie: ties.next(), order: order, life: life, body: body))
+            Event(
+                time: nanoseconds + max(delay, 0), tie: ties.next(), order: order, life: life, isTurn: isTurn,
+                body: body))
     }
 
     /// Nothing more will happen.
@@ -55,7 +59,7 @@ public final class Scheduler: @unchecked Sendable {
             }
             nanoseconds = event.time
             eventCount += 1
-            lastNode = event.life?.node
+            lastNode = event.isTurn ? event.life?.node : nil
             event.body()
             return true
         }
@@ -86,7 +90,7 @@ extension Scheduler {
         life.isPaused = false
         // One after another, in the order in which they fell due.
         for (position, body) in life.deferred.enumerated() {
-            schedule(after: Int64(position), life: life, body)
+            schedule(after: Int64(position), life: life, isTurn: true, body)
         }
         life.deferred = []
     }
@@ -174,7 +178,9 @@ public final class SimulatedLoop: Loop, @unchecked Sendable {
         queue.append(work)
         let span = UInt64(latency.upperBound - latency.lowerBound + 1)
         busyUntil = max(busyUntil, scheduler.nanoseconds) + latency.lowerBound + Int64(random.next() % span)
-        scheduler.schedule(after: busyUntil - scheduler.nanoseconds, life: life) { [weak self] in self?.runNext() }
+        scheduler.schedule(after: busyUntil - scheduler.nanoseconds, life: life, isTurn: true) { [weak self] in
+            self?.runNext()
+        }
     }
 
     public func after(_ delay: Duration, _ unit: any Activated) {
@@ -202,7 +208,7 @@ public final class SimulatedLoop: Loop, @unchecked Sendable {
     func release() {
         guard isHeld else { return }
         isHeld = false
-        for _ in 0..<owed { scheduler.schedule(after: 0, life: life) { [weak self] in self?.runNext() } }
+        for _ in 0..<owed { scheduler.schedule(after: 0, life: life, isTurn: true) { [weak self] in self?.runNext() } }
         owed = 0
     }
 

@@ -12,6 +12,7 @@ struct FaultTests {
         .failWrite(2), .failSync(2), .fillDisk(1, leaving: 4096), .freeDisk(1),
         .slowDisk(2, nanoseconds: 1_000_000...2_500_001), .hangDisk(2, nanoseconds: 2_000_000_000),
         .rot(3, file: "log/0000000000000001.segment", perMille: 17, bit: 7), .drift(1, partsPerMillion: -30_000),
+        .loseDisk(2), .failMachine(3),
     ]
 
     @Test("Every fault is read back as it was written", arguments: faults)
