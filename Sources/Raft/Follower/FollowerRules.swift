@@ -30,8 +30,8 @@ struct FollowerRules: RoleRules {
         case .request(.append(let request), let path):
             return afterConfiguration(Following.append(request, path, &baton, &effects), baton)
         case .request(.heartbeat(let request), let path):
-            let verdict = Following.heartbeat(request, path, &baton, &effects)
-            return baton.mayVote && baton.settings.disturbs(.earlyCampaign)
+            let verdict = afterConfiguration(Following.heartbeat(request, path, &baton, &effects), baton)
+            return verdict == .stay && baton.mayVote && baton.settings.disturbs(.earlyCampaign)
                 ? .become(.candidate(isTransfer: false)) : verdict
         case .request(.vote(let request), let path):
             if Voting.answer(request, path, &baton, &effects) { baton.resetElectionTimer() }
@@ -54,9 +54,10 @@ struct FollowerRules: RoleRules {
         }
     }
 
-    /// A configuration that was appended, or came back by truncation, may have taken the vote away.
+    /// A configuration that was appended, or came back by truncation, or is known to be committed now, may have taken the
+    /// vote away.
     private func afterConfiguration(_ verdict: Verdict, _ baton: borrowing Baton) -> Verdict {
-        verdict == .stay && !baton.isVoter ? .become(.learner) : verdict
+        verdict == .stay && !baton.mayCampaign ? .become(.learner) : verdict
     }
 
     private func tick(_ baton: inout Baton, _ effects: inout Effects) -> Verdict {

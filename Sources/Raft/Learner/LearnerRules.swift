@@ -16,7 +16,7 @@ struct LearnerRules: RoleRules {
         switch message {
         case .request(.append(let request), let path):
             let verdict = Following.append(request, path, &baton, &effects)
-            return verdict == .stay && baton.isVoter ? .become(.follower) : verdict
+            return verdict == .stay && baton.mayCampaign ? .become(.follower) : verdict
         case .request(.heartbeat(let request), let path):
             return Following.heartbeat(request, path, &baton, &effects)
         case .request(.vote(let request), let path):

@@ -11,6 +11,10 @@ struct MembershipHistory: Sendable {
     /// Since which entry the members are what they are now, bindings aside.
     var membersID: LogID { entries.last?.members ?? .zero }
 
+    /// The configuration with other members that a truncation of the ones after it would bring back; nil when none is
+    /// known.
+    var before: ClusterConfiguration? { entries.last { $0.members != membersID }?.configuration }
+
     /// The checksum of the configuration in entry 1, if this node holds that entry: the cluster's birth mark.
     private(set) var bootstrap: UInt64?
 

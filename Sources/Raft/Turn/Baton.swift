@@ -83,10 +83,17 @@ struct Baton: ~Copyable, Sendable {
     var currentTerm: Term { hardState.currentTerm }
     var isTermDurable: Bool { durableHardState.currentTerm == hardState.currentTerm }
     var isVoter: Bool { membership.current?.isVoter(me) ?? false }
+    /// Whether it must campaign when it hears no leader. So must one that the configuration in force has just taken the
+    /// vote from, until that is committed: it may hold the only copies of that configuration's entry, and who lacks the
+    /// entry still needs the vote of a log that is longer than theirs. It wins by the votes of the others, and leaves.
+    var mayCampaign: Bool {
+        isVoter || (!isConfigurationCommitted && membership.before?.isVoter(me) == true)
+    }
     /// Whether its vote may count, for itself or for others: no configuration binds another life of this node, and one
     /// binds this life if the node has joined (R27).
     var mayVote: Bool {
-        guard let bound = membership.current?.member(me)?.incarnation else { return !hasJoined }
+        let member = membership.current?.member(me) ?? (mayCampaign ? membership.before?.member(me) : nil)
+        guard let bound = member?.incarnation else { return !hasJoined }
         return bound == incarnation
     }
     /// The configuration in force cannot be undone any more.
@@ -99,7 +106,7 @@ struct Baton: ~Copyable, Sendable {
     var isPristine: Bool { log.last == .zero && currentTerm == 0 }
 
     /// The role for a node that neither leads nor campaigns.
-    var passiveRole: NextRole { isVoter ? .follower : .learner }
+    var passiveRole: NextRole { mayCampaign ? .follower : .learner }
 
     /// How old the oldest write is that has not reached the disk.
     var oldestWriteAge: Duration { writes.oldestSince.map { now - $0 } ?? .zero }

@@ -229,20 +229,35 @@ struct FollowerRulesTests {
         desk.expect(desk.request(append(2, from: 3, after: .zero)), .stay, [.note(.error)])
     }
 
-    @Test("A configuration takes effect when it is appended: a voter that it leaves out becomes a learner")
+    @Test(
+        "A voter that a configuration leaves out may still be needed to bring it about: it is a learner once that is committed"
+    )
     func losesVote() throws {
         let desk = Desk(FollowerRules(), term: 2, log: [1], leader: 2, heardAt: .zero)
         var builder = EntryBatch.Builder(first: 2, term: 2)
         builder.append(.configuration, Desk<FollowerRules>.configuration([2, 3], nil, [1]).encoded)
         let new = builder.finish()!
         desk.expect(
-            desk.request(append(2, after: LogID(1, 1), [new])), .become(.learner),
+            desk.request(append(2, after: LogID(1, 1), [new])), .stay,
             [.write([.append(new)], replies: [accepted(2, 2)])]
         ) {
             $0.last = LogID(2, 2)
             $0.leaderHeardAt = desk.now
             $0.voters = [2, 3]
         }
+        let (mayCampaign, isVoter) = (desk.baton.mayCampaign, desk.baton.isVoter)
+        #expect(mayCampaign && !isVoter)
+        let (verdict, _) = desk.turn([desk.request(heartbeat(2, commit: 2))])
+        #expect(verdict == .become(.learner))
+        let mayStillCampaign = desk.baton.mayCampaign
+        #expect(!mayStillCampaign)
+    }
+
+    @Test("A learner that never had a vote does not campaign, whatever is not committed yet")
+    func neverVoted() {
+        let desk = Desk(LearnerRules(), term: 2, log: [1], voters: [2, 3], learners: [1], leader: 2, heardAt: .zero)
+        let (mayCampaign, role) = (desk.baton.mayCampaign, desk.baton.passiveRole)
+        #expect(!mayCampaign && role == .learner)
     }
 
     @Test("A configuration entry that cannot be read is not appended")
