@@ -15,8 +15,9 @@ extension Simulation {
         workload.isActive = false
         if profile.faults.contains(.rotEverywhere) { return try checkHistory() }
 
-        let core = heal()
+        var core = heal()
         say("healed: \(core.map(\.id))")
+        if profile.faults.contains(.churn) { core = try members() }
         let healed = scheduler.now
         try wait(until: healed + timeout * 10 + .seconds(1), "L1", "no leader") { [self] in leader(of: core) != nil }
         if profile.isQuietAtEnd { try converge(core, "L9", "the logs do not come together while nobody writes") }
@@ -65,6 +66,27 @@ extension Simulation {
         }
         for node in core { node.start() }
         return core
+    }
+
+    /// Who belongs to the cluster in the end: the members that a leader has committed, once what was asked for is
+    /// through. No joint configuration is left (L4).
+    private func members() throws(Violation) -> [SimulatedNode] {
+        // Until every caller has been answered: each waits three seconds at most.
+        try run(for: .seconds(4))
+        var members: [SimulatedNode] = []
+        try wait(until: scheduler.now + timeout * 50 + .seconds(10), "L4", "the members do not come together") {
+            [self] in
+            let statuses = nodes.compactMap { $0.node?.status }
+            guard
+                let leader = statuses.filter({ $0.role == .leader }).max(by: { $0.currentTerm < $1.currentTerm }),
+                let configuration = leader.configuration, !configuration.isJoint,
+                configuration.isVoter(leader.id), leader.commitIndex >= leader.configurationID.index
+            else { return false }
+            members = nodes.filter { configuration.contains($0.id) }
+            return members.allSatisfy { $0.node?.status.configurationID == leader.configurationID }
+        }
+        say("members: \(members.map(\.id))")
+        return members
     }
 
     /// The one leader that all of these follow.

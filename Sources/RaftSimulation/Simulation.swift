@@ -44,17 +44,20 @@ public final class Simulation {
         self.network = network
         let ids = (1...profile.nodeCount).map { NodeID(UInt64($0)) }
         let members = try ClusterConfiguration(voters: ids.map { .init(id: $0, address: "simulated:\($0)") })
+        let spares = (0..<profile.spareCount).map { NodeID(UInt64(profile.nodeCount + 1 + $0)) }
         let tally = MarkTally(seed: random.next(), isArmed: profile.isDisturbed)
         self.tally = tally
-        let checker = SafetyChecker(voters: ids, limits: profile.configuration, tally: tally)
+        let checker = SafetyChecker(
+            voters: ids, spares: spares, limits: profile.configuration, tally: tally)
         self.checker = checker
-        checker.watchTenures { scheduler.nanoseconds }
-        nodes = ids.map { id in
+        // Who may vote for whom is not fixed where members come and go.
+        if !profile.faults.contains(.churn) { checker.watchTenures { scheduler.nanoseconds } }
+        nodes = (ids + spares).map { id in
             var own = profile.configuration
             own.id = id
             own.probe = tally
             let setting = SimulatedNode.Setting(
-                configuration: own, members: members, segmentBytes: profile.segmentBytes,
+                configuration: own, members: ids.contains(id) ? members : nil, segmentBytes: profile.segmentBytes,
                 diskLatency: profile.diskLatency, preparesSegments: profile.preparesSegments,
                 clockOffset: Int64(random.next() % 1_000_000_000_000), seed: random.next(),
                 log: { line in onLine?("\(Fault.text(scheduler.nanoseconds)): \(line)") })

@@ -26,12 +26,14 @@ public struct SimulationProfile: Sendable {
         public static let lostDisks = Kinds(rawValue: 2048)
         /// State machines that fail.
         public static let machineFailures = Kinds(rawValue: 4096)
+        /// Members come and go.
+        public static let churn = Kinds(rawValue: 8192)
 
         private static let names: [(Kinds, String)] = [
             (.crashes, "crashes"), (.powerFailures, "power failures"), (.partitions, "partitions"), (.clogs, "clogs"),
             (.transfers, "transfers"), (.pauses, "pauses"), (.diskErrors, "disk errors"), (.slowDisks, "slow disks"),
             (.rot, "rot"), (.drift, "drift"), (.rotEverywhere, "rot everywhere"),
-            (.lostDisks, "lost disks"), (.machineFailures, "machine failures"),
+            (.lostDisks, "lost disks"), (.machineFailures, "machine failures"), (.churn, "members that come and go"),
         ]
         public var description: String {
             let list = Self.names.filter { contains($0.0) }.map(\.1).joined(separator: ", ")
@@ -55,6 +57,8 @@ public struct SimulationProfile: Sendable {
         case disk
         /// Everything, in a run of half an hour with quiet clients.
         case long
+        /// Everything but rot, while members come and go.
+        case churn
 
         var kinds: Kinds {
             switch self {
@@ -62,6 +66,11 @@ public struct SimulationProfile: Sendable {
                 [
                     .crashes, .powerFailures, .partitions, .clogs, .transfers, .pauses, .diskErrors, .slowDisks, .rot,
                     .drift, .rotEverywhere, .lostDisks, .machineFailures,
+                ]
+            case .churn:
+                [
+                    .crashes, .powerFailures, .partitions, .clogs, .transfers, .pauses, .diskErrors, .slowDisks, .drift,
+                    .churn,
                 ]
             case .calm, .idle: []
             case .network: [.partitions, .clogs, .transfers]
@@ -73,6 +82,8 @@ public struct SimulationProfile: Sendable {
 
     public var name: Name
     public var nodeCount: Int
+    /// Nodes beside them that belong to no cluster at first.
+    public var spareCount = 0
     public var faults: Kinds
     public var network = NetworkProfile()
     public var workload = WorkloadProfile()
@@ -167,6 +178,14 @@ public struct SimulationProfile: Sendable {
         hasLongWindows = chance(20)
         hasReturn = chance(25)
         if name == .idle { workload.clientCount = 0 }
+        if name == .churn {
+            faults.insert(.churn)
+            spareCount = pick([1, 2, 3])
+            configuration.maximumReplicationLag = pick([1, 10, 1000])
+            // Who belongs to the cluster at the end is not known before.
+            healsCoreOnly = false
+            hasReturn = false
+        }
         if name == .long {
             workload.clientCount = min(workload.clientCount, 4)
             workload.pause = 200_000_000...3_000_000_000
@@ -181,7 +200,7 @@ public struct SimulationProfile: Sendable {
 extension SimulationProfile: CustomStringConvertible {
     public var description: String {
         """
-        \(nodeCount) nodes; faults: \(faults)\(isDisturbed ? "; disturbed" : "")
+        \(nodeCount) nodes\(spareCount > 0 ? " and \(spareCount) beside them" : ""); faults: \(faults)\(isDisturbed ? "; disturbed" : "")
         network: \(network)
         disk: \(diskLatency) ns a write, segments of \(segmentBytes) bytes\(preparesSegments ? " made ahead" : "")
         clients: \(workload)

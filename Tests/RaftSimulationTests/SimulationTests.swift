@@ -25,6 +25,21 @@ struct SimulationTests {
         }
     }
 
+    @Test("Members that come and go break no promise, whatever else goes wrong")
+    func churn() throws {
+        var asked = 0
+        for seed in 0..<40 as Range<UInt64> {
+            do {
+                let simulation = try Simulation(seed: seed, name: .churn)
+                _ = try simulation.run(events: 6000)
+                asked += simulation.faults.count { if case .changeMembers = $0.fault { true } else { false } }
+            } catch {
+                Issue.record("seed \(seed), 6000 events, churn: \(error)")
+            }
+        }
+        #expect(asked > 100)
+    }
+
     @Test("The same seed gives the same run")
     func determinism() throws {
         for seed in 1...10 as ClosedRange<UInt64> {

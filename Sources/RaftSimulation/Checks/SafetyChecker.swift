@@ -18,6 +18,8 @@ final class SafetyChecker: @unchecked Sendable {
         var hardState = HardState()
         /// By index − 1: term, a hash over this entry and every one before it, and how many bytes its command has.
         var entries: [(term: Term, prefix: UInt64, bytes: Int)] = []
+        /// The configurations among them, in order.
+        var configurations: [LogID] = []
         /// The write under way when the node crashed, which may survive in part.
         var torn: [LogOperation] = []
 
@@ -27,7 +29,10 @@ final class SafetyChecker: @unchecked Sendable {
         }
     }
 
-    private let voters: [NodeID]
+    /// Every node that there is; those that begin the cluster first.
+    private let nodes: [NodeID]
+    /// What each configuration entry says.
+    private var configurations: [LogID: ClusterConfiguration] = [:]
     private(set) var violation: Violation?
     private(set) var mirrors: [NodeID: Mirror] = [:]
     /// I3: what each (index, term) is, with all that comes before it.
@@ -67,11 +72,11 @@ final class SafetyChecker: @unchecked Sendable {
 
     let tally: MarkTally
 
-    init(voters: [NodeID], limits: Configuration, tally: MarkTally) {
-        self.voters = voters
+    init(voters: [NodeID], spares: [NodeID] = [], limits: Configuration, tally: MarkTally) {
+        nodes = voters + spares
         self.limits = limits
         self.tally = tally
-        for id in voters { mirrors[id] = Mirror() }
+        for id in nodes { mirrors[id] = Mirror() }
     }
 
     func fail(_ invariant: String, _ text: String) {
@@ -104,7 +109,7 @@ final class SafetyChecker: @unchecked Sendable {
 
     /// Whether every other node has heard this one, and so has recorded which life of it it met.
     func isKnown(_ node: NodeID) -> Bool {
-        voters.allSatisfy { $0 == node || met.contains(NodePair(from: node, to: $0)) }
+        nodes.allSatisfy { $0 == node || met.contains(NodePair(from: node, to: $0)) }
     }
 
     // MARK: The disk
@@ -140,6 +145,9 @@ final class SafetyChecker: @unchecked Sendable {
             fail("I7", "node \(node) cut the committed entry \(committed[keep].id)")
         }
         mirrors[node]!.entries.removeLast(max(0, mirrors[node]!.entries.count - keep))
+        while let last = mirrors[node]!.configurations.last, Int(last.index.rawValue) > keep {
+            mirrors[node]!.configurations.removeLast()
+        }
     }
 
     private func append(_ batch: EntryBatch, on node: NodeID) {
@@ -154,11 +162,31 @@ final class SafetyChecker: @unchecked Sendable {
             }
             known[entry.id] = prefix
             mirrors[node]!.entries.append((entry.id.term, prefix, entry.kind == .command ? entry.payload.count : 0))
+            if entry.kind == .configuration { note(entry, on: node) }
             // I4: a leader's first own entry shows what it was elected with.
             if entry.kind == .blank, let leader = leaders[entry.id.term], leader.node == node {
                 checkCompleteness(of: node, committedCount: leader.committedCount)
             }
         }
+    }
+
+    /// I12: a leader appends a configuration when the one before it is committed, and an entry of its own term.
+    private func note(_ entry: Entry, on node: NodeID) {
+        if let previous = mirrors[node]!.configurations.last, leaders[entry.id.term]?.node == node {
+            let position = Int(previous.index.rawValue) - 1
+            if position >= committed.count || committed[position].id != previous {
+                fail("I12", "leader \(node) appended configuration \(entry.id); \(previous) is not committed")
+            }
+            if (committed.last?.id.term ?? 0) < entry.id.term {
+                fail("I12", "leader \(node) appended configuration \(entry.id) and has committed nothing in its term")
+            }
+        }
+        keep(entry, in: &mirrors[node]!)
+    }
+
+    private func keep(_ entry: Entry, in mirror: inout Mirror) {
+        configurations[entry.id] = try? ClusterConfiguration(decoding: entry.payload)
+        mirror.configurations.append(entry.id)
     }
 
     private func checkCompleteness(of node: NodeID, committedCount: Int) {
@@ -206,6 +234,7 @@ final class SafetyChecker: @unchecked Sendable {
                 fail("I21", "node \(node) came back with another \(entry.id)")
             }
             new.entries.append((entry.id.term, prefix, entry.kind == .command ? entry.payload.count : 0))
+            if entry.kind == .configuration { keep(entry, in: &new) }
         }
         if new.entries.count < required {
             fail("I21", "node \(node) lost entries: \(required) were acknowledged, \(new.entries.count) came back")
@@ -339,15 +368,27 @@ final class SafetyChecker: @unchecked Sendable {
         return mirrors[node]!
     }
 
+    /// I13: on a majority of each set of voters, by the configuration in force where it is claimed, or by the one that
+    /// governs this entry.
+    private func isQuorum(_ holders: [NodeID], of index: LogIndex, by status: NodeStatus) -> Bool {
+        let governing = mirrors[holders[0]]!.configurations.last { $0.index <= index }.flatMap { configurations[$0] }
+        // A leader may commit and change the configuration in one turn.
+        let claims =
+            [status.configuration, before[status.id]?.configuration] + (status.role == .leader ? [] : [governing])
+        return claims.contains { claim in
+            claim.map { Quorum($0).isReached { holders.contains($0) } } ?? false
+        }
+    }
+
     /// I6, I7, I11: whatever a node counts as committed is durable on a majority, and was the leader's to commit.
     private func checkCommit(_ status: NodeStatus) {
         let index = status.commitIndex
         if Int(index.rawValue) <= committed.count { return }
         var holders: [UInt64: [NodeID]] = [:]
-        for id in voters {
+        for id in nodes {
             if let prefix = counted(id, at: index).prefix(at: index) { holders[prefix, default: []].append(id) }
         }
-        guard let (prefix, nodes) = holders.first(where: { $0.value.count >= voters.count / 2 + 1 }) else {
+        guard let (prefix, nodes) = holders.first(where: { isQuorum($0.value, of: index, by: status) }) else {
             return fail("I6", "node \(status.id) committed entry \(index), which no majority has on disk")
         }
         let source = counted(nodes[0], at: index)

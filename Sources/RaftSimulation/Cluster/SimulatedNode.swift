@@ -10,7 +10,8 @@ final class SimulatedNode: @unchecked Sendable {
     private let network: SimulatedNetwork
     let checker: SafetyChecker
     let settings: Configuration
-    private let members: ClusterConfiguration
+    /// The members that it begins with; nil on a node that joins.
+    private let members: ClusterConfiguration?
     let segmentBytes: Int
     /// How long its disk takes for a write when nothing is wrong with it.
     private let usualLatency: ClosedRange<Int64>
@@ -36,10 +37,13 @@ final class SimulatedNode: @unchecked Sendable {
     private var machineFails = false
     /// When its last pause ends, or has ended.
     private var pausedUntil: Int64 = 0
+    /// Since when this node has led without a vote that it could get back.
+    private var votelessSince: Instant?
 
     struct Setting {
         var configuration: Configuration
-        var members: ClusterConfiguration
+        /// Nil on a node that joins.
+        var members: ClusterConfiguration?
         var segmentBytes: Int
         var diskLatency: ClosedRange<Int64>
         var preparesSegments: Bool
@@ -109,6 +113,8 @@ final class SimulatedNode: @unchecked Sendable {
             self.directory = directory
             self.node = node
             stopReason = nil
+            votelessSince = nil
+            pausedUntil = 0
             node.start { [weak self] (result: Result<Void, RaftError>) in
                 guard let self, life.isAlive else { return }
                 switch result {
@@ -281,6 +287,23 @@ final class SimulatedNode: @unchecked Sendable {
         }
         guard status.incarnation.rawValue != 0 else { return }
         checker.look(at: status, isWriting: disk?.isBusy ?? false, pausedUntil: pausedUntil)
+        checkOffice(status)
+    }
+
+    /// I14: a leader without a vote leaves its office once that is committed, within a heartbeat of its own clock, which
+    /// may drift, and of a turn that may be late.
+    private func checkOffice(_ status: NodeStatus) {
+        guard status.role == .leader, status.commitIndex >= status.configurationID.index,
+            status.configuration?.isVoter(id) == false
+        else {
+            votelessSince = nil
+            return
+        }
+        let since = votelessSince ?? scheduler.now
+        votelessSince = since
+        if scheduler.now - since > settings.heartbeatInterval * 2, !isPaused, pausedUntil == 0 {
+            checker.fail("I14", "node \(id) leads term \(status.currentTerm) and has had no vote since \(since)")
+        }
     }
 
     /// One line for a report.

@@ -23,6 +23,11 @@ extension Fault {
         case .loseDisk(let id): node(id)?.loseDisk()
         case .failMachine(let id): node(id)?.failMachine()
         case .drift(let id, let millionths): node(id)?.clock.drift(partsPerMillion: millionths)
+        case .changeMembers(let id, let request, let isGuarded):
+            guard let node = node(id)?.node else { return }
+            node.membership.perform(
+                request, ifUnchangedSince: isGuarded ? node.status.configurationID : nil, timeout: .seconds(3),
+                completion: { _ in })
         }
     }
 }

@@ -49,6 +49,8 @@ public enum Fault: Hashable, Sendable {
     case failMachine(NodeID)
     /// The node's clock runs faster by this many millionths, or slower.
     case drift(NodeID, partsPerMillion: Int)
+    /// Somebody asks a node to change the members; guarded: only if they are still what that node knows now.
+    case changeMembers(at: NodeID, MembershipRequest, isGuarded: Bool)
 }
 
 // MARK: - Text
@@ -78,6 +80,22 @@ extension Fault: CustomStringConvertible {
         case .loseDisk(let node): "lose disk of \(node)"
         case .failMachine(let node): "fail machine of \(node)"
         case .drift(let node, let millionths): "drift clock of \(node) by \(millionths) ppm"
+        case .changeMembers(let node, let request, let isGuarded):
+            "ask \(node)\(isGuarded ? " guardedly" : "") to \(Self.text(request))"
+        }
+    }
+
+    private static func text(_ request: MembershipRequest) -> String {
+        func list(_ ids: [NodeID]) -> String { ids.map(\.description).joined(separator: ", ") }
+        return switch request {
+        case .add(let id, let address): "add \(id) at \(address)"
+        case .promote(let id): "promote \(id)"
+        case .demote(let id): "demote \(id)"
+        case .remove(let id): "remove \(id)"
+        case .replaceVoters(let ids, let isKeeping):
+            "replace voters by \(list(ids))\(isKeeping ? " keeping others" : "")"
+        case .changeAddress(let id, let address): "move \(id) to \(address)"
+        case .redirect(let ids): "redirect to \(list(ids))"
         }
     }
 
@@ -156,6 +174,34 @@ extension Fault: CustomStringConvertible {
                 let millionths = words.number(), words.skip("ppm"), abs(millionths) < 1_000_000
             else { return nil }
             return .drift(node, partsPerMillion: millionths)
+        case "ask":
+            guard let node = words.node() else { return nil }
+            let isGuarded = words.skip("guardedly")
+            guard words.skip("to"), let request = readRequest(&words) else { return nil }
+            return .changeMembers(at: node, request, isGuarded: isGuarded)
+        default: return nil
+        }
+    }
+
+    private static func readRequest(_ words: inout Words) -> MembershipRequest? {
+        switch words.next() {
+        case "add":
+            guard let node = words.node(), words.skip("at"), let address = words.next() else { return nil }
+            return .add(node, address: address)
+        case "promote": return words.node().map(MembershipRequest.promote)
+        case "demote": return words.node().map(MembershipRequest.demote)
+        case "remove": return words.node().map(MembershipRequest.remove)
+        case "replace":
+            guard words.skip("voters"), words.skip("by"), let ids = words.nodes() else { return nil }
+            let isKeeping = words.skip("keeping")
+            guard !isKeeping || words.skip("others") else { return nil }
+            return .replaceVoters(ids, keepingOthers: isKeeping)
+        case "move":
+            guard let node = words.node(), words.skip("to"), let address = words.next() else { return nil }
+            return .changeAddress(node, to: address)
+        case "redirect":
+            guard words.skip("to"), let ids = words.nodes() else { return nil }
+            return .redirect(to: ids)
         default: return nil
         }
     }
@@ -185,6 +231,14 @@ extension Fault: CustomStringConvertible {
             else { return nil }
             let (nanoseconds, overflow) = count.multipliedReportingOverflow(by: unit.size)
             return overflow ? nil : nanoseconds
+        }
+        mutating func nodes() -> [NodeID]? {
+            var ids: [NodeID] = []
+            repeat {
+                guard let id = node() else { return nil }
+                ids.append(id)
+            } while skip(",")
+            return ids
         }
         mutating func pairs() -> [NodePair]? {
             var pairs: [NodePair] = []

@@ -6,6 +6,7 @@ struct FaultPlan {
     private let maximumPause: Int64
     private let electionTimeout: Int64
     private var random: RandomSource
+    private var churn = MemberChurn()
 
     init(profile: SimulationProfile, seed: UInt64) {
         kinds = profile.faults
@@ -41,7 +42,7 @@ struct FaultPlan {
         var choices: [(SimulationProfile.Kinds, weight: UInt64)] = [
             (.crashes, 4), (.partitions, 3), (.clogs, 2), (.transfers, 2), (.pauses, 2), (.diskErrors, 2),
             (.slowDisks, 2), (.rot, 1), (.rotEverywhere, 1), (.drift, 1), (.lostDisks, 1),
-            (.machineFailures, 1), ([], 3),
+            (.machineFailures, 1), (.churn, 6), ([], 3),
         ]
         choices.removeAll { !kinds.isSuperset(of: $0.0) }
         var position = random.next() % choices.reduce(0) { $0 + $1.weight }
@@ -78,6 +79,7 @@ struct FaultPlan {
         case .some(.machineFailures): return [.failMachine(chosen.id)]
         case .some(.drift):
             return [.drift(chosen.id, partsPerMillion: Int(draw(-50_000...50_000)))]
+        case .some(.churn): return churn.next(nodes, &random)
         default:
             var faults: [Fault] = [.cut([])]
             for node in nodes where chance(50) {

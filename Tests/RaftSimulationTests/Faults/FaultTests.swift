@@ -13,6 +13,13 @@ struct FaultTests {
         .slowDisk(2, nanoseconds: 1_000_000...2_500_001), .hangDisk(2, nanoseconds: 2_000_000_000),
         .rot(3, file: "log/0000000000000001.segment", perMille: 17, bit: 7), .drift(1, partsPerMillion: -30_000),
         .loseDisk(2), .failMachine(3),
+        .changeMembers(at: 2, .add(5, address: "simulated:5"), isGuarded: false),
+        .changeMembers(at: 2, .promote(5), isGuarded: true), .changeMembers(at: 2, .demote(1), isGuarded: false),
+        .changeMembers(at: 2, .remove(1), isGuarded: false),
+        .changeMembers(at: 2, .replaceVoters([1, 5], keepingOthers: true), isGuarded: true),
+        .changeMembers(at: 2, .replaceVoters([5], keepingOthers: false), isGuarded: false),
+        .changeMembers(at: 1, .changeAddress(5, to: "moved:5.17"), isGuarded: false),
+        .changeMembers(at: 1, .redirect(to: [1, 2, 3]), isGuarded: false),
     ]
 
     @Test("Every fault is read back as it was written", arguments: faults)
@@ -29,6 +36,7 @@ struct FaultTests {
             "pause 1", "pause 1 for 3", "pause 1 for 3 hours", "pause 1 for 99999999999999 s",
             "rot vote of 1 at 1000 per mille bit 0",
             "rot vote of 1 at 1 per mille bit 8", "slow disk of 1 to 5 ms .. 1 ms", "drift clock of 1 by 1000000 ppm",
+            "ask 1 to add 5", "ask 1 to replace voters by", "ask 1 to replace voters by 1 keeping", "ask to promote 1",
             "fail next read of 1", "heal", "lose power",
         ])
     func nonsense(line: String) {

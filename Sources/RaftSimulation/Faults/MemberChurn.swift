@@ -1,0 +1,57 @@
+internal import Raft
+
+/// Draws what operators ask of the members: sensible things and others, of the leader and of others.
+struct MemberChurn {
+    /// Whose removal was asked for: nobody adds such a node again, since it would come with the data of a removed one.
+    private var usedUp: [NodeID] = []
+
+    mutating func next(_ nodes: [SimulatedNode], _ random: inout RandomSource) -> [Fault] {
+        // Now and then two at once, of two nodes.
+        (0..<(random.next() % 5 == 0 ? 2 : 1)).flatMap { _ in one(nodes, &random) }
+    }
+
+    private mutating func one(_ nodes: [SimulatedNode], _ random: inout RandomSource) -> [Fault] {
+        func pick<Value>(_ values: [Value]) -> Value? {
+            values.isEmpty ? nil : values[Int(random.next() % UInt64(values.count))]
+        }
+        let leader = nodes.filter { $0.role == .leader }.max {
+            ($0.node?.status.currentTerm ?? 0) < ($1.node?.status.currentTerm ?? 0)
+        }
+        guard let asked = random.next() % 4 == 0 ? pick(nodes) : leader ?? pick(nodes),
+            let configuration = (leader ?? asked).node?.status.configuration
+        else { return [] }
+        let isGuarded = random.next() % 4 == 0
+        func ask(_ request: MembershipRequest) -> [Fault] {
+            [.changeMembers(at: asked.id, request, isGuarded: isGuarded)]
+        }
+        let members = configuration.members.map(\.id)
+        let strangers = nodes.map(\.id).filter { !members.contains($0) && !usedUp.contains($0) }
+        switch random.next() % 12 {
+        case 0...2:
+            return pick(strangers).map { ask(.add($0, address: "simulated:\($0)")) } ?? []
+        case 3...5:
+            return pick(configuration.learners).map { ask(.promote($0)) } ?? []
+        case 6:
+            return pick(members).map { ask(.demote($0)) } ?? []
+        case 7:
+            guard configuration.voters.count > 2 || random.next() % 4 == 0, let gone = pick(members) else { return [] }
+            usedUp.append(gone)
+            return ask(.remove(gone))
+        case 8:
+            let voters = members.filter { _ in random.next() % 2 == 0 }
+            guard !voters.isEmpty else { return [] }
+            let isKeeping = random.next() % 2 == 0
+            if !isKeeping { usedUp += members.filter { !voters.contains($0) } }
+            return ask(.replaceVoters(voters, keepingOthers: isKeeping))
+        case 9:
+            let voters =
+                random.next() % 2 == 0
+                ? configuration.voterSets[0] : configuration.voters.filter { _ in random.next() % 2 == 0 }
+            return voters.isEmpty ? [] : ask(.redirect(to: voters))
+        case 10:
+            return pick(members).map { ask(.changeAddress($0, to: "moved:\($0).\(random.next() % 100)")) } ?? []
+        default:
+            return pick(nodes.map(\.id)).map { ask(.promote($0)) } ?? []
+        }
+    }
+}
