@@ -242,7 +242,7 @@ final class SimulatedLink: PeerLink, @unchecked Sendable {
     private func letSlip() {
         guard isOpen, network.profile.letsRepliesSlip else { return }
         late = observer
-        network.scheduler.schedule(after: 5_000_000) { [self] in late = nil }
+        network.scheduler.schedule(after: 100_000_000) { [self] in late = nil }
     }
 
     func closed(_ reason: String, isRemoval: Bool = false) {
