@@ -88,7 +88,7 @@ let package = Package(
             name: "RaftCommand",
             dependencies: [
                 // RaftSimulation for the histories that `raft bench` writes.
-                "Raft", "RaftTransport", "RaftClient", "RaftServer", "RaftKeyValue", "RaftSimulation",
+                "Raft", "RaftStorage", "RaftTransport", "RaftClient", "RaftServer", "RaftKeyValue", "RaftSimulation",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "NIOCore", package: "swift-nio"),

@@ -457,6 +457,141 @@ void   raft__admin__v1__change_membership_response__free_unpacked
   assert(message->base.descriptor == &raft__admin__v1__change_membership_response__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   raft__admin__v1__trigger_snapshot_request__init
+                     (Raft__Admin__V1__TriggerSnapshotRequest         *message)
+{
+  static const Raft__Admin__V1__TriggerSnapshotRequest init_value = RAFT__ADMIN__V1__TRIGGER_SNAPSHOT_REQUEST__INIT;
+  *message = init_value;
+}
+size_t raft__admin__v1__trigger_snapshot_request__get_packed_size
+                     (const Raft__Admin__V1__TriggerSnapshotRequest *message)
+{
+  assert(message->base.descriptor == &raft__admin__v1__trigger_snapshot_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t raft__admin__v1__trigger_snapshot_request__pack
+                     (const Raft__Admin__V1__TriggerSnapshotRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &raft__admin__v1__trigger_snapshot_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t raft__admin__v1__trigger_snapshot_request__pack_to_buffer
+                     (const Raft__Admin__V1__TriggerSnapshotRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &raft__admin__v1__trigger_snapshot_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Raft__Admin__V1__TriggerSnapshotRequest *
+       raft__admin__v1__trigger_snapshot_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Raft__Admin__V1__TriggerSnapshotRequest *)
+     protobuf_c_message_unpack (&raft__admin__v1__trigger_snapshot_request__descriptor,
+                                allocator, len, data);
+}
+void   raft__admin__v1__trigger_snapshot_request__free_unpacked
+                     (Raft__Admin__V1__TriggerSnapshotRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &raft__admin__v1__trigger_snapshot_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   raft__admin__v1__push_snapshot_request__init
+                     (Raft__Admin__V1__PushSnapshotRequest         *message)
+{
+  static const Raft__Admin__V1__PushSnapshotRequest init_value = RAFT__ADMIN__V1__PUSH_SNAPSHOT_REQUEST__INIT;
+  *message = init_value;
+}
+size_t raft__admin__v1__push_snapshot_request__get_packed_size
+                     (const Raft__Admin__V1__PushSnapshotRequest *message)
+{
+  assert(message->base.descriptor == &raft__admin__v1__push_snapshot_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t raft__admin__v1__push_snapshot_request__pack
+                     (const Raft__Admin__V1__PushSnapshotRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &raft__admin__v1__push_snapshot_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t raft__admin__v1__push_snapshot_request__pack_to_buffer
+                     (const Raft__Admin__V1__PushSnapshotRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &raft__admin__v1__push_snapshot_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Raft__Admin__V1__PushSnapshotRequest *
+       raft__admin__v1__push_snapshot_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Raft__Admin__V1__PushSnapshotRequest *)
+     protobuf_c_message_unpack (&raft__admin__v1__push_snapshot_request__descriptor,
+                                allocator, len, data);
+}
+void   raft__admin__v1__push_snapshot_request__free_unpacked
+                     (Raft__Admin__V1__PushSnapshotRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &raft__admin__v1__push_snapshot_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   raft__admin__v1__snapshot_response__init
+                     (Raft__Admin__V1__SnapshotResponse         *message)
+{
+  static const Raft__Admin__V1__SnapshotResponse init_value = RAFT__ADMIN__V1__SNAPSHOT_RESPONSE__INIT;
+  *message = init_value;
+}
+size_t raft__admin__v1__snapshot_response__get_packed_size
+                     (const Raft__Admin__V1__SnapshotResponse *message)
+{
+  assert(message->base.descriptor == &raft__admin__v1__snapshot_response__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t raft__admin__v1__snapshot_response__pack
+                     (const Raft__Admin__V1__SnapshotResponse *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &raft__admin__v1__snapshot_response__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t raft__admin__v1__snapshot_response__pack_to_buffer
+                     (const Raft__Admin__V1__SnapshotResponse *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &raft__admin__v1__snapshot_response__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Raft__Admin__V1__SnapshotResponse *
+       raft__admin__v1__snapshot_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Raft__Admin__V1__SnapshotResponse *)
+     protobuf_c_message_unpack (&raft__admin__v1__snapshot_response__descriptor,
+                                allocator, len, data);
+}
+void   raft__admin__v1__snapshot_response__free_unpacked
+                     (Raft__Admin__V1__SnapshotResponse *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &raft__admin__v1__snapshot_response__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 #define raft__admin__v1__status_request__field_descriptors NULL
 #define raft__admin__v1__status_request__field_indices_by_name NULL
 #define raft__admin__v1__status_request__number_ranges NULL
@@ -1238,5 +1373,151 @@ const ProtobufCMessageDescriptor raft__admin__v1__change_membership_response__de
   raft__admin__v1__change_membership_response__field_indices_by_name,
   0,  raft__admin__v1__change_membership_response__number_ranges,
   (ProtobufCMessageInit) raft__admin__v1__change_membership_response__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+#define raft__admin__v1__trigger_snapshot_request__field_descriptors NULL
+#define raft__admin__v1__trigger_snapshot_request__field_indices_by_name NULL
+#define raft__admin__v1__trigger_snapshot_request__number_ranges NULL
+const ProtobufCMessageDescriptor raft__admin__v1__trigger_snapshot_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "raft.admin.v1.TriggerSnapshotRequest",
+  "TriggerSnapshotRequest",
+  "Raft__Admin__V1__TriggerSnapshotRequest",
+  "raft.admin.v1",
+  sizeof(Raft__Admin__V1__TriggerSnapshotRequest),
+  0,
+  raft__admin__v1__trigger_snapshot_request__field_descriptors,
+  raft__admin__v1__trigger_snapshot_request__field_indices_by_name,
+  0,  raft__admin__v1__trigger_snapshot_request__number_ranges,
+  (ProtobufCMessageInit) raft__admin__v1__trigger_snapshot_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor raft__admin__v1__push_snapshot_request__field_descriptors[1] =
+{
+  {
+    "peer",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Raft__Admin__V1__PushSnapshotRequest, peer),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned raft__admin__v1__push_snapshot_request__field_indices_by_name[] = {
+  0,   /* field[0] = peer */
+};
+static const ProtobufCIntRange raft__admin__v1__push_snapshot_request__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 1 }
+};
+const ProtobufCMessageDescriptor raft__admin__v1__push_snapshot_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "raft.admin.v1.PushSnapshotRequest",
+  "PushSnapshotRequest",
+  "Raft__Admin__V1__PushSnapshotRequest",
+  "raft.admin.v1",
+  sizeof(Raft__Admin__V1__PushSnapshotRequest),
+  1,
+  raft__admin__v1__push_snapshot_request__field_descriptors,
+  raft__admin__v1__push_snapshot_request__field_indices_by_name,
+  1,  raft__admin__v1__push_snapshot_request__number_ranges,
+  (ProtobufCMessageInit) raft__admin__v1__push_snapshot_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor raft__admin__v1__snapshot_response__field_descriptors[5] =
+{
+  {
+    "builder",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_FIXED64,
+    0,   /* quantifier_offset */
+    offsetof(Raft__Admin__V1__SnapshotResponse, builder),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "number",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_FIXED64,
+    0,   /* quantifier_offset */
+    offsetof(Raft__Admin__V1__SnapshotResponse, number),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "last_term",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Raft__Admin__V1__SnapshotResponse, last_term),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "last_index",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Raft__Admin__V1__SnapshotResponse, last_index),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "byte_count",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Raft__Admin__V1__SnapshotResponse, byte_count),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned raft__admin__v1__snapshot_response__field_indices_by_name[] = {
+  0,   /* field[0] = builder */
+  4,   /* field[4] = byte_count */
+  3,   /* field[3] = last_index */
+  2,   /* field[2] = last_term */
+  1,   /* field[1] = number */
+};
+static const ProtobufCIntRange raft__admin__v1__snapshot_response__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 5 }
+};
+const ProtobufCMessageDescriptor raft__admin__v1__snapshot_response__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "raft.admin.v1.SnapshotResponse",
+  "SnapshotResponse",
+  "Raft__Admin__V1__SnapshotResponse",
+  "raft.admin.v1",
+  sizeof(Raft__Admin__V1__SnapshotResponse),
+  5,
+  raft__admin__v1__snapshot_response__field_descriptors,
+  raft__admin__v1__snapshot_response__field_indices_by_name,
+  1,  raft__admin__v1__snapshot_response__number_ranges,
+  (ProtobufCMessageInit) raft__admin__v1__snapshot_response__init,
   NULL,NULL,NULL    /* reserved[123] */
 };

@@ -367,6 +367,96 @@ void   raft__peer__v1__timeout_now_request__free_unpacked
   assert(message->base.descriptor == &raft__peer__v1__timeout_now_request__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   raft__peer__v1__snapshot_request__init
+                     (Raft__Peer__V1__SnapshotRequest         *message)
+{
+  static const Raft__Peer__V1__SnapshotRequest init_value = RAFT__PEER__V1__SNAPSHOT_REQUEST__INIT;
+  *message = init_value;
+}
+size_t raft__peer__v1__snapshot_request__get_packed_size
+                     (const Raft__Peer__V1__SnapshotRequest *message)
+{
+  assert(message->base.descriptor == &raft__peer__v1__snapshot_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t raft__peer__v1__snapshot_request__pack
+                     (const Raft__Peer__V1__SnapshotRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &raft__peer__v1__snapshot_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t raft__peer__v1__snapshot_request__pack_to_buffer
+                     (const Raft__Peer__V1__SnapshotRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &raft__peer__v1__snapshot_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Raft__Peer__V1__SnapshotRequest *
+       raft__peer__v1__snapshot_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Raft__Peer__V1__SnapshotRequest *)
+     protobuf_c_message_unpack (&raft__peer__v1__snapshot_request__descriptor,
+                                allocator, len, data);
+}
+void   raft__peer__v1__snapshot_request__free_unpacked
+                     (Raft__Peer__V1__SnapshotRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &raft__peer__v1__snapshot_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   raft__peer__v1__snapshot_reply__init
+                     (Raft__Peer__V1__SnapshotReply         *message)
+{
+  static const Raft__Peer__V1__SnapshotReply init_value = RAFT__PEER__V1__SNAPSHOT_REPLY__INIT;
+  *message = init_value;
+}
+size_t raft__peer__v1__snapshot_reply__get_packed_size
+                     (const Raft__Peer__V1__SnapshotReply *message)
+{
+  assert(message->base.descriptor == &raft__peer__v1__snapshot_reply__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t raft__peer__v1__snapshot_reply__pack
+                     (const Raft__Peer__V1__SnapshotReply *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &raft__peer__v1__snapshot_reply__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t raft__peer__v1__snapshot_reply__pack_to_buffer
+                     (const Raft__Peer__V1__SnapshotReply *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &raft__peer__v1__snapshot_reply__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Raft__Peer__V1__SnapshotReply *
+       raft__peer__v1__snapshot_reply__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Raft__Peer__V1__SnapshotReply *)
+     protobuf_c_message_unpack (&raft__peer__v1__snapshot_reply__descriptor,
+                                allocator, len, data);
+}
+void   raft__peer__v1__snapshot_reply__free_unpacked
+                     (Raft__Peer__V1__SnapshotReply *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &raft__peer__v1__snapshot_reply__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 void   raft__peer__v1__peer_request__init
                      (Raft__Peer__V1__PeerRequest         *message)
 {
@@ -1255,7 +1345,213 @@ const ProtobufCMessageDescriptor raft__peer__v1__timeout_now_request__descriptor
   (ProtobufCMessageInit) raft__peer__v1__timeout_now_request__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor raft__peer__v1__peer_request__field_descriptors[5] =
+static const ProtobufCFieldDescriptor raft__peer__v1__snapshot_request__field_descriptors[6] =
+{
+  {
+    "term",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Raft__Peer__V1__SnapshotRequest, term),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "leader",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Raft__Peer__V1__SnapshotRequest, leader),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "stream",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_FIXED64,
+    0,   /* quantifier_offset */
+    offsetof(Raft__Peer__V1__SnapshotRequest, stream),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "manifest",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Raft__Peer__V1__SnapshotRequest, manifest),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "offset",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Raft__Peer__V1__SnapshotRequest, offset),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "checksum",
+    6,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_FIXED32,
+    0,   /* quantifier_offset */
+    offsetof(Raft__Peer__V1__SnapshotRequest, checksum),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned raft__peer__v1__snapshot_request__field_indices_by_name[] = {
+  5,   /* field[5] = checksum */
+  1,   /* field[1] = leader */
+  3,   /* field[3] = manifest */
+  4,   /* field[4] = offset */
+  2,   /* field[2] = stream */
+  0,   /* field[0] = term */
+};
+static const ProtobufCIntRange raft__peer__v1__snapshot_request__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 6 }
+};
+const ProtobufCMessageDescriptor raft__peer__v1__snapshot_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "raft.peer.v1.SnapshotRequest",
+  "SnapshotRequest",
+  "Raft__Peer__V1__SnapshotRequest",
+  "raft.peer.v1",
+  sizeof(Raft__Peer__V1__SnapshotRequest),
+  6,
+  raft__peer__v1__snapshot_request__field_descriptors,
+  raft__peer__v1__snapshot_request__field_indices_by_name,
+  1,  raft__peer__v1__snapshot_request__number_ranges,
+  (ProtobufCMessageInit) raft__peer__v1__snapshot_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor raft__peer__v1__snapshot_reply__field_descriptors[6] =
+{
+  {
+    "term",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Raft__Peer__V1__SnapshotReply, term),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "stream",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_FIXED64,
+    0,   /* quantifier_offset */
+    offsetof(Raft__Peer__V1__SnapshotReply, stream),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "builder",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_FIXED64,
+    0,   /* quantifier_offset */
+    offsetof(Raft__Peer__V1__SnapshotReply, builder),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "number",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_FIXED64,
+    0,   /* quantifier_offset */
+    offsetof(Raft__Peer__V1__SnapshotReply, number),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "outcome",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_ENUM,
+    0,   /* quantifier_offset */
+    offsetof(Raft__Peer__V1__SnapshotReply, outcome),
+    &raft__peer__v1__snapshot_outcome__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "position",
+    6,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Raft__Peer__V1__SnapshotReply, position),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned raft__peer__v1__snapshot_reply__field_indices_by_name[] = {
+  2,   /* field[2] = builder */
+  3,   /* field[3] = number */
+  4,   /* field[4] = outcome */
+  5,   /* field[5] = position */
+  1,   /* field[1] = stream */
+  0,   /* field[0] = term */
+};
+static const ProtobufCIntRange raft__peer__v1__snapshot_reply__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 6 }
+};
+const ProtobufCMessageDescriptor raft__peer__v1__snapshot_reply__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "raft.peer.v1.SnapshotReply",
+  "SnapshotReply",
+  "Raft__Peer__V1__SnapshotReply",
+  "raft.peer.v1",
+  sizeof(Raft__Peer__V1__SnapshotReply),
+  6,
+  raft__peer__v1__snapshot_reply__field_descriptors,
+  raft__peer__v1__snapshot_reply__field_indices_by_name,
+  1,  raft__peer__v1__snapshot_reply__number_ranges,
+  (ProtobufCMessageInit) raft__peer__v1__snapshot_reply__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor raft__peer__v1__peer_request__field_descriptors[6] =
 {
   {
     "vote",
@@ -1306,6 +1602,18 @@ static const ProtobufCFieldDescriptor raft__peer__v1__peer_request__field_descri
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
   {
+    "snapshot",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Raft__Peer__V1__PeerRequest, body_case),
+    offsetof(Raft__Peer__V1__PeerRequest, snapshot),
+    &raft__peer__v1__snapshot_request__descriptor,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
     "entries",
     15,
     PROTOBUF_C_LABEL_NONE,
@@ -1320,16 +1628,17 @@ static const ProtobufCFieldDescriptor raft__peer__v1__peer_request__field_descri
 };
 static const unsigned raft__peer__v1__peer_request__field_indices_by_name[] = {
   1,   /* field[1] = append */
-  4,   /* field[4] = entries */
+  5,   /* field[5] = entries */
   2,   /* field[2] = heartbeat */
+  4,   /* field[4] = snapshot */
   3,   /* field[3] = timeout_now */
   0,   /* field[0] = vote */
 };
 static const ProtobufCIntRange raft__peer__v1__peer_request__number_ranges[2 + 1] =
 {
   { 1, 0 },
-  { 15, 4 },
-  { 0, 5 }
+  { 15, 5 },
+  { 0, 6 }
 };
 const ProtobufCMessageDescriptor raft__peer__v1__peer_request__descriptor =
 {
@@ -1339,14 +1648,14 @@ const ProtobufCMessageDescriptor raft__peer__v1__peer_request__descriptor =
   "Raft__Peer__V1__PeerRequest",
   "raft.peer.v1",
   sizeof(Raft__Peer__V1__PeerRequest),
-  5,
+  6,
   raft__peer__v1__peer_request__field_descriptors,
   raft__peer__v1__peer_request__field_indices_by_name,
   2,  raft__peer__v1__peer_request__number_ranges,
   (ProtobufCMessageInit) raft__peer__v1__peer_request__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor raft__peer__v1__peer_reply__field_descriptors[3] =
+static const ProtobufCFieldDescriptor raft__peer__v1__peer_reply__field_descriptors[4] =
 {
   {
     "vote",
@@ -1384,16 +1693,29 @@ static const ProtobufCFieldDescriptor raft__peer__v1__peer_reply__field_descript
     0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "snapshot",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Raft__Peer__V1__PeerReply, body_case),
+    offsetof(Raft__Peer__V1__PeerReply, snapshot),
+    &raft__peer__v1__snapshot_reply__descriptor,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned raft__peer__v1__peer_reply__field_indices_by_name[] = {
   1,   /* field[1] = append */
   2,   /* field[2] = heartbeat */
+  3,   /* field[3] = snapshot */
   0,   /* field[0] = vote */
 };
 static const ProtobufCIntRange raft__peer__v1__peer_reply__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 3 }
+  { 0, 4 }
 };
 const ProtobufCMessageDescriptor raft__peer__v1__peer_reply__descriptor =
 {
@@ -1403,7 +1725,7 @@ const ProtobufCMessageDescriptor raft__peer__v1__peer_reply__descriptor =
   "Raft__Peer__V1__PeerReply",
   "raft.peer.v1",
   sizeof(Raft__Peer__V1__PeerReply),
-  3,
+  4,
   raft__peer__v1__peer_reply__field_descriptors,
   raft__peer__v1__peer_reply__field_indices_by_name,
   1,  raft__peer__v1__peer_reply__number_ranges,
@@ -1466,5 +1788,37 @@ const ProtobufCEnumDescriptor raft__peer__v1__append_outcome__descriptor =
   raft__peer__v1__append_outcome__enum_values_by_name,
   1,
   raft__peer__v1__append_outcome__value_ranges,
+  NULL,NULL,NULL,NULL   /* reserved[1234] */
+};
+static const ProtobufCEnumValue raft__peer__v1__snapshot_outcome__enum_values_by_number[4] =
+{
+  { "SNAPSHOT_REJECTED", "RAFT__PEER__V1__SNAPSHOT_OUTCOME__SNAPSHOT_REJECTED", 0 },
+  { "SNAPSHOT_RECEIVED", "RAFT__PEER__V1__SNAPSHOT_OUTCOME__SNAPSHOT_RECEIVED", 1 },
+  { "SNAPSHOT_INSTALLED", "RAFT__PEER__V1__SNAPSHOT_OUTCOME__SNAPSHOT_INSTALLED", 2 },
+  { "SNAPSHOT_UNABLE", "RAFT__PEER__V1__SNAPSHOT_OUTCOME__SNAPSHOT_UNABLE", 3 },
+};
+static const ProtobufCIntRange raft__peer__v1__snapshot_outcome__value_ranges[] = {
+{0, 0},{0, 4}
+};
+static const ProtobufCEnumValueIndex raft__peer__v1__snapshot_outcome__enum_values_by_name[4] =
+{
+  { "SNAPSHOT_INSTALLED", 2 },
+  { "SNAPSHOT_RECEIVED", 1 },
+  { "SNAPSHOT_REJECTED", 0 },
+  { "SNAPSHOT_UNABLE", 3 },
+};
+const ProtobufCEnumDescriptor raft__peer__v1__snapshot_outcome__descriptor =
+{
+  PROTOBUF_C__ENUM_DESCRIPTOR_MAGIC,
+  "raft.peer.v1.SnapshotOutcome",
+  "SnapshotOutcome",
+  "Raft__Peer__V1__SnapshotOutcome",
+  "raft.peer.v1",
+  4,
+  raft__peer__v1__snapshot_outcome__enum_values_by_number,
+  4,
+  raft__peer__v1__snapshot_outcome__enum_values_by_name,
+  1,
+  raft__peer__v1__snapshot_outcome__value_ranges,
   NULL,NULL,NULL,NULL   /* reserved[1234] */
 };

@@ -34,6 +34,21 @@ public struct Configuration: Sendable {
     /// Set by simulations only.
     package var probe: (any Probe)?
 
+    /// When a snapshot is built, for state machines that make them. ``RaftNode/triggerSnapshot()`` works with any.
+    public var snapshotPolicy = SnapshotPolicy()
+    /// How much of the log is kept behind the newest snapshot, for peers that are a little behind: at most so many
+    /// entries, and at most about so many bytes. 0 of either keeps none.
+    public var maximumKeptEntries = 10_000
+    public var maximumKeptBytes = 32 << 20
+    /// How many bytes of the log are kept for a peer while a snapshot is on its way to it. A slower one gets a newer
+    /// snapshot.
+    public var maximumHeldBytes = 1 << 30
+    /// How many bytes of state one message carries, how many such messages may be on their way to one peer without an
+    /// answer, and how many bytes a second all of them may have; nil for as many as the way takes.
+    public var snapshotPieceBytes = 256 << 10
+    public var maximumInflightSnapshotPieces = 8
+    public var maximumSnapshotBytesPerSecond: Int?
+
     public init(id: NodeID, cluster: String = "raft") {
         self.id = id
         self.cluster = cluster
@@ -62,6 +77,11 @@ public struct Configuration: Sendable {
             ("maximumInflightAppends", maximumInflightAppends), ("maximumInflightBytes", maximumInflightBytes),
             ("maximumWaitingCalls", maximumWaitingCalls), ("maximumUncommittedBytes", maximumUncommittedBytes),
             ("maximumApplyBytes", maximumApplyBytes), ("maximumReplicationLag", maximumReplicationLag),
+            ("snapshotPieceBytes", snapshotPieceBytes),
+            ("maximumInflightSnapshotPieces", maximumInflightSnapshotPieces),
+            ("maximumSnapshotBytesPerSecond", maximumSnapshotBytesPerSecond ?? 1),
+            ("snapshotPolicy.entryCount", snapshotPolicy.entryCount ?? 1),
+            ("snapshotPolicy.logBytes", snapshotPolicy.logBytes ?? 1),
         ] where value <= 0 {
             throw refuse("\(name) is \(value); it must be above zero")
         }
@@ -70,6 +90,20 @@ public struct Configuration: Sendable {
             ("maximumCommandBytes", maximumCommandBytes), ("maximumAppendBytes", maximumAppendBytes),
         ] where value > 31 << 17 {
             throw refuse("\(name) is \(value); at most \(31 << 17) (3.875 MiB) fit in one message")
+        }
+        guard snapshotPieceBytes <= 3 << 20 else {
+            throw refuse(
+                "snapshotPieceBytes is \(snapshotPieceBytes); at most \(3 << 20) (3 MiB) fit in one message beside a list of members"
+            )
+        }
+        for (name, value) in [
+            ("maximumKeptEntries", maximumKeptEntries), ("maximumKeptBytes", maximumKeptBytes),
+            ("maximumHeldBytes", maximumHeldBytes),
+        ] where value < 0 {
+            throw refuse("\(name) is \(value); 0 keeps nothing")
+        }
+        guard snapshotPolicy.interval.map({ $0 > .zero }) ?? true else {
+            throw refuse("snapshotPolicy.interval is not above zero; nil builds none for the time alone")
         }
         guard maximumTailBytes >= 0 else { throw refuse("maximumTailBytes is \(maximumTailBytes)") }
         guard minimumBackoff > .zero, maximumBackoff >= minimumBackoff else {

@@ -20,6 +20,10 @@ public struct NodeStatus: Sendable {
     public var durableIndex: LogIndex
     public var commitIndex: LogIndex
     public var lastApplied: LogIndex
+    /// The newest durable snapshot; nil when there is none.
+    public var snapshot: SnapshotStatus?
+    /// Everything through this entry was purged from the log.
+    public var purged: LogIndex = 0
     /// The configuration in force; nil on a node that belongs to no cluster yet.
     public var configuration: ClusterConfiguration?
     /// The entry that holds it: what a guarded change of the membership names.
@@ -42,6 +46,8 @@ public struct NodeStatus: Sendable {
         durableIndex = baton.durableIndex
         commitIndex = baton.commitIndex
         lastApplied = baton.lastApplied
+        snapshot = baton.snapshots.newest.map(SnapshotStatus.init)
+        purged = baton.log.purged.index
         configuration = baton.membership.current
         configurationID = baton.membership.currentID
         isRemoved = baton.isRemoved
@@ -73,6 +79,20 @@ extension NodeStatus: CustomStringConvertible {
     }
 }
 
+/// A durable snapshot. Never one that is being built or received.
+public struct SnapshotStatus: Sendable, Hashable {
+    public var id: SnapshotID
+    /// The last entry whose effect it shows.
+    public var last: LogID
+    public var byteCount: UInt64
+
+    init(_ manifest: SnapshotManifest) {
+        id = manifest.id
+        last = manifest.last
+        byteCount = manifest.byteCount
+    }
+}
+
 /// What a leader knows of one other member.
 public struct PeerStatus: Sendable, Hashable {
     public var id: NodeID
@@ -84,6 +104,8 @@ public struct PeerStatus: Sendable, Hashable {
     public var inflightCount: Int
     /// Where the logs agree is not known yet: appends go one at a time.
     public var isProbing: Bool
+    /// It is being sent a snapshot, since what it needs next was purged.
+    public var isReceivingSnapshot: Bool
     /// Whether a stream to it stands.
     public var isReachable: Bool
     /// Why it is not reachable; nil while it is.
@@ -97,6 +119,7 @@ public struct PeerStatus: Sendable, Hashable {
         nextIndex = progress.nextIndex
         inflightCount = progress.inflight.count
         isProbing = progress.state == .probe
+        isReceivingSnapshot = if case .snapshot = progress.state { true } else { false }
         isReachable = progress.stream != nil
         lastFailure = progress.lastFailure
         sinceHeard = now - progress.heardAt

@@ -48,6 +48,8 @@ public struct RaftError: Error, Sendable, CustomStringConvertible {
         public static let emptyMembership = Code("emptyMembership")
         /// The learner holds too little of the log to be given a vote. Nothing happened.
         public static let learnerLags = Code("learnerLags")
+        /// A snapshot could not be built or sent. The log is kept.
+        public static let snapshotFailed = Code("snapshotFailed")
         /// What is on disk is not what was written.
         public static let corrupt = Code("corrupt")
         /// A data directory that is not this node's, or is in use.

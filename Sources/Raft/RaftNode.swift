@@ -23,12 +23,15 @@ public final class RaftNode<Machine: StateMachine>: Sendable {
     ///   - loops: where the node's work happens.
     ///   - bootstrap: on an initial member of a new cluster, its configuration: the same on each of them. On a node
     ///     that was bootstrapped before it must be the same again, or nil. Nil on a node that joins.
+    ///   - snapshots: where snapshots are kept, as durable as the log. With nil, or a machine that makes none, the log
+    ///     grows for ever.
     ///   - peers: which life of each other member was met. As durable as the log.
     ///   - seed: of the node's random numbers: different on each node.
     /// - Throws: ``RaftError/Code/invalidConfiguration``.
     public init(
         configuration: Configuration, machine: sending Machine, store: any LogStore, transport: any Transport,
-        loops: NodeLoops, bootstrap: ClusterConfiguration? = nil, peers: any PeerMemory = MemoryPeerMemory(),
+        loops: NodeLoops, bootstrap: ClusterConfiguration? = nil, snapshots: (any SnapshotStore)? = nil,
+        peers: any PeerMemory = MemoryPeerMemory(),
         seed: UInt64 = .random(in: .min ... .max),
         logger: Logger = Logger(label: "raft")
     ) throws(RaftError) {
@@ -39,11 +42,12 @@ public final class RaftNode<Machine: StateMachine>: Sendable {
         let reader = LogReader(store: store, loop: loops.reads)
         let applier = Applier<Machine>(
             machine: machine, loop: Machine.execution == .inline ? loops.loop : loops.apply, node: mailbox,
-            reader: reader, maximumBytes: configuration.maximumApplyBytes)
+            reader: reader, maximumBytes: configuration.maximumApplyBytes,
+            builder: snapshots.map { SnapshotBuilder(store: $0, builds: loops.builds, reads: loops.reads) })
         self.applier = applier
         supervisor = Supervisor(
             settings: configuration, loops: loops, store: store, transport: transport, mailbox: mailbox,
-            applier: applier, reader: reader, peers: peers, seed: seed, logger: logger)
+            applier: applier, reader: reader, peers: peers, snapshots: snapshots, seed: seed, logger: logger)
         port = supervisor.port
     }
 
@@ -174,6 +178,44 @@ public final class RaftNode<Machine: StateMachine>: Sendable {
     ) {
         let ticket = CompletionTicket(completion)
         offer(.transfer(to: target, ticket), ticket)
+    }
+
+    /// Builds a snapshot of everything applied here, and returns once it is durable; at once if there is one already.
+    /// Reads, writes and applying go on meanwhile. Any node can, whatever its role.
+    ///
+    /// - Throws: ``RaftError/Code/snapshotFailed``, ``RaftError/Code/stopped``.
+    @discardableResult
+    public func triggerSnapshot() async throws(RaftError) -> SnapshotManifest {
+        try await waiting { done in self.triggerSnapshot(completion: done) }
+    }
+
+    /// As ``triggerSnapshot()``, without a task.
+    public func triggerSnapshot(completion: @escaping @Sendable (Result<SnapshotManifest, RaftError>) -> Void) {
+        let ticket = SnapshotTicket(completion)
+        offer(.triggerSnapshot(ticket), ticket)
+    }
+
+    /// Lets the leader send a snapshot that includes everything applied to `peer`, or to every other member, and
+    /// returns once each has it, or has said that it is past it.
+    ///
+    /// - Throws: ``RaftError/Code/notLeader``, also when leadership is lost meanwhile;
+    ///   ``RaftError/Code/snapshotFailed``, ``RaftError/Code/stopped``, ``RaftError/Code/cancelled``.
+    @discardableResult
+    public func pushSnapshot(to peer: NodeID? = nil) async throws(RaftError) -> SnapshotManifest {
+        let slot = TicketSlot()
+        return try await waiting(slot) { done in
+            let ticket = SnapshotTicket(done)
+            self.offer(.pushSnapshot(to: peer, ticket), ticket)
+            slot.set(ticket)
+        }
+    }
+
+    /// As ``pushSnapshot(to:)``, without a task.
+    public func pushSnapshot(
+        to peer: NodeID? = nil, completion: @escaping @Sendable (Result<SnapshotManifest, RaftError>) -> Void
+    ) {
+        let ticket = SnapshotTicket(completion)
+        offer(.pushSnapshot(to: peer, ticket), ticket)
     }
 
     /// Stops the node: passes leadership on if it can within an election timeout, answers every waiting caller, closes

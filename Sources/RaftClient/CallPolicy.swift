@@ -44,8 +44,9 @@ enum CallPolicy {
             if let address = detail?.leader?.address, address != endpoint { return .follow(address) }
             return .elsewhere
         case "overloaded", "changeInProgress", "notCommittedInTerm": return .later
-        // What the leader says of the members is so everywhere.
-        case "notInProgress", "membershipChanged", "notALearner", "notAVoter", "emptyMembership", "learnerLags":
+        // What the leader says of the members is so everywhere, and nobody else can send its snapshots.
+        case "notInProgress", "membershipChanged", "notALearner", "notAVoter", "emptyMembership", "learnerLags",
+            "snapshotFailed":
             return .give(up: RaftClientError(.refused, text))
         default: break
         }

@@ -122,13 +122,42 @@ public final class KeyValueClient: Sendable {
 
     /// Asks one node, and only it, what it knows of itself. Needs no leader.
     public func status(of endpoint: String, timeout: Duration? = nil) async throws(RaftClientError) -> MemberStatus {
+        try await ask(endpoint, ClientMethods.status, StatusRequest().encoded(), timeout) {
+            bytes throws(RPCStatus) in try MemberStatus(decoding: bytes)
+        }
+    }
+
+    /// Lets one node build a snapshot of what it has applied, whatever its role; returns once that is durable. Needs a
+    /// certificate of role `admin`.
+    public func triggerSnapshot(
+        of endpoint: String, timeout: Duration? = nil
+    ) async throws(RaftClientError) -> SnapshotSummary {
+        try await ask(endpoint, ClientMethods.triggerSnapshot, TriggerSnapshotRequest().encoded(), timeout) {
+            bytes throws(RPCStatus) in try SnapshotSummary(decoding: bytes)
+        }
+    }
+
+    /// Lets the leader send a snapshot with everything applied to `peer`, or to every other member; returns once each
+    /// has it or is past it. Needs a certificate of role `admin`. Harmless to repeat.
+    public func pushSnapshot(
+        to peer: NodeID? = nil, timeout: Duration? = nil
+    ) async throws(RaftClientError) -> SnapshotSummary {
+        try await call(ClientMethods.pushSnapshot, PushSnapshotRequest(peer: peer).encoded(), isRead: true, timeout) {
+            bytes throws(RPCStatus) in try SnapshotSummary(decoding: bytes)
+        }
+    }
+
+    /// Asks one node, once.
+    private func ask<Response>(
+        _ endpoint: String, _ method: Method, _ request: [UInt8], _ timeout: Duration?,
+        decode: (_ bytes: [UInt8]) throws(RPCStatus) -> Response
+    ) async throws(RaftClientError) -> Response {
         let deadline = clock.now + (timeout ?? options.timeout)
         do throws(RPCStatus) {
             let channel = try await pool.channel(
-                to: endpoint, purpose: .admin, timeout: min(timeout ?? options.timeout, options.connectTimeout))
+                to: endpoint, purpose: method.purpose, timeout: min(timeout ?? options.timeout, options.connectTimeout))
             let left = max(deadline - clock.now, .milliseconds(1))
-            let bytes = try await channel.call(ClientMethods.status, StatusRequest().encoded(), timeout: left)
-            return try MemberStatus(decoding: bytes)
+            return try decode(try await channel.call(method, request, timeout: left))
         } catch {
             let isRefused = error.code == .permissionDenied || error.code == .unauthenticated
             throw RaftClientError(isRefused ? .notAuthorized : .unavailable, error.message(from: endpoint))

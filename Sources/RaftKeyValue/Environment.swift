@@ -21,6 +21,8 @@ final class Environment {
     /// One read transaction for all reads between two writes: renewing it costs less than beginning one.
     private var reader: OpaquePointer?
     private var isReaderLive = false
+    /// What a snapshot is being made from.
+    private weak var view: StateView?
 
     fileprivate static let appliedKey = Array("applied".utf8)
     private static let revisionBytes = 8
@@ -71,6 +73,7 @@ final class Environment {
     }
 
     deinit {
+        view?.end()
         if let reader { mdb_txn_abort(reader) }
         mdb_env_close(environment)
     }
@@ -130,6 +133,7 @@ final class Environment {
         }
         if let reader { mdb_txn_abort(reader) }
         reader = nil
+        view?.end()
         try Self.allocate(environment, larger)
         try Self.check(mdb_env_set_mapsize(environment, larger), "grow the map to \(larger) bytes")
         mapBytes = larger
@@ -198,6 +202,17 @@ final class Environment {
         }
     }
 
+    /// The values as they are now, for a snapshot. One at a time: an earlier view ends.
+    func makeView() throws -> StateView {
+        view?.end()
+        var transaction: OpaquePointer?
+        try Self.check(
+            mdb_txn_begin(environment, nil, UInt32(MDB_RDONLY), &transaction), "begin a read transaction")
+        let made = StateView(transaction!, values: values)
+        view = made
+        return made
+    }
+
     private func renewReader() throws -> OpaquePointer {
         if let reader {
             if !isReaderLive { try Self.check(mdb_txn_renew(reader), "renew the read transaction") }
@@ -233,7 +248,7 @@ final class Environment {
     }
 
     /// A stored value is its revision, 8 bytes little-endian, and then its bytes.
-    private static func stored(_ data: MDB_val) throws -> (revision: UInt64, value: UnsafeRawBufferPointer) {
+    static func stored(_ data: MDB_val) throws -> (revision: UInt64, value: UnsafeRawBufferPointer) {
         guard data.mv_size >= revisionBytes else {
             throw RaftError(.corrupt, "key-value state: a stored value of \(data.mv_size) bytes")
         }
@@ -244,7 +259,7 @@ final class Environment {
         )
     }
 
-    fileprivate static func check(_ code: Int32, _ action: String) throws {
+    static func check(_ code: Int32, _ action: String) throws {
         if code == 0 { return }
         if code == MDB_MAP_FULL { throw MapFull() }
         if [MDB_INVALID, MDB_CORRUPTED, MDB_VERSION_MISMATCH, MDB_PAGE_NOTFOUND].contains(code) {
@@ -303,13 +318,13 @@ extension Environment.Writer {
 
 extension MDB_val {
     /// LMDB only reads through the pointer of a key.
-    fileprivate init(_ bytes: UnsafeRawBufferPointer) {
+    init(_ bytes: UnsafeRawBufferPointer) {
         self.init(mv_size: bytes.count, mv_data: UnsafeMutableRawPointer(mutating: bytes.baseAddress))
     }
 }
 
 extension UnsafeRawBufferPointer {
-    fileprivate init(_ value: MDB_val) {
+    init(_ value: MDB_val) {
         self.init(start: value.mv_data, count: value.mv_size)
     }
 }

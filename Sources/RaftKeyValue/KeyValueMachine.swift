@@ -8,10 +8,10 @@ public import Raft
     internal import Darwin
 #endif
 
-/// The key-value state of one node, on LMDB: a cache of the log.
+/// The key-value state of one node, on LMDB: a cache of the newest snapshot and the log behind it.
 ///
 /// Commits are not synced. The state survives a clean end and the death of the process; after the death of the machine
-/// it is thrown away and built again from the log (see ``CleanMark``). `lastApplied` is written in the same transaction
+/// it is thrown away and built again from those (see ``CleanMark``). `lastApplied` is written in the same transaction
 /// as the values, so a command is never applied twice and never skipped.
 ///
 /// Belongs to one thread at a time, like every state machine; reads are calls of ``get(_:)`` and
@@ -155,6 +155,60 @@ public final class KeyValueMachine: StateMachine {
             try writer.put(key, value, revision: revision)
             return .done(revision: revision, previous: found?.revision)
         }
+    }
+
+    // MARK: Snapshots
+
+    public static let makesSnapshots = true
+    /// How much a snapshot reads, and how much a restore writes, at once.
+    private static let pieceBytes = 1 << 20
+
+    /// Reads the values as they are now, in a transaction of its own.
+    public func snapshot() throws -> StateSnapshot {
+        let view = try opened().makeView()
+        return StateSnapshot { write in
+            defer { view.end() }
+            try write(KeyValueRecord.header[...])
+            var last: [UInt8]?
+            while let piece = try view.records(after: last, maximumBytes: Self.pieceBytes) {
+                try write(piece.bytes[...])
+                last = piece.last
+            }
+        }
+    }
+
+    /// Puts a snapshot's values in place of the state. Until all of them are there the state has no mark, so what a
+    /// crash leaves of it is thrown away.
+    public func restore(_ contents: inout SnapshotContents, through last: LogID) throws {
+        lastApplied = nil
+        environment = nil
+        try removeFiles()
+        try CleanMark.syncDirectory(directory)
+        let fresh = try Environment(
+            directory: directory, initialMapBytes: initialMapBytes, maximumMapBytes: maximumMapBytes)
+        var bytes = try contents.next() ?? []
+        guard bytes.starts(with: KeyValueRecord.header) else {
+            throw RaftError(
+                .corrupt, "the snapshot does not begin as key-value state does; is it of another state machine?")
+        }
+        bytes.removeFirst(KeyValueRecord.header.count)
+        while true {
+            // Not yet written: a write may be begun anew on a larger map.
+            var records: [(key: [UInt8], value: [UInt8], revision: UInt64)] = []
+            try KeyValueRecord.takeAll(from: &bytes) { records.append(($0, $1, $2)) }
+            try fresh.write { writer in
+                for record in records { try writer.put(record.key, record.value, revision: record.revision) }
+            }
+            guard let more = try contents.next() else { break }
+            bytes += more
+        }
+        guard bytes.isEmpty else {
+            throw RaftError(.corrupt, "key-value snapshot: \(bytes.count) bytes at its end are no key")
+        }
+        try fresh.write { try $0.setApplied(last) }
+        try mark.write(.open)
+        environment = fresh
+        lastApplied = last
     }
 
     /// Syncs the state and marks it clean, so that the next start finds it even if the machine was off in between.

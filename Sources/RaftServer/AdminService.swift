@@ -32,7 +32,34 @@ struct AdminService: Sendable {
                 call.fail(error)
             }
         }
+        table.register(ClientMethods.triggerSnapshot) { call in
+            do throws(RPCStatus) {
+                _ = try TriggerSnapshotRequest(decoding: call.request)
+                node.triggerSnapshot { Self.answer(call, $0) }
+            } catch {
+                call.fail(error)
+            }
+        }
+        table.register(ClientMethods.pushSnapshot) { call in
+            do throws(RPCStatus) {
+                let request = try PushSnapshotRequest(decoding: call.request)
+                node.pushSnapshot(to: request.peer) { Self.answer(call, $0) }
+            } catch {
+                call.fail(error)
+            }
+        }
         server.serve(.admin, table)
+    }
+}
+
+extension AdminService {
+    private static func answer(_ call: ServerCall, _ result: Result<SnapshotManifest, RaftError>) {
+        switch result {
+        case .success(let manifest):
+            call.respond(
+                SnapshotSummary(id: manifest.id, last: manifest.last, byteCount: manifest.byteCount).encoded())
+        case .failure(let error): call.fail(RPCStatus(error))
+        }
     }
 }
 
@@ -42,8 +69,7 @@ extension MemberStatus {
         self.init(
             id: status.id, cluster: status.cluster, role: status.role.rawValue, term: status.currentTerm,
             leader: status.leader, last: status.last, commit: status.commitIndex, applied: status.lastApplied,
-            // No snapshots are made yet.
-            snapshot: .zero,
+            snapshot: status.snapshot?.last.index ?? .zero,
             members: configuration?.members.map { member in
                 Member(
                     id: member.id, address: member.address, isVoter: configuration?.isVoter(member.id) ?? false,

@@ -93,7 +93,10 @@ public final class NodeService: Sendable {
             let machine: KeyValueMachine
             do {
                 recovered = try log.open()
-                try StartupChecks.members(configuration.members, recovered.configurations, configuration.data)
+                let snapshot = try SnapshotDirectory.inspect(configuration.data, verifies: false)
+                    .lazy.compactMap { try? $0.manifest.get() }.first
+                try StartupChecks.members(
+                    configuration.members, recovered.configurations, configuration.data, snapshot: snapshot)
                 machine = try KeyValueMachine(directory: configuration.data + "/state")
                 try machine.discard(ifAbove: recovered.last)
             } catch {
@@ -115,7 +118,7 @@ public final class NodeService: Sendable {
                 configuration: settings, machine: machine, store: OpenedLog(log, recovered),
                 transport: TLSTransport(server: server, tls: tls, loop: loop), loops: loops,
                 bootstrap: isNew && configuration.firstStart == .bootstrap ? configuration.members : nil,
-                peers: try directory.peers(),
+                snapshots: SnapshotDirectory(directory: directory), peers: try directory.peers(),
                 logger: logger)
             ClientService(node: node, maximumValueBytes: configuration.maximumValueBytes).offer(on: server)
             AdminService(node: node).offer(on: server)

@@ -43,13 +43,19 @@ enum StartupChecks {
 
     /// - Throws: when a member list was given that is neither the one the cluster began with nor the newest one here.
     static func members(
-        _ given: ClusterConfiguration?, _ stored: [(id: LogID, payload: [UInt8])], _ path: String
+        _ given: ClusterConfiguration?, _ stored: [(id: LogID, payload: [UInt8])], _ path: String,
+        snapshot: SnapshotManifest? = nil
     ) throws(RaftError) {
-        guard let given, let last = stored.last, let first = stored.first else { return }
-        let newest = try ClusterConfiguration(decoding: last.payload)
+        guard let given else { return }
+        let inLog = try stored.last.map { last throws(RaftError) in try ClusterConfiguration(decoding: last.payload) }
+        guard let newest = inLog ?? snapshot?.configuration else { return }
         if given.hasSameMembers(as: newest) { return }
-        let oldest = try ClusterConfiguration(decoding: first.payload)
-        if given.hasSameMembers(as: oldest) { return }
+        if let first = stored.first, first.id.index == 1 {
+            if given.hasSameMembers(as: try ClusterConfiguration(decoding: first.payload)) { return }
+        } else if given.bootstrapMark == snapshot?.bootstrap {
+            // The first entry was purged; the snapshot has its mark.
+            return
+        }
         func list(_ configuration: ClusterConfiguration) -> String {
             configuration.members.map { "\($0.id)=\($0.address)" }.joined(separator: ",")
         }

@@ -59,6 +59,7 @@ public final class Simulation {
             let setting = SimulatedNode.Setting(
                 configuration: own, members: ids.contains(id) ? members : nil, segmentBytes: profile.segmentBytes,
                 diskLatency: profile.diskLatency, preparesSegments: profile.preparesSegments,
+                makesSnapshots: profile.makesSnapshots,
                 clockOffset: Int64(random.next() % 1_000_000_000_000), seed: random.next(),
                 log: { line in onLine?("\(Fault.text(scheduler.nanoseconds)): \(line)") })
             return SimulatedNode(setting, scheduler: scheduler, network: network, checker: checker)

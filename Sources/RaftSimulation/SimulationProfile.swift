@@ -28,12 +28,15 @@ public struct SimulationProfile: Sendable {
         public static let machineFailures = Kinds(rawValue: 4096)
         /// Members come and go.
         public static let churn = Kinds(rawValue: 8192)
+        /// Snapshots built and sent at any moment; no fault, but seldom so often.
+        public static let snapshots = Kinds(rawValue: 16384)
 
         private static let names: [(Kinds, String)] = [
             (.crashes, "crashes"), (.powerFailures, "power failures"), (.partitions, "partitions"), (.clogs, "clogs"),
             (.transfers, "transfers"), (.pauses, "pauses"), (.diskErrors, "disk errors"), (.slowDisks, "slow disks"),
             (.rot, "rot"), (.drift, "drift"), (.rotEverywhere, "rot everywhere"),
             (.lostDisks, "lost disks"), (.machineFailures, "machine failures"), (.churn, "members that come and go"),
+            (.snapshots, "snapshots"),
         ]
         public var description: String {
             let list = Self.names.filter { contains($0.0) }.map(\.1).joined(separator: ", ")
@@ -65,17 +68,18 @@ public struct SimulationProfile: Sendable {
             case .swarm, .long:
                 [
                     .crashes, .powerFailures, .partitions, .clogs, .transfers, .pauses, .diskErrors, .slowDisks, .rot,
-                    .drift, .rotEverywhere, .lostDisks, .machineFailures,
+                    .drift, .rotEverywhere, .lostDisks, .machineFailures, .snapshots,
                 ]
             case .churn:
                 [
                     .crashes, .powerFailures, .partitions, .clogs, .transfers, .pauses, .diskErrors, .slowDisks, .drift,
-                    .churn,
+                    .churn, .snapshots,
                 ]
             case .calm, .idle: []
-            case .network: [.partitions, .clogs, .transfers]
-            case .process: [.crashes, .pauses, .drift, .transfers, .machineFailures]
-            case .disk: [.crashes, .powerFailures, .diskErrors, .slowDisks, .rot, .rotEverywhere, .lostDisks]
+            case .network: [.partitions, .clogs, .transfers, .snapshots]
+            case .process: [.crashes, .pauses, .drift, .transfers, .machineFailures, .snapshots]
+            case .disk:
+                [.crashes, .powerFailures, .diskErrors, .slowDisks, .rot, .rotEverywhere, .lostDisks, .snapshots]
             }
         }
     }
@@ -91,6 +95,8 @@ public struct SimulationProfile: Sendable {
     public var segmentBytes = 16 << 10
     /// Whether segments are made ahead of their use.
     public var preparesSegments = false
+    /// Whether nodes purge their logs behind snapshots; when is part of the configuration.
+    public var makesSnapshots = false
     /// How long a disk takes for one write, in nanoseconds.
     public var diskLatency: ClosedRange<Int64> = 50_000...2_000_000
     /// Nanoseconds between two faults, at most.
@@ -171,6 +177,9 @@ public struct SimulationProfile: Sendable {
         draw(.lostDisks, 5)
         draw(.machineFailures, 8)
         faults = kinds.intersection(name.kinds)
+        if drawSnapshots(RandomSource(seed: seed ^ 0x736E_6170)), name.kinds.contains(.snapshots) {
+            faults.insert(.snapshots)
+        }
         faultPause = pick([300_000_000, 1_000_000_000, 4_000_000_000])
         isDisturbed = chance(30) && !isCalm
         isQuietAtEnd = chance(25)
@@ -192,8 +201,23 @@ public struct SimulationProfile: Sendable {
             faultPause = 20_000_000_000
             settings.heartbeatInterval = .milliseconds(100)
             settings.electionTimeout = .milliseconds(600)...(.milliseconds(1200))
-            configuration = settings
+            configuration.heartbeatInterval = settings.heartbeatInterval
+            configuration.electionTimeout = settings.electionTimeout
         }
+    }
+
+    /// From numbers of its own, so that a run without snapshots is what it was before there were any. Returns whether
+    /// some are also asked for.
+    private mutating func drawSnapshots(_ source: RandomSource) -> Bool {
+        var random = source
+        func pick<Value>(_ values: [Value]) -> Value { values[Int(random.next() % UInt64(values.count))] }
+        makesSnapshots = random.next() % 100 < 60
+        configuration.snapshotPolicy = SnapshotPolicy(entryCount: pick([1, 3, 10, 50, 250, nil]), logBytes: nil)
+        configuration.maximumKeptEntries = pick([0, 1, 5, 20, 300])
+        configuration.maximumHeldBytes = pick([0, 1 << 30])
+        configuration.snapshotPieceBytes = pick([20, 64, 200, 4096])
+        configuration.maximumInflightSnapshotPieces = pick([1, 2, 8])
+        return makesSnapshots && random.next() % 2 == 0
     }
 }
 
@@ -205,6 +229,7 @@ extension SimulationProfile: CustomStringConvertible {
         disk: \(diskLatency) ns a write, segments of \(segmentBytes) bytes\(preparesSegments ? " made ahead" : "")
         clients: \(workload)
         election timeout \(configuration.electionTimeout), heartbeat \(configuration.heartbeatInterval)
+        \(makesSnapshots ? "snapshots after \(configuration.snapshotPolicy.entryCount.map(String.init) ?? "no") entries in pieces of \(configuration.snapshotPieceBytes) bytes, keeping \(configuration.maximumKeptEntries)" : "no snapshots")
         appends of \(configuration.maximumAppendBytes) bytes, \(configuration.maximumInflightAppends) and \(configuration.maximumInflightBytes) bytes in flight, tail \(configuration.maximumTailBytes)
         """
     }

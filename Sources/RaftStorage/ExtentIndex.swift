@@ -37,6 +37,24 @@ struct ExtentIndex: Sendable {
         }
     }
 
+    mutating func removeAll() { extents = [] }
+
+    /// The number of the first segment with an entry above `index`; nil when there is none.
+    func segment(holdingAfter index: LogIndex) -> UInt64? {
+        var low = 0
+        var high = extents.count
+        while low < high {
+            let middle = (low + high) / 2
+            if extents[middle].last <= index { low = middle + 1 } else { high = middle }
+        }
+        return low < extents.count ? extents[low].segment.number : nil
+    }
+
+    /// Lets go of everything in segments before `number`.
+    mutating func drop(before number: UInt64) {
+        extents.removeFirst(extents.firstIndex { $0.segment.number >= number } ?? extents.count)
+    }
+
     /// Adds the entries of one frame.
     ///
     /// - Parameters:

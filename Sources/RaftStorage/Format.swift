@@ -5,7 +5,9 @@ internal import CChecksum
 ///     DIR/identity                        whose directory this is, as text; see ``DataDirectory``
 ///     DIR/lock                            locked while a process uses the directory; holds its process id
 ///     DIR/vote                            term and vote, twice; see ``VoteFile``
-///     DIR/log/0000000000000001.segment    the log's segments, numbered from 1 without a gap, in hexadecimal
+///     DIR/log/0000000000000001.segment    the log's segments, numbered without a gap, in hexadecimal; the first is 1
+///                                         until it is purged
+///     DIR/snapshots/….snapshot            see ``SnapshotFile``
 ///     DIR/log/prepare.tmp                 the next segment, while it is being zero-filled
 ///     DIR/log/….segment.OFFSET.broken     what a crash left of a write, kept for whoever wants to look
 ///
@@ -45,6 +47,8 @@ internal import CChecksum
 ///            60  u32  group, 0
 ///            64  u8   frame version, 1
 ///            65  u8   flags; 1: a sector of 512 bytes that holds nothing but payload is all zero
+///                            2: reset: the log holds nothing any more, and goes on behind *keep through*, which it
+///                               need not have held: a snapshot ends there
 ///            66  u16  zero
 ///            68  u32  zero
 ///            72       payload: entry records, as they are in memory and on the wire
@@ -55,6 +59,8 @@ internal import CChecksum
 /// A segment's seed is the CRC of incarnation and number, so a frame counts only in the segment it was written for,
 /// and no client can guess bytes that would pass for one. The first frame's *keep through* names the entry before a
 /// segment's first, and its *chain before* makes it valid without the segment before: old segments can be dropped.
+/// They are removed one by one, oldest first, and never the one that holds the last frame. A later frame may keep less
+/// than the first one of all that is left: what was kept, a snapshot has.
 ///
 /// One frame is synced before the next is written. So only the last can be incomplete after a crash, and since the
 /// first and the last 8 bytes of a frame are never zero, a sector of it that never reached the disk shows as zeros.

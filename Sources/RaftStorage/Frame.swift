@@ -18,6 +18,8 @@ struct FrameHeader: Hashable {
     var payloadLength: Int
     var chain: UInt32
     var hasZeroSector: Bool
+    /// Everything before is forgotten, and the log goes on behind `keep`, whether or not it held that.
+    var isReset = false
 
     static func paddedLength(_ length: Int) -> Int { (length + 7) & ~7 }
     /// What a frame with this much payload takes in its segment.
@@ -43,7 +45,7 @@ struct FrameHeader: Hashable {
         bytes.put(UInt32(payloadLength), at: 52)
         bytes.put(chain, at: 56)
         bytes.put(UInt32(0), at: 60)
-        bytes.put(UInt64(Self.version) | (hasZeroSector ? 1 << 8 : 0), at: 64)
+        bytes.put(UInt64(Self.version) | (hasZeroSector ? 1 << 8 : 0) | (isReset ? 2 << 8 : 0), at: 64)
         bytes.put(Format.checksum(UnsafeRawBufferPointer(rebasing: bytes[8..<Self.size]), continuing: seed), at: 4)
     }
 
@@ -61,9 +63,12 @@ struct FrameHeader: Hashable {
         payloadLength = Int(bytes.word32(52))
         chain = bytes.word32(56)
         hasZeroSector = bytes[65] & 1 != 0
+        isReset = bytes[65] & 2 != 0
     }
 
-    init(segment: UInt64, sequence: UInt64, keep: LogID, previousEnd: Int, chainBefore: UInt32) {
+    init(
+        segment: UInt64, sequence: UInt64, keep: LogID, previousEnd: Int, chainBefore: UInt32, isReset: Bool = false
+    ) {
         self.segment = segment
         self.sequence = sequence
         self.keep = keep
@@ -72,6 +77,7 @@ struct FrameHeader: Hashable {
         payloadLength = 0
         chain = 0
         hasZeroSector = false
+        self.isReset = isReset
     }
 }
 

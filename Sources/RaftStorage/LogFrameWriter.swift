@@ -20,6 +20,7 @@ struct LogFrameWriter {
     private var frame = FrameBuffer()
     /// What the frame being built keeps, nil while there is none.
     private var keep: LogID?
+    private var isReset = false
     private var pieces: [Piece] = []
 
     init(
@@ -48,6 +49,18 @@ struct LogFrameWriter {
         shape.truncate(through: last)
         keep = last
     }
+
+    /// A frame of its own: everything before is forgotten, and what comes goes on behind `last`.
+    mutating func reset(to last: LogID, publishing index: Lock<ExtentIndex>) throws(RaftError) {
+        try flush(into: index)
+        shape = LogShape(purged: last)
+        keep = last
+        isReset = true
+        try flush(into: index)
+    }
+
+    /// The segment with the last frame: what a start needs at least.
+    var lastFrameSegment: UInt64 { offset > Format.firstFrame ? segment.number : segment.number - 1 }
 
     mutating func append(_ batch: EntryBatch, publishing index: Lock<ExtentIndex>) throws(RaftError) {
         let first = batch.first
@@ -97,17 +110,19 @@ struct LogFrameWriter {
         }
         let written = try write(keep)
         index.withLock {
-            $0.truncate(through: keep.index)
+            if isReset { $0.removeAll() } else { $0.truncate(through: keep.index) }
             $0.append(frame: written, in: segment, pieces: pieces)
         }
         frame.removeAll()
         pieces.removeAll(keepingCapacity: true)
         self.keep = nil
+        isReset = false
     }
 
     private mutating func write(_ keep: LogID) throws(RaftError) -> Range<Int> {
         var header = FrameHeader(
-            segment: segment.number, sequence: sequence + 1, keep: keep, previousEnd: previousEnd, chainBefore: chain)
+            segment: segment.number, sequence: sequence + 1, keep: keep, previousEnd: previousEnd, chainBefore: chain,
+            isReset: isReset)
         frame.seal(&header, seed: segment.seed, at: offset)
         let (file, start) = (segment.file, offset)
         try frame.withBytes { bytes throws(RaftError) in try file.write(bytes, at: start) }

@@ -39,6 +39,7 @@ struct LogRecovery {
     /// - Throws: `.corrupt` for anything but a valid log with at most a torn end, `.storage` when it cannot be read.
     mutating func run() throws(RaftError) {
         try openSegments()
+        try begin()
         var firstHeaders: [FrameHeader?] = []
         for segment in segments {
             let bytes = try segment.file.bytes(Format.firstFrame..<(Format.firstFrame + FrameHeader.size))
@@ -56,17 +57,32 @@ struct LogRecovery {
         }
     }
 
+    /// Where the segments before the first were purged, its first frame says what they ended with.
+    private mutating func begin() throws(RaftError) {
+        let first = segments[0]
+        guard first.number > 1 else { return }
+        let bytes = try first.file.bytes(Format.firstFrame..<(Format.firstFrame + FrameHeader.size))
+        guard let header = bytes.withUnsafeBytes({ FrameHeader(decoding: $0, seed: first.seed) }) else {
+            throw .corrupt(
+                first.file.path, at: Format.firstFrame,
+                "the log begins with segment \(first.number), which has no valid first frame; segments before it are missing"
+            )
+        }
+        shape = LogShape(purged: header.keep)
+        sequence = header.sequence &- 1
+        chain = header.chainBefore
+        previousEnd = header.previousEnd
+    }
+
     private mutating func openSegments() throws(RaftError) {
         let numbers = try fileSystem.list(directory).compactMap(Segment.number(in:)).sorted()
         guard let lowest = numbers.first else {
             throw .corrupt(directory, at: 0, "there is no segment, but a log begins with one")
         }
-        guard lowest == 1 else {
-            throw .corrupt(directory, at: 0, "the log begins with segment \(lowest); segments before it are missing")
-        }
         for (position, number) in numbers.enumerated() {
-            guard number == UInt64(position) + 1 else {
-                throw .corrupt(directory, at: 0, "segment \(position + 1) is missing, but \(number) is there")
+            let expected = lowest + UInt64(position)
+            guard number == expected else {
+                throw .corrupt(directory, at: 0, "segment \(expected) is missing, but \(number) is there")
             }
             segments.append(
                 try Segment.open(number: number, incarnation: incarnation, in: directory, fileSystem: fileSystem))
@@ -90,7 +106,7 @@ struct LogRecovery {
             let (header, damage) = try window.frame(at: offset)
             guard let header, damage == nil else {
                 let damage = damage ?? "no frame header"
-                if framesFollow || statedEnd != nil {
+                if framesFollow || statedEnd != nil || (position == 0 && isFirst && segment.number > 1) {
                     throw .corrupt(
                         path, at: offset,
                         "\(damage); valid frames follow; entries from index \(shape.last.index.next) are unreadable here"
@@ -126,7 +142,9 @@ struct LogRecovery {
                 path, at: offset,
                 "the frame before this one ended at \(header.previousEnd), but was found to end at \(previousEnd)")
         }
-        guard shape.holds(header.keep) else {
+        // Less than all that is left: what was kept was purged later, behind a snapshot.
+        let isBeforeAll = segments[0].number > 1 && header.keep.index < shape.purged.index
+        guard shape.holds(header.keep) || header.isReset || isBeforeAll else {
             throw .corrupt(
                 path, at: offset,
                 "the frame follows entry \(header.keep), which the log, ending with \(shape.last), does not hold")
@@ -136,9 +154,15 @@ struct LogRecovery {
     private mutating func apply(
         _ header: FrameHeader, from window: inout SegmentWindow, at offset: Int
     ) throws(RaftError) {
-        shape.truncate(through: header.keep)
-        index.truncate(through: header.keep.index)
-        while let newest = configurations.last, newest.id.index > header.keep.index { configurations.removeLast() }
+        if header.isReset {
+            shape = LogShape(purged: header.keep)
+            index.removeAll()
+            configurations = []
+        } else {
+            shape.truncate(through: header.keep)
+            index.truncate(through: header.keep.index)
+            while let newest = configurations.last, newest.id.index > header.keep.index { configurations.removeLast() }
+        }
         let payload = (offset + FrameHeader.size)..<(offset + FrameHeader.size + header.payloadLength)
         var pieces: [Piece] = []
         let isWhole = try window.withBytes(payload) { bytes in

@@ -5,16 +5,24 @@ struct LogShape {
     /// The first entry of each run of equal terms, in order.
     private(set) var termStarts: [LogID] = []
     private(set) var last = LogID.zero
+    /// The entry before the first one.
+    private(set) var purged = LogID.zero
 
-    /// Whether `id` is in the log, or before its first entry.
+    init(purged: LogID = .zero) {
+        self.purged = purged
+        last = purged
+    }
+
+    /// Whether `id` is in the log, or the one before its first entry.
     func holds(_ id: LogID) -> Bool {
-        if id == .zero || id == last { return true }
-        guard id.index > 0, id.index <= last.index else { return false }
+        if id == purged || id == last { return true }
+        guard id.index > purged.index, id.index <= last.index else { return false }
         return termStarts.last { $0.index <= id.index }?.term == id.term
     }
 
-    /// Forgets what is above `id`, which the log holds.
+    /// Forgets what is above `id`, which the log holds, or which is before all that is left of it.
     mutating func truncate(through id: LogID) {
+        if id.index < purged.index { purged = id }
         while let start = termStarts.last, start.index > id.index { termStarts.removeLast() }
         last = id
     }

@@ -20,6 +20,8 @@ public final class SegmentedLog: LogStore, @unchecked Sendable {
     private let index = Lock(ExtentIndex())
     private var writer: LogFrameWriter?
     private var vote: VoteFile?
+    /// The number of the first segment that is left.
+    private var lowest: UInt64 = 1
     private var failure: RaftError?
 
     /// - Parameters:
@@ -91,9 +93,11 @@ public final class SegmentedLog: LogStore, @unchecked Sendable {
             writer.prepareNext()
         }
         self.writer = writer
+        lowest = recovery.segments[0].number
         index.withLock { $0 = recovery.index }
         return RecoveredLog(
-            hardState: vote.state, purged: .zero, termStarts: recovery.shape.termStarts, last: recovery.shape.last,
+            hardState: vote.state, purged: recovery.shape.purged, termStarts: recovery.shape.termStarts,
+            last: recovery.shape.last,
             configurations: recovery.configurations, incarnation: incarnation)
     }
 
@@ -155,11 +159,28 @@ public final class SegmentedLog: LogStore, @unchecked Sendable {
             switch operation {
             case .truncate(let last): try writer!.truncate(through: last, publishing: index)
             case .append(let batch): try writer!.append(batch, publishing: index)
+            case .purge(let id): try purge(through: id)
+            case .reset(let id): try writer!.reset(to: id, publishing: index)
             case .hardState: continue
             }
         }
         if let state = waitingVote { try vote!.write(state) }
         try writer!.flush(into: index)
+    }
+
+    /// Removes the segments that hold nothing but entries through `id`: oldest first, each durably before the next, so
+    /// that a crash never leaves a gap.
+    private func purge(through id: LogID) throws(RaftError) {
+        try writer!.flush(into: index)
+        let needed = index.withLock { $0.segment(holdingAfter: id.index) } ?? writer!.lastFrameSegment
+        let first = min(needed, writer!.lastFrameSegment)
+        guard first > lowest else { return }
+        index.withLock { $0.drop(before: first) }
+        for number in lowest..<first {
+            try directory.fileSystem.remove(directory.logPath + "/" + Segment.name(of: number))
+            try directory.fileSystem.syncDirectory(directory.logPath)
+            lowest = number + 1
+        }
     }
 
     /// - Throws: `.storage` when an entry of the range is not held, or the disk fails; `.corrupt`, with file and offset,

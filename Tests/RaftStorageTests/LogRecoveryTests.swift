@@ -88,8 +88,11 @@ struct LogRecoveryTests {
         let (disk, _) = try written()
         let first = disk.contents(of: firstSegment)
         let second = try #require(disk.contents(of: secondSegment))
+        // The first one may have been purged: whether a snapshot has what it held, a start of the node sees.
         disk.setContents(of: firstSegment, to: nil)
-        expectRefused(disk, naming: "begins with segment 2")
+        let purged = try OpenLog(disk)
+        #expect(purged.recovered.purged.index > 0)
+        purged.close()
         disk.setContents(of: firstSegment, to: first)
         disk.setContents(of: secondSegment, to: nil)
         expectRefused(disk, naming: "segment 2 is missing")

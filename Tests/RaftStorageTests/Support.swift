@@ -119,6 +119,7 @@ struct Model: Equatable {
         case .hardState(let state): hardState = state
         case .truncate(let last): entries.removeLast(entries.count - Int(last.index.rawValue))
         case .append(let batch): entries += batch.entries
+        case .purge, .reset: preconditionFailure("PurgeTests have a model of their own")
         }
     }
 

@@ -7,7 +7,8 @@ import Testing
 private final class Members: Sendable {
     let network = LocalNetwork()
     private let nodes = Lock<[NodeID: RaftNode<Counter>]>([:])
-    private let stores = Lock<[NodeID: (store: MemoryLogStore, peers: MemoryPeerMemory)]>([:])
+    private typealias Disk = (store: MemoryLogStore, snapshots: MemorySnapshotStore, peers: MemoryPeerMemory)
+    private let stores = Lock<[NodeID: Disk]>([:])
 
     subscript(id: NodeID) -> RaftNode<Counter> { nodes.withLock { $0[id]! } }
     func status(_ id: NodeID) -> NodeStatus { self[id].status }
@@ -17,11 +18,14 @@ private final class Members: Sendable {
         var settings = Configuration(id: id, cluster: "test")
         settings.electionTimeout = .milliseconds(150)...(.milliseconds(300))
         settings.heartbeatInterval = .milliseconds(30)
+        settings.snapshotPolicy = .manual
+        settings.maximumKeptEntries = 0
+        settings.snapshotPieceBytes = 24
         var logger = Logger(label: "test")
         logger.handler = SwiftLogNoOpLogHandler()
         let disk = stores.withLock { stores in
             if isEmpty { stores[id] = nil }
-            let disk = stores[id] ?? (MemoryLogStore(), MemoryPeerMemory())
+            let disk = stores[id] ?? (MemoryLogStore(), MemorySnapshotStore(), MemoryPeerMemory())
             stores[id] = disk
             return disk
         }
@@ -31,7 +35,7 @@ private final class Members: Sendable {
             transport: network.transport(for: id, on: loops.loop), loops: loops,
             bootstrap: try initial.map { ids in
                 try ClusterConfiguration(voters: ids.map { .init(id: $0, address: "local:\($0)") })
-            }, peers: disk.peers, logger: logger)
+            }, snapshots: disk.snapshots, peers: disk.peers, logger: logger)
         try await node.start()
         nodes.withLock { $0[id] = node }
     }
@@ -187,6 +191,34 @@ struct RaftNodeMembershipTests {
         try await members.start(9)
         await #expect(throws: RaftError.self) { try await members[9].membership.add(1, at: "x:1") }
         #expect(members.status(9).role == .learner && members[9].membership.current == nil)
+        await members.stopAll()
+    }
+
+    @Test("A learner that is added behind a purged log gets a snapshot, a binding and a vote, and keeps them (R27)")
+    func joinsBySnapshot() async throws {
+        let members = Members()
+        for id in [1, 2, 3] as [NodeID] { try await members.start(id, initial: [1, 2, 3]) }
+        for _ in 1...5 { _ = try await members.lead { try await $0.propose(.init(1)) } }
+        for id in [1, 2, 3] as [NodeID] {
+            try await members.eventually("node \(id) has applied all") { members.status(id).lastApplied >= 5 }
+            let built = try await members[id].triggerSnapshot()
+            try await members.eventually("node \(id) purges") { members.status(id).purged == built.last.index }
+        }
+        try await members.add(4)
+        #expect(members.status(4).snapshot != nil)
+        try await members.lead { try await $0.membership.promote(4, timeout: .seconds(5)) }
+        try await members.lead { try await $0.membership.replaceVoters(with: [4], timeout: .seconds(5)) }
+        try await members.eventually("node 4 leads") { members.status(4).role == .leader }
+        let built = try await members[4].triggerSnapshot()
+        #expect(built.configuration.voters == [4])
+        #expect(built.configuration.removed.map(\.id).sorted() == [1, 2, 3])
+        try await members.eventually("node 4 purges") { members.status(4).purged == built.last.index }
+        // All that it knows of its binding is in the snapshot now.
+        for id in [1, 2, 3] as [NodeID] { await members.stop(id) }
+        await members.stop(4)
+        try await members.start(4)
+        try await members.eventually("node 4 leads again") { members.status(4).role == .leader }
+        #expect(try await members.lead { try await $0.propose(.init(1)) } == 6)
         await members.stopAll()
     }
 }

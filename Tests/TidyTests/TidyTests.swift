@@ -121,6 +121,12 @@ struct TidyTests {
         "Leader/LeadershipTransfer": "plain data; LeaderRulesTests",
         "Leader/LeaderRules+Peers": "LeaderRulesTests tests the leader as one",
         "Leader/LeaderRules+Transfer": "LeaderRulesTests tests the leader as one",
+        "Snapshots/SnapshotLedger": "part of the baton; SnapshottingTests assert what it leads to",
+        "Snapshots/SnapshotStore": "protocols; MemorySnapshotStoreTests and RaftStorage's tests",
+        "StateMachine/SnapshotBuilder": "SnapshotNodeTests build with it, beside real nodes",
+        "Streams/SnapshotStream":
+            "SnapshotNodeTests send with it; the simulator loses, repeats and reorders its pieces",
+        "Supervisor/SnapshotKeeper": "SnapshotNodeTests send and receive with it; the simulator crashes in between",
         "Log/LogID": "LogIndexTests tests the three together",
         "Log/Term": "LogIndexTests tests the three together",
         "Log/LogStore": "a protocol; MemoryLogStoreTests and RaftStorage's tests",

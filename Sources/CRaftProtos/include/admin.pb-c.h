@@ -25,6 +25,9 @@ typedef struct Raft__Admin__V1__MoveMember Raft__Admin__V1__MoveMember;
 typedef struct Raft__Admin__V1__VoterList Raft__Admin__V1__VoterList;
 typedef struct Raft__Admin__V1__ChangeMembershipRequest Raft__Admin__V1__ChangeMembershipRequest;
 typedef struct Raft__Admin__V1__ChangeMembershipResponse Raft__Admin__V1__ChangeMembershipResponse;
+typedef struct Raft__Admin__V1__TriggerSnapshotRequest Raft__Admin__V1__TriggerSnapshotRequest;
+typedef struct Raft__Admin__V1__PushSnapshotRequest Raft__Admin__V1__PushSnapshotRequest;
+typedef struct Raft__Admin__V1__SnapshotResponse Raft__Admin__V1__SnapshotResponse;
 
 
 /* --- enums --- */
@@ -234,6 +237,58 @@ struct  Raft__Admin__V1__ChangeMembershipResponse
      }
 
 
+/*
+ * Builds a snapshot of everything that this node has applied. Answered when it is durable.
+ */
+struct  Raft__Admin__V1__TriggerSnapshotRequest
+{
+  ProtobufCMessage base;
+};
+#define RAFT__ADMIN__V1__TRIGGER_SNAPSHOT_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&raft__admin__v1__trigger_snapshot_request__descriptor) \
+     }
+
+
+/*
+ * Lets the leader send a snapshot that includes everything applied. Answered when every peer asked for has it, or is
+ * past it.
+ */
+struct  Raft__Admin__V1__PushSnapshotRequest
+{
+  ProtobufCMessage base;
+  /*
+   * 0 for every other member.
+   */
+  uint64_t peer;
+};
+#define RAFT__ADMIN__V1__PUSH_SNAPSHOT_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&raft__admin__v1__push_snapshot_request__descriptor) \
+    , 0 }
+
+
+/*
+ * The snapshot that there is now: of both requests.
+ */
+struct  Raft__Admin__V1__SnapshotResponse
+{
+  ProtobufCMessage base;
+  /*
+   * The life of the node that built it, and its number.
+   */
+  uint64_t builder;
+  uint64_t number;
+  /*
+   * The last entry whose effect it shows.
+   */
+  uint64_t last_term;
+  uint64_t last_index;
+  uint64_t byte_count;
+};
+#define RAFT__ADMIN__V1__SNAPSHOT_RESPONSE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&raft__admin__v1__snapshot_response__descriptor) \
+    , 0, 0, 0, 0, 0 }
+
+
 /* Raft__Admin__V1__StatusRequest methods */
 void   raft__admin__v1__status_request__init
                      (Raft__Admin__V1__StatusRequest         *message);
@@ -424,6 +479,63 @@ Raft__Admin__V1__ChangeMembershipResponse *
 void   raft__admin__v1__change_membership_response__free_unpacked
                      (Raft__Admin__V1__ChangeMembershipResponse *message,
                       ProtobufCAllocator *allocator);
+/* Raft__Admin__V1__TriggerSnapshotRequest methods */
+void   raft__admin__v1__trigger_snapshot_request__init
+                     (Raft__Admin__V1__TriggerSnapshotRequest         *message);
+size_t raft__admin__v1__trigger_snapshot_request__get_packed_size
+                     (const Raft__Admin__V1__TriggerSnapshotRequest   *message);
+size_t raft__admin__v1__trigger_snapshot_request__pack
+                     (const Raft__Admin__V1__TriggerSnapshotRequest   *message,
+                      uint8_t             *out);
+size_t raft__admin__v1__trigger_snapshot_request__pack_to_buffer
+                     (const Raft__Admin__V1__TriggerSnapshotRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Raft__Admin__V1__TriggerSnapshotRequest *
+       raft__admin__v1__trigger_snapshot_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   raft__admin__v1__trigger_snapshot_request__free_unpacked
+                     (Raft__Admin__V1__TriggerSnapshotRequest *message,
+                      ProtobufCAllocator *allocator);
+/* Raft__Admin__V1__PushSnapshotRequest methods */
+void   raft__admin__v1__push_snapshot_request__init
+                     (Raft__Admin__V1__PushSnapshotRequest         *message);
+size_t raft__admin__v1__push_snapshot_request__get_packed_size
+                     (const Raft__Admin__V1__PushSnapshotRequest   *message);
+size_t raft__admin__v1__push_snapshot_request__pack
+                     (const Raft__Admin__V1__PushSnapshotRequest   *message,
+                      uint8_t             *out);
+size_t raft__admin__v1__push_snapshot_request__pack_to_buffer
+                     (const Raft__Admin__V1__PushSnapshotRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Raft__Admin__V1__PushSnapshotRequest *
+       raft__admin__v1__push_snapshot_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   raft__admin__v1__push_snapshot_request__free_unpacked
+                     (Raft__Admin__V1__PushSnapshotRequest *message,
+                      ProtobufCAllocator *allocator);
+/* Raft__Admin__V1__SnapshotResponse methods */
+void   raft__admin__v1__snapshot_response__init
+                     (Raft__Admin__V1__SnapshotResponse         *message);
+size_t raft__admin__v1__snapshot_response__get_packed_size
+                     (const Raft__Admin__V1__SnapshotResponse   *message);
+size_t raft__admin__v1__snapshot_response__pack
+                     (const Raft__Admin__V1__SnapshotResponse   *message,
+                      uint8_t             *out);
+size_t raft__admin__v1__snapshot_response__pack_to_buffer
+                     (const Raft__Admin__V1__SnapshotResponse   *message,
+                      ProtobufCBuffer     *buffer);
+Raft__Admin__V1__SnapshotResponse *
+       raft__admin__v1__snapshot_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   raft__admin__v1__snapshot_response__free_unpacked
+                     (Raft__Admin__V1__SnapshotResponse *message,
+                      ProtobufCAllocator *allocator);
 /* --- per-message closures --- */
 
 typedef void (*Raft__Admin__V1__StatusRequest_Closure)
@@ -456,6 +568,15 @@ typedef void (*Raft__Admin__V1__ChangeMembershipRequest_Closure)
 typedef void (*Raft__Admin__V1__ChangeMembershipResponse_Closure)
                  (const Raft__Admin__V1__ChangeMembershipResponse *message,
                   void *closure_data);
+typedef void (*Raft__Admin__V1__TriggerSnapshotRequest_Closure)
+                 (const Raft__Admin__V1__TriggerSnapshotRequest *message,
+                  void *closure_data);
+typedef void (*Raft__Admin__V1__PushSnapshotRequest_Closure)
+                 (const Raft__Admin__V1__PushSnapshotRequest *message,
+                  void *closure_data);
+typedef void (*Raft__Admin__V1__SnapshotResponse_Closure)
+                 (const Raft__Admin__V1__SnapshotResponse *message,
+                  void *closure_data);
 
 /* --- services --- */
 
@@ -472,6 +593,9 @@ extern const ProtobufCMessageDescriptor raft__admin__v1__move_member__descriptor
 extern const ProtobufCMessageDescriptor raft__admin__v1__voter_list__descriptor;
 extern const ProtobufCMessageDescriptor raft__admin__v1__change_membership_request__descriptor;
 extern const ProtobufCMessageDescriptor raft__admin__v1__change_membership_response__descriptor;
+extern const ProtobufCMessageDescriptor raft__admin__v1__trigger_snapshot_request__descriptor;
+extern const ProtobufCMessageDescriptor raft__admin__v1__push_snapshot_request__descriptor;
+extern const ProtobufCMessageDescriptor raft__admin__v1__snapshot_response__descriptor;
 
 PROTOBUF_C__END_DECLS
 

@@ -23,6 +23,8 @@ typedef struct Raft__Peer__V1__AppendReply Raft__Peer__V1__AppendReply;
 typedef struct Raft__Peer__V1__HeartbeatRequest Raft__Peer__V1__HeartbeatRequest;
 typedef struct Raft__Peer__V1__HeartbeatReply Raft__Peer__V1__HeartbeatReply;
 typedef struct Raft__Peer__V1__TimeoutNowRequest Raft__Peer__V1__TimeoutNowRequest;
+typedef struct Raft__Peer__V1__SnapshotRequest Raft__Peer__V1__SnapshotRequest;
+typedef struct Raft__Peer__V1__SnapshotReply Raft__Peer__V1__SnapshotReply;
 typedef struct Raft__Peer__V1__PeerRequest Raft__Peer__V1__PeerRequest;
 typedef struct Raft__Peer__V1__PeerReply Raft__Peer__V1__PeerReply;
 
@@ -40,6 +42,13 @@ typedef enum _Raft__Peer__V1__AppendOutcome {
   RAFT__PEER__V1__APPEND_OUTCOME__CONFLICT = 2
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(RAFT__PEER__V1__APPEND_OUTCOME)
 } Raft__Peer__V1__AppendOutcome;
+typedef enum _Raft__Peer__V1__SnapshotOutcome {
+  RAFT__PEER__V1__SNAPSHOT_OUTCOME__SNAPSHOT_REJECTED = 0,
+  RAFT__PEER__V1__SNAPSHOT_OUTCOME__SNAPSHOT_RECEIVED = 1,
+  RAFT__PEER__V1__SNAPSHOT_OUTCOME__SNAPSHOT_INSTALLED = 2,
+  RAFT__PEER__V1__SNAPSHOT_OUTCOME__SNAPSHOT_UNABLE = 3
+    PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(RAFT__PEER__V1__SNAPSHOT_OUTCOME)
+} Raft__Peer__V1__SnapshotOutcome;
 
 /* --- messages --- */
 
@@ -185,12 +194,65 @@ struct  Raft__Peer__V1__TimeoutNowRequest
     , 0, 0, 0, 0 }
 
 
+/*
+ * The bytes are PeerRequest.entries. Sent on connections of purpose raft-snapshot/1.
+ */
+struct  Raft__Peer__V1__SnapshotRequest
+{
+  ProtobufCMessage base;
+  uint64_t term;
+  uint64_t leader;
+  /*
+   * The replication stream in whose place the snapshot is sent.
+   */
+  uint64_t stream;
+  /*
+   * What snapshot it is of: SnapshotManifest.encoded, the same bytes as at the end of a snapshot's file.
+   */
+  ProtobufCBinaryData manifest;
+  /*
+   * Where in the state the bytes begin.
+   */
+  uint64_t offset;
+  /*
+   * CRC-32C of the bytes.
+   */
+  uint32_t checksum;
+};
+#define RAFT__PEER__V1__SNAPSHOT_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&raft__peer__v1__snapshot_request__descriptor) \
+    , 0, 0, 0, {0,NULL}, 0, 0 }
+
+
+struct  Raft__Peer__V1__SnapshotReply
+{
+  ProtobufCMessage base;
+  uint64_t term;
+  uint64_t stream;
+  /*
+   * The snapshot's id.
+   */
+  uint64_t builder;
+  uint64_t number;
+  Raft__Peer__V1__SnapshotOutcome outcome;
+  /*
+   * SNAPSHOT_RECEIVED: the offset before which everything was written. SNAPSHOT_INSTALLED: the index through which
+   * everything is there.
+   */
+  uint64_t position;
+};
+#define RAFT__PEER__V1__SNAPSHOT_REPLY__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&raft__peer__v1__snapshot_reply__descriptor) \
+    , 0, 0, 0, 0, RAFT__PEER__V1__SNAPSHOT_OUTCOME__SNAPSHOT_REJECTED, 0 }
+
+
 typedef enum {
   RAFT__PEER__V1__PEER_REQUEST__BODY__NOT_SET = 0,
   RAFT__PEER__V1__PEER_REQUEST__BODY_VOTE = 1,
   RAFT__PEER__V1__PEER_REQUEST__BODY_APPEND = 2,
   RAFT__PEER__V1__PEER_REQUEST__BODY_HEARTBEAT = 3,
-  RAFT__PEER__V1__PEER_REQUEST__BODY_TIMEOUT_NOW = 4
+  RAFT__PEER__V1__PEER_REQUEST__BODY_TIMEOUT_NOW = 4,
+  RAFT__PEER__V1__PEER_REQUEST__BODY_SNAPSHOT = 5
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(RAFT__PEER__V1__PEER_REQUEST__BODY__CASE)
 } Raft__Peer__V1__PeerRequest__BodyCase;
 
@@ -198,7 +260,8 @@ struct  Raft__Peer__V1__PeerRequest
 {
   ProtobufCMessage base;
   /*
-   * With `append`: entry records, back to back. Written last, so that a sender copies them once.
+   * With `append`: entry records, back to back. With `snapshot`: a piece of the state. Written last, so that a sender
+   * copies them once.
    */
   ProtobufCBinaryData entries;
   Raft__Peer__V1__PeerRequest__BodyCase body_case;
@@ -207,6 +270,7 @@ struct  Raft__Peer__V1__PeerRequest
     Raft__Peer__V1__AppendRequest *append;
     Raft__Peer__V1__HeartbeatRequest *heartbeat;
     Raft__Peer__V1__TimeoutNowRequest *timeout_now;
+    Raft__Peer__V1__SnapshotRequest *snapshot;
   };
 };
 #define RAFT__PEER__V1__PEER_REQUEST__INIT \
@@ -218,7 +282,8 @@ typedef enum {
   RAFT__PEER__V1__PEER_REPLY__BODY__NOT_SET = 0,
   RAFT__PEER__V1__PEER_REPLY__BODY_VOTE = 1,
   RAFT__PEER__V1__PEER_REPLY__BODY_APPEND = 2,
-  RAFT__PEER__V1__PEER_REPLY__BODY_HEARTBEAT = 3
+  RAFT__PEER__V1__PEER_REPLY__BODY_HEARTBEAT = 3,
+  RAFT__PEER__V1__PEER_REPLY__BODY_SNAPSHOT = 4
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(RAFT__PEER__V1__PEER_REPLY__BODY__CASE)
 } Raft__Peer__V1__PeerReply__BodyCase;
 
@@ -230,6 +295,7 @@ struct  Raft__Peer__V1__PeerReply
     Raft__Peer__V1__VoteReply *vote;
     Raft__Peer__V1__AppendReply *append;
     Raft__Peer__V1__HeartbeatReply *heartbeat;
+    Raft__Peer__V1__SnapshotReply *snapshot;
   };
 };
 #define RAFT__PEER__V1__PEER_REPLY__INIT \
@@ -389,6 +455,44 @@ Raft__Peer__V1__TimeoutNowRequest *
 void   raft__peer__v1__timeout_now_request__free_unpacked
                      (Raft__Peer__V1__TimeoutNowRequest *message,
                       ProtobufCAllocator *allocator);
+/* Raft__Peer__V1__SnapshotRequest methods */
+void   raft__peer__v1__snapshot_request__init
+                     (Raft__Peer__V1__SnapshotRequest         *message);
+size_t raft__peer__v1__snapshot_request__get_packed_size
+                     (const Raft__Peer__V1__SnapshotRequest   *message);
+size_t raft__peer__v1__snapshot_request__pack
+                     (const Raft__Peer__V1__SnapshotRequest   *message,
+                      uint8_t             *out);
+size_t raft__peer__v1__snapshot_request__pack_to_buffer
+                     (const Raft__Peer__V1__SnapshotRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Raft__Peer__V1__SnapshotRequest *
+       raft__peer__v1__snapshot_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   raft__peer__v1__snapshot_request__free_unpacked
+                     (Raft__Peer__V1__SnapshotRequest *message,
+                      ProtobufCAllocator *allocator);
+/* Raft__Peer__V1__SnapshotReply methods */
+void   raft__peer__v1__snapshot_reply__init
+                     (Raft__Peer__V1__SnapshotReply         *message);
+size_t raft__peer__v1__snapshot_reply__get_packed_size
+                     (const Raft__Peer__V1__SnapshotReply   *message);
+size_t raft__peer__v1__snapshot_reply__pack
+                     (const Raft__Peer__V1__SnapshotReply   *message,
+                      uint8_t             *out);
+size_t raft__peer__v1__snapshot_reply__pack_to_buffer
+                     (const Raft__Peer__V1__SnapshotReply   *message,
+                      ProtobufCBuffer     *buffer);
+Raft__Peer__V1__SnapshotReply *
+       raft__peer__v1__snapshot_reply__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   raft__peer__v1__snapshot_reply__free_unpacked
+                     (Raft__Peer__V1__SnapshotReply *message,
+                      ProtobufCAllocator *allocator);
 /* Raft__Peer__V1__PeerRequest methods */
 void   raft__peer__v1__peer_request__init
                      (Raft__Peer__V1__PeerRequest         *message);
@@ -453,6 +557,12 @@ typedef void (*Raft__Peer__V1__HeartbeatReply_Closure)
 typedef void (*Raft__Peer__V1__TimeoutNowRequest_Closure)
                  (const Raft__Peer__V1__TimeoutNowRequest *message,
                   void *closure_data);
+typedef void (*Raft__Peer__V1__SnapshotRequest_Closure)
+                 (const Raft__Peer__V1__SnapshotRequest *message,
+                  void *closure_data);
+typedef void (*Raft__Peer__V1__SnapshotReply_Closure)
+                 (const Raft__Peer__V1__SnapshotReply *message,
+                  void *closure_data);
 typedef void (*Raft__Peer__V1__PeerRequest_Closure)
                  (const Raft__Peer__V1__PeerRequest *message,
                   void *closure_data);
@@ -467,6 +577,7 @@ typedef void (*Raft__Peer__V1__PeerReply_Closure)
 
 extern const ProtobufCEnumDescriptor    raft__peer__v1__vote_phase__descriptor;
 extern const ProtobufCEnumDescriptor    raft__peer__v1__append_outcome__descriptor;
+extern const ProtobufCEnumDescriptor    raft__peer__v1__snapshot_outcome__descriptor;
 extern const ProtobufCMessageDescriptor raft__peer__v1__hello__descriptor;
 extern const ProtobufCMessageDescriptor raft__peer__v1__vote_request__descriptor;
 extern const ProtobufCMessageDescriptor raft__peer__v1__vote_reply__descriptor;
@@ -475,6 +586,8 @@ extern const ProtobufCMessageDescriptor raft__peer__v1__append_reply__descriptor
 extern const ProtobufCMessageDescriptor raft__peer__v1__heartbeat_request__descriptor;
 extern const ProtobufCMessageDescriptor raft__peer__v1__heartbeat_reply__descriptor;
 extern const ProtobufCMessageDescriptor raft__peer__v1__timeout_now_request__descriptor;
+extern const ProtobufCMessageDescriptor raft__peer__v1__snapshot_request__descriptor;
+extern const ProtobufCMessageDescriptor raft__peer__v1__snapshot_reply__descriptor;
 extern const ProtobufCMessageDescriptor raft__peer__v1__peer_request__descriptor;
 extern const ProtobufCMessageDescriptor raft__peer__v1__peer_reply__descriptor;
 

@@ -39,7 +39,12 @@ struct CandidateRules: RoleRules {
         case .durable(let id):
             if baton.finishWrites(through: id, &effects) { baton.orderApply(&effects) { _ in [] } }
             return ownVoteDurable(&baton, &effects)
-        case .request(.append, _), .request(.heartbeat, _):
+        case .snapshotPiece(let piece):
+            // What a follower makes of a whole snapshot changes the log that this campaign is about.
+            if case .durable = piece.outcome { return .handOver(baton.passiveRole) }
+            Snapshotting.outlive(piece, &baton, &effects)
+            return .stay
+        case .request(.append, _), .request(.heartbeat, _), .request(.snapshot, _):
             baton.settings.reached(.candidateYielded)
             return .handOver(baton.passiveRole)  // Somebody leads this term.
         case .request(.vote(let request), let path):

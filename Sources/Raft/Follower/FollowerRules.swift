@@ -33,6 +33,10 @@ struct FollowerRules: RoleRules {
             let verdict = afterConfiguration(Following.heartbeat(request, path, &baton, &effects), baton)
             return verdict == .stay && baton.mayVote && baton.settings.disturbs(.earlyCampaign)
                 ? .become(.candidate(isTransfer: false)) : verdict
+        case .request(.snapshot(let request), let path):
+            return afterConfiguration(Following.snapshot(request, path, &baton, &effects), baton)
+        case .snapshotPiece(let piece):
+            return afterConfiguration(Following.wrote(piece, &baton, &effects), baton)
         case .request(.vote(let request), let path):
             if Voting.answer(request, path, &baton, &effects) { baton.resetElectionTimer() }
             return .stay

@@ -7,7 +7,7 @@ extension LeaderRules {
         _ request: PeerRequest, _ path: any ReplyPath, _ baton: inout Baton, _ effects: inout Effects
     ) -> Verdict {
         switch request {
-        case .append, .heartbeat:
+        case .append, .heartbeat, .snapshot:
             effects.alarm(
                 "term \(baton.currentTerm): node \(request.sender) says that it leads, and so does this node. Two leaders in one term cannot be: look at node \(request.sender)'s data directory and certificate"
             )
@@ -55,6 +55,10 @@ extension LeaderRules {
             guard reply.round <= reads.round else { return }
             progress[at].heard(now: baton.now)
             progress[at].confirm(round: reply.round)
+        case .snapshot(let reply):
+            guard reply.stream == progress[at].stream else { return }
+            progress[at].heard(now: baton.now)
+            noteSnapshot(reply, at, baton, &effects)
         case .vote:
             baton.settings.reached(.lateVoteReply)  // Of an election that is won.
         }
@@ -75,12 +79,16 @@ extension LeaderRules {
     mutating func replicate(_ at: Int, _ baton: borrowing Baton, _ effects: inout Effects) {
         guard let stream = progress[at].stream else { return }
         let last = baton.log.last.index
+        tendSnapshot(at, baton, &effects)
         while true {
             let peer = progress[at]
+            if case .snapshot = peer.state { return }
             // A probe may be empty; after it only entries are worth a message.
             guard peer.state == .probe || peer.nextIndex <= last else { return }
             let previousIndex = peer.nextIndex.previous
-            guard let previousTerm = baton.log.term(at: previousIndex) else { return }
+            guard let previousTerm = baton.log.term(at: previousIndex) else {
+                return sendSnapshot(at, stream, baton, &effects)
+            }
             guard var window = peer.window(baton.settings) else { return baton.settings.reached(.windowFull) }
             if baton.settings.disturbs(.shortAppend) { window = 1 }
             var request = AppendRequest(

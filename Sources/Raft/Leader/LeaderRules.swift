@@ -8,6 +8,7 @@ struct LeaderRules: RoleRules {
     var reads = PendingReads()
     var transfer: LeadershipTransfer?
     var membership = MembershipWork()
+    var pushes: [SnapshotPush] = []
     private var gathered: [Proposal] = []
     private var gatheredBytes = 0
     /// The no-op that opened this term. Before it is committed nothing older can be known to be (§8).
@@ -60,6 +61,7 @@ struct LeaderRules: RoleRules {
         }
         transfer = nil
         endMembership(baton, &effects)
+        failPushes(baton, &effects)
         if baton.leader == baton.me { baton.leader = nil }
     }
 
@@ -118,6 +120,15 @@ struct LeaderRules: RoleRules {
             return stop(ticket, &baton, &effects)
         case .writeFailed(let error), .applyFailed(let error):
             return .become(.stopped(error))
+        case .pushSnapshot(let peer, let ticket):
+            push(to: peer, ticket, &baton, &effects)
+        case .snapshotFailed(_, let error):
+            _ = Snapshotting.handle(message, &baton, &effects)
+            failPushes(awaiting: error, baton, &effects)
+        case .triggerSnapshot, .snapshotBuilt, .snapshotUnreadable, .snapshotInstalled:
+            _ = Snapshotting.handle(message, &baton, &effects)
+        case .snapshotPiece(let piece):
+            Snapshotting.outlive(piece, &baton, &effects)
         }
         return .stay
     }
@@ -135,6 +146,7 @@ struct LeaderRules: RoleRules {
         baton.orderApply(&effects) { proposals.take(through: $0) }
         serveReads(configuration, baton, &effects)
         advanceMembership(&baton, &effects)
+        continuePushes(baton, &effects)
         for at in progress.indices { replicate(at, baton, &effects) }
         finishTransfer(baton, &effects)
     }

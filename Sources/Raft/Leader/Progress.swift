@@ -7,6 +7,8 @@ struct Progress: Sendable {
         case probe
         /// They agree; appends follow each other without waiting, within the window.
         case replicate
+        /// It needs entries that were purged: it is being sent this snapshot, and no append.
+        case snapshot(SnapshotID)
     }
 
     /// One append without an answer.
@@ -36,6 +38,11 @@ struct Progress: Sendable {
     private(set) var movedAt: Instant
     /// When the peer last answered anything in this term.
     private(set) var heardAt: Instant
+    /// The log behind this entry is kept for it: the last snapshot that it was sent ends there. Nil once it can go on
+    /// from the newest one's end, whatever is purged.
+    private(set) var heldIndex: LogIndex?
+    /// Whether a snapshot stream was ordered for it and not ended.
+    private(set) var hasSnapshotStream = false
     /// The newest read round that it has confirmed.
     private(set) var confirmedRound: UInt64 = 0
 
@@ -66,6 +73,31 @@ struct Progress: Sendable {
         state = .probe
         clearInflight()
     }
+
+    mutating func becomeSnapshot(_ manifest: SnapshotManifest, now: Instant) {
+        state = .snapshot(manifest.id)
+        heldIndex = manifest.last.index
+        hasSnapshotStream = true
+        clearInflight()
+        movedAt = now
+    }
+
+    /// The peer holds everything through `index`, which is committed: from a snapshot, or because it was past it.
+    mutating func installed(through index: LogIndex, now: Instant) {
+        if index > matchIndex {
+            matchIndex = index
+            movedAt = now
+        }
+        // An answer about an earlier one may come late.
+        if case .snapshot = state, matchIndex >= heldIndex ?? 0 { state = .probe }
+        if state == .probe, inflight.isEmpty { nextIndex = matchIndex.next }
+        nextIndex = max(nextIndex, matchIndex.next)
+    }
+
+    mutating func endSnapshotStream() { hasSnapshotStream = false }
+
+    /// The peer has come so far that nothing is kept for it any more.
+    mutating func release(beyond index: LogIndex) { if matchIndex >= index { heldIndex = nil } }
 
     mutating func heard(now: Instant) { heardAt = now }
 
@@ -143,6 +175,7 @@ struct Progress: Sendable {
     /// How many bytes of entries may be sent now; nil for none.
     func window(_ settings: borrowing Configuration) -> Int? {
         switch state {
+        case .snapshot: return nil
         case .probe:
             return inflight.isEmpty ? min(settings.maximumAppendBytes, Self.probeBytes) : nil
         case .replicate:

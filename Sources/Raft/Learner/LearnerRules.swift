@@ -19,6 +19,11 @@ struct LearnerRules: RoleRules {
             return verdict == .stay && baton.mayCampaign ? .become(.follower) : verdict
         case .request(.heartbeat(let request), let path):
             return Following.heartbeat(request, path, &baton, &effects)
+        case .request(.snapshot(let request), let path):
+            return Following.snapshot(request, path, &baton, &effects)
+        case .snapshotPiece(let piece):
+            let verdict = Following.wrote(piece, &baton, &effects)
+            return verdict == .stay && baton.mayCampaign ? .become(.follower) : verdict
         case .request(.vote(let request), let path):
             // Its configuration may be old: the candidate may know that it votes by now.
             _ = Voting.answer(request, path, &baton, &effects)

@@ -17,6 +17,11 @@ public enum LogOperation: Sendable {
     case truncate(through: LogID)
     /// Adds entries behind the last one. Its first index is always one above the last index then held.
     case append(EntryBatch)
+    /// Need not keep the entries through this one any more, which the log holds: a durable snapshot has their effect.
+    /// What is kept all the same begins wherever suits the store, and is never read.
+    case purge(through: LogID)
+    /// Forgets every entry: the log goes on behind this one, which it need not hold; a durable snapshot ends there.
+    case reset(to: LogID)
 }
 
 /// What a store holds when it is opened.

@@ -7,8 +7,12 @@ struct LogTail: Sendable {
     private(set) var terms: TermRuns
     private var batches: Deque<EntryBatch> = []
     private(set) var byteCount = 0
+    private var sizes: LogSizes
 
-    init(terms: TermRuns) { self.terms = terms }
+    init(terms: TermRuns) {
+        self.terms = terms
+        sizes = LogSizes(from: terms.last.index)
+    }
 
     var last: LogID { terms.last }
     var purged: LogID { terms.purged }
@@ -32,10 +36,33 @@ struct LogTail: Sendable {
         terms.append(first: first, last: last, runStarts: starts)
         batches.append(batch)
         byteCount += batch.byteCount
+        sizes.append(batch.byteCount, through: last.index)
     }
+
+    /// About how many bytes the entries after `first` through `last` have: those that this process has seen appended.
+    func bytes(after first: LogIndex, through last: LogIndex) -> Int { sizes.bytes(after: first, through: last) }
+
+    /// The lowest entry behind which there are at most about `maximumBytes`, through `last`.
+    func index(before last: LogIndex, maximumBytes: Int) -> LogIndex {
+        sizes.index(before: last, maximumBytes: maximumBytes)
+    }
+
+    /// Forgets everything through `id`, which the log holds.
+    mutating func purge(through id: LogID) {
+        terms.purge(through: id)
+        sizes.purge(through: id.index)
+        while let oldest = batches.first, oldest.lastIndex <= id.index {
+            batches.removeFirst()
+            byteCount -= oldest.byteCount
+        }
+    }
+
+    /// Forgets everything: the log goes on behind `id`, which a snapshot holds.
+    mutating func reset(to id: LogID) { self = LogTail(terms: TermRuns(purged: id)) }
 
     mutating func truncate(through index: LogIndex) {
         terms.truncate(through: index)
+        sizes.truncate(through: index)
         while let batch = batches.last, batch.lastIndex > index {
             batches.removeLast()
             byteCount -= batch.byteCount

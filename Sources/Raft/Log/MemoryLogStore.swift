@@ -35,6 +35,12 @@ public final class MemoryLogStore: LogStore {
                 case .append(let batch):
                     contents.tail.append(batch)
                     contents.configurations += batch.configurations.map { ($0.id, Array($0.payload)) }
+                case .purge(let id):
+                    contents.tail.purge(through: id)
+                    contents.configurations.removeAll { $0.id.index <= id.index }
+                case .reset(let id):
+                    contents.tail.reset(to: id)
+                    contents.configurations = []
                 }
             }
         }

@@ -45,6 +45,18 @@ struct TermRuns: Sendable {
         while let start = starts.last, start.index > through { starts.removeLast() }
     }
 
+    /// Forgets everything through `id`, which must be kept.
+    mutating func purge(through id: LogID) {
+        guard id.index > purged.index, id.index <= last.index else { return }
+        // The run that holds `id` stays if entries of it are left.
+        while let start = starts.first {
+            let end = starts.count > 1 ? starts[1].index.previous : last.index
+            guard start.index <= id.index, end <= id.index else { break }
+            starts.removeFirst()
+        }
+        purged = id
+    }
+
     /// The last entry at or below `index` whose term is at or below `term`: what a log can still have in common with
     /// one that holds an entry of that term there. Lets a follower and a leader skip whole terms at a time (§5.3).
     func lastAgreeable(with id: LogID) -> LogID {

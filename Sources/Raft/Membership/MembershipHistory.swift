@@ -19,9 +19,18 @@ struct MembershipHistory: Sendable {
     private(set) var bootstrap: UInt64?
 
     mutating func append(_ configuration: ClusterConfiguration, at id: LogID) {
-        if id.index == 1 { bootstrap = Self.checksum(configuration.encoded) }
+        if id.index == 1 { bootstrap = configuration.bootstrapMark }
         let isBinding = entries.last?.configuration.hasSameMembers(as: configuration) ?? false
         entries.append((id, configuration, isBinding ? membersID : id))
+    }
+
+    /// Everything before goes, committed or not: a snapshot's configuration is the newest at or before its last entry
+    /// (openraft #1808). Since when the members are what they are, a snapshot does not say; perhaps it is known here.
+    mutating func reset(to manifest: SnapshotManifest) {
+        let id = manifest.configurationID
+        let members = entries.last { $0.id == id }?.members ?? id
+        entries = [(id, manifest.configuration, members)]
+        bootstrap = manifest.bootstrap ?? bootstrap
     }
 
     /// Returns whether the configuration in force changed.
@@ -37,8 +46,12 @@ struct MembershipHistory: Sendable {
         while entries.count > 1, entries[1].id.index <= index { entries.removeFirst() }
     }
 
-    /// FNV-1a, 64 bit. Tells clusters apart that were bootstrapped apart; keeps nobody out.
-    private static func checksum(_ bytes: [UInt8]) -> UInt64 {
-        bytes.reduce(0xCBF2_9CE4_8422_2325) { ($0 ^ UInt64($1)) &* 0x0000_0100_0000_01B3 }
+}
+
+extension ClusterConfiguration {
+    /// The birth mark of a cluster that began with this configuration. FNV-1a, 64 bit: tells clusters apart that were
+    /// bootstrapped apart; keeps nobody out.
+    package var bootstrapMark: UInt64 {
+        encoded.reduce(0xCBF2_9CE4_8422_2325) { ($0 ^ UInt64($1)) &* 0x0000_0100_0000_01B3 }
     }
 }

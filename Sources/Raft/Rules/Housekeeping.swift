@@ -27,7 +27,11 @@ enum Housekeeping {
             return .become(.stopped(nil))
         case .reply, .streamStarted, .streamEnded:
             break  // Of a tenure that is over.
-        case .request, .initialize, .tick, .overslept:
+        case .pushSnapshot(_, let ticket):
+            effects.add(.fail([ticket], baton.notLeader()))
+        case .triggerSnapshot, .snapshotBuilt, .snapshotFailed, .snapshotUnreadable, .snapshotInstalled:
+            _ = Snapshotting.handle(message, &baton, &effects)
+        case .request, .initialize, .tick, .overslept, .snapshotPiece:
             return nil
         }
         return .stay

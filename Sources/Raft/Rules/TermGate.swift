@@ -83,6 +83,7 @@ enum TermGate {
         case .vote: Mutant.isOn("votes-of-other-rounds")
         case .append: Mutant.isOn("ack-of-other-term")
         case .heartbeat: Mutant.isOn("round-of-other-term")
+        case .snapshot: false
         }
     }
 
@@ -102,6 +103,7 @@ enum TermGate {
             reply.phase == .preVote && reply.isGranted ? nil : (reply.term, !reply.isGranted)
         case .append(let reply): (reply.term, reply.outcome == .rejected)
         case .heartbeat(let reply): (reply.term, reply.isRejected)
+        case .snapshot(let reply): (reply.term, reply.outcome == .rejected)
         }
     }
 
@@ -113,6 +115,10 @@ enum TermGate {
             .heartbeat(HeartbeatReply(term: term, stream: request.stream, round: request.round, isRejected: true))
         case .vote(let request):
             .vote(VoteReply(phase: request.phase, round: request.round, term: term, isGranted: false))
+        case .snapshot(let request):
+            .snapshot(
+                SnapshotReply(
+                    term: term, stream: request.stream, snapshot: request.manifest.id, outcome: .rejected))
         case .timeoutNow:
             nil
         }

@@ -3,12 +3,35 @@ internal import DequeModule
 /// The Applier as the core sees it, which does not know the state machine's type.
 protocol ApplierPort: AnyObject, Sendable {
     /// Opens the machine, and says how far it has applied. `done` is called on the Applier's loop.
-    func open(logEnd: LogID, _ done: @escaping @Sendable (Result<LogID?, RaftError>) -> Void)
+    func open(_ start: ApplierStart, _ done: @escaping @Sendable (Result<LogID?, RaftError>) -> Void)
     func apply(_ order: ApplyOrder)
+    /// Whether the machine makes snapshots, and takes them.
+    var makesSnapshots: Bool { get }
+    /// Takes a view of the state, and lets it be written; the node hears `.snapshotBuilt` or `.snapshotFailed`.
+    func build(_ id: SnapshotID)
+    /// Ends the build under way, if there is one.
+    func abortBuild()
+    /// Takes a snapshot's state over; whatever it was told to apply before is void. The node hears
+    /// `.snapshotInstalled`, or `.applyFailed`.
+    func install(_ manifest: SnapshotManifest)
+    /// From now on no build begins, and the one under way ends soon.
+    func stopBuilding()
     /// Serves reads once everything through `index` is applied.
     func serve(_ reads: [Ticket], at index: LogIndex)
     /// Ends after what it was told before. `done` is called on the Applier's loop.
     func close(_ done: @escaping @Sendable (RaftError?) -> Void)
+}
+
+/// What the machine is opened over.
+struct ApplierStart: Sendable {
+    var logEnd: LogID
+    /// The entry before the first one that the log holds.
+    var purged: LogID = .zero
+    /// Newest first: those that the log goes on from.
+    var snapshots: [SnapshotManifest] = []
+    /// In order of index: what the log holds, behind those of the snapshots.
+    var configurations: [(id: LogID, configuration: ClusterConfiguration)] = []
+    var bootstrap: UInt64?
 }
 
 /// A caller's look at the state machine, run where the machine is.
@@ -37,9 +60,12 @@ final class OutputTicket<Output: Sendable>: Ticket, @unchecked Sendable {
 
 actor Applier<Machine: StateMachine>: Activated, ApplierPort {
     private enum Order: Sendable {
-        case open(logEnd: LogID, @Sendable (Result<LogID?, RaftError>) -> Void)
+        case open(ApplierStart, @Sendable (Result<LogID?, RaftError>) -> Void)
         case apply(ApplyOrder)
-        case loaded(Result<EntryBatch, RaftError>)
+        case loaded(Result<EntryBatch, RaftError>, installs: Int)
+        case build(SnapshotID)
+        case install(SnapshotManifest)
+        case restore(SnapshotManifest, Result<any SnapshotReader, RaftError>, installs: Int)
         case serve([Ticket], at: LogIndex)
         case close(@Sendable (RaftError?) -> Void)
     }
@@ -52,7 +78,15 @@ actor Applier<Machine: StateMachine>: Activated, ApplierPort {
     private let maximumBytes: Int
 
     private var machine: Machine
+    private let builder: SnapshotBuilder?
     private var lastApplied: LogIndex = 0
+    private var lastAppliedID: LogID = .zero
+    /// In force at `lastApplied`.
+    private var configuration: (id: LogID, configuration: ClusterConfiguration)?
+    private var bootstrap: UInt64?
+    /// How many snapshots it was told to take over, and which it still waits for.
+    private var installs = 0
+    private var isInstalling = false
     private var orders: Deque<ApplyOrder> = []
     private var waitingReads: [(index: LogIndex, tickets: [Ticket])] = []
     private var isLoading = false
@@ -63,8 +97,10 @@ actor Applier<Machine: StateMachine>: Activated, ApplierPort {
     private var outputs: [Machine.Output] = []
 
     init(
-        machine: sending Machine, loop: any Loop, node: Mailbox<Message>, reader: LogReader, maximumBytes: Int
+        machine: sending Machine, loop: any Loop, node: Mailbox<Message>, reader: LogReader, maximumBytes: Int,
+        builder: SnapshotBuilder? = nil
     ) {
+        self.builder = Machine.makesSnapshots ? builder : nil
         self.machine = machine
         self.loop = loop
         self.node = node
@@ -75,9 +111,14 @@ actor Applier<Machine: StateMachine>: Activated, ApplierPort {
         mailbox.setOwner(self)
     }
 
-    nonisolated func open(logEnd: LogID, _ done: @escaping @Sendable (Result<LogID?, RaftError>) -> Void) {
-        mailbox.post(.open(logEnd: logEnd, done))
+    nonisolated func open(_ start: ApplierStart, _ done: @escaping @Sendable (Result<LogID?, RaftError>) -> Void) {
+        mailbox.post(.open(start, done))
     }
+    nonisolated var makesSnapshots: Bool { Machine.makesSnapshots }
+    nonisolated func build(_ id: SnapshotID) { mailbox.post(.build(id)) }
+    nonisolated func abortBuild() { builder?.abort() }
+    nonisolated func stopBuilding() { builder?.stop() }
+    nonisolated func install(_ manifest: SnapshotManifest) { mailbox.post(.install(manifest)) }
     nonisolated func apply(_ order: ApplyOrder) { mailbox.post(.apply(order)) }
     nonisolated func serve(_ reads: [Ticket], at index: LogIndex) {
         if !mailbox.post(.serve(reads, at: index)) {
@@ -95,7 +136,7 @@ actor Applier<Machine: StateMachine>: Activated, ApplierPort {
         let before = lastApplied
         for order in taken {
             switch order {
-            case .open(let logEnd, let done): begin(logEnd, done)
+            case .open(let start, let done): begin(start, done)
             case .apply(let order):
                 if isClosed || failure != nil {
                     settle(order)
@@ -104,7 +145,10 @@ actor Applier<Machine: StateMachine>: Activated, ApplierPort {
                 } else {
                     orders.append(order)
                 }
-            case .loaded(let result): loaded(result)
+            case .loaded(let result, let of): if of == installs { loaded(result) }
+            case .build(let id): beginBuild(id)
+            case .install(let manifest): beginInstall(manifest)
+            case .restore(let manifest, let result, let of): if of == installs { restore(manifest, result) }
             case .serve(let tickets, let index): waitingReads.append((index, tickets))
             case .close(let done): end(done)
             }
@@ -116,32 +160,113 @@ actor Applier<Machine: StateMachine>: Activated, ApplierPort {
         if lastApplied > before { node.post(.applied(through: lastApplied)) }
     }
 
-    private func begin(_ logEnd: LogID, _ done: (Result<LogID?, RaftError>) -> Void) {
-        do {
-            try machine.open(logEnd: logEnd)
+    private func begin(_ start: ApplierStart, _ done: (Result<LogID?, RaftError>) -> Void) {
+        do throws(RaftError) {
+            let applied = try opened(start)
+            isOpen = true
+            lastApplied = applied?.index ?? 0
+            lastAppliedID = applied ?? .zero
+            configuration = start.configurations.last { $0.id.index <= lastApplied }
+            bootstrap = start.bootstrap
+            done(.success(applied))
         } catch {
-            let error = RaftError(.stateMachine, "the state machine could not be opened: \(error)")
             failure = error
-            return done(.failure(error))
+            done(.failure(error))
+        }
+    }
+
+    /// Opens the machine. If it has lost its state, or lacks what was purged, it gets the newest snapshot that can be
+    /// read: an older one does as long as the log goes on from it.
+    private func opened(_ start: ApplierStart) throws(RaftError) -> LogID? {
+        do { try machine.open(logEnd: start.logEnd) } catch {
+            throw RaftError(.stateMachine, "the state machine could not be opened: \(error)")
         }
         let applied = machine.lastApplied
-        if let applied, applied.index > logEnd.index {
-            let error = RaftError(
-                .stateMachine, "the state machine holds entry \(applied), but the log ends at \(logEnd)")
-            failure = error
-            return done(.failure(error))
+        if let applied, applied.index > start.logEnd.index {
+            throw RaftError(
+                .stateMachine, "the state machine holds entry \(applied), but the log ends at \(start.logEnd)")
         }
-        isOpen = true
-        lastApplied = applied?.index ?? 0
-        done(.success(applied))
+        if let applied, applied.index >= start.purged.index { return applied }
+        if start.purged == .zero, start.snapshots.isEmpty { return applied }
+        var reasons: [String] = []
+        if let store = builder?.store {
+            for manifest in start.snapshots {
+                do {
+                    let reader = try store.reader(of: manifest.id)
+                    // Before the machine lets go of what it has.
+                    try reader.verify()
+                    var contents = SnapshotContents(reader)
+                    try machine.restore(&contents, through: manifest.last)
+                    return manifest.last
+                } catch {
+                    reasons.append("\(manifest): \(error)")
+                    try? store.setAside(manifest.id)
+                }
+            }
+        }
+        // The whole log is there: a machine that forgot everything can be given all of it again.
+        if start.purged == .zero, applied == nil { return nil }
+        let found = reasons.isEmpty ? "there is none" : reasons.joined(separator: "; ")
+        throw RaftError(
+            .corrupt,
+            "the log begins behind entry \(start.purged), and no snapshot can be read that it goes on from: \(found). Nothing was changed but a damaged snapshot's name. Remove this member and add it again with an empty directory and a new id"
+        )
+    }
+
+    // MARK: Snapshots
+
+    private func beginBuild(_ id: SnapshotID) {
+        guard let builder, failure == nil, isOpen, !isClosed, !isInstalling, let configuration else {
+            let reason = RaftError(.snapshotFailed, "the state machine has nothing to make a snapshot of now")
+            node.post(.snapshotFailed(id, reason))
+            return
+        }
+        do {
+            let view = try machine.snapshot()
+            builder.build(
+                id, of: view, through: lastAppliedID, configuration: configuration.configuration,
+                configurationID: configuration.id, bootstrap: bootstrap, node)
+        } catch {
+            node.post(.snapshotFailed(id, RaftError(.snapshotFailed, "no view of the state could be taken: \(error)")))
+        }
+    }
+
+    /// The log forgets what it was told to apply before; whoever waits for that is told now (openraft #1761).
+    private func beginInstall(_ manifest: SnapshotManifest) {
+        guard let builder, failure == nil, !isClosed else { return }
+        for order in orders { settle(order) }
+        orders.removeAll()
+        installs += 1
+        isInstalling = true
+        isLoading = false
+        builder.read(manifest, isInline: Machine.execution == .inline) { [mailbox, installs] result in
+            mailbox.post(.restore(manifest, result, installs: installs))
+        }
+    }
+
+    private func restore(_ manifest: SnapshotManifest, _ result: Result<any SnapshotReader, RaftError>) {
+        guard failure == nil, !isClosed else { return }
+        do {
+            var contents = SnapshotContents(try result.get())
+            try machine.restore(&contents, through: manifest.last)
+        } catch {
+            return fail(RaftError(.stateMachine, "\(manifest) could not be taken over: \(error)"))
+        }
+        isInstalling = false
+        lastApplied = manifest.last.index
+        lastAppliedID = manifest.last
+        configuration = (manifest.configurationID, manifest.configuration)
+        bootstrap = manifest.bootstrap ?? bootstrap
+        node.post(.snapshotInstalled(manifest))
     }
 
     private func applyAll() {
-        while failure == nil, !isLoading, !isClosed, let order = orders.first {
+        while failure == nil, !isLoading, !isInstalling, !isClosed, let order = orders.first {
             guard let entries = order.entries else {
                 isLoading = true
-                reader.read(from: order.first, through: order.through, maximumBytes: maximumBytes) { [mailbox] result in
-                    mailbox.post(.loaded(result))
+                reader.read(from: order.first, through: order.through, maximumBytes: maximumBytes) {
+                    [mailbox, installs] result in
+                    mailbox.post(.loaded(result, installs: installs))
                 }
                 return
             }
@@ -194,7 +319,25 @@ actor Applier<Machine: StateMachine>: Activated, ApplierPort {
             return
         }
         lastApplied = batch.through.index
+        lastAppliedID = batch.through
+        noteConfigurations(entries)
         if !tickets.isEmpty { resume(tickets, entries) }
+    }
+
+    /// A snapshot carries the configuration that was in force at its last entry.
+    private func noteConfigurations(_ entries: [EntryBatch]) {
+        for batch in entries {
+            guard let newest = batch.configurations.last else { continue }
+            // What cannot be read was refused when it came.
+            if let first = batch.configurations.first, first.id.index == 1,
+                let configuration = try? ClusterConfiguration(decoding: first.payload)
+            {
+                bootstrap = configuration.bootstrapMark
+            }
+            if let configuration = try? ClusterConfiguration(decoding: newest.payload) {
+                self.configuration = (newest.id, configuration)
+            }
+        }
     }
 
     /// Gives each output to its proposer. Outputs are in the order of the commands; some entries are none.
@@ -271,7 +414,9 @@ actor Applier<Machine: StateMachine>: Activated, ApplierPort {
             case .apply(let order): settle(order)
             case .serve(let tickets, _):
                 for ticket in tickets { ticket.fail(RaftError(.stopped, "the node has stopped")) }
-            case .open, .loaded, .close: break
+            case .build(let id):
+                node.post(.snapshotFailed(id, RaftError(.stopped, "the node has stopped")))
+            case .open, .loaded, .install, .restore, .close: break
             }
         }
         done(reason)

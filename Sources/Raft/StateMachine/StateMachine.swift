@@ -43,6 +43,24 @@ public protocol StateMachine: SendableMetatype {
     /// ``apply(_:at:)`` for each; a machine with transactions makes one of the whole run.
     mutating func apply(_ batch: CommandBatch<Command>, into outputs: inout [Output]) throws
 
+    // MARK: Snapshots
+
+    /// Whether ``snapshot()`` and ``restore(_:through:)`` are there. Without them the log is never purged, and a node
+    /// that lacks what another one has purged cannot catch up: all members must answer the same.
+    static var makesSnapshots: Bool { get }
+
+    /// A view of the state as it is now, which is written out while more commands are applied. Quick: a machine in
+    /// memory copies its value, which costs nothing before it changes; one with files of its own begins to read them.
+    ///
+    /// - Throws: when there can be no view now; the node goes on without a snapshot, and tries again later.
+    mutating func snapshot() throws -> StateSnapshot
+
+    /// Throws the state away and takes over that of a snapshot; ``lastApplied`` is `last` from then on. A crash in the
+    /// middle must leave a machine that says nil, or `last`, as its ``lastApplied``.
+    ///
+    /// - Throws: when it cannot; the node then stops, with this as the reason.
+    mutating func restore(_ contents: inout SnapshotContents, through last: LogID) throws
+
     /// Writes down what must be on disk before a clean end. Called once, after the last `apply`.
     mutating func close() throws
 }
@@ -59,6 +77,13 @@ extension StateMachine {
     public mutating func open(logEnd: LogID) throws {}
     public var lastApplied: LogID? { nil }
     public mutating func close() throws {}
+    public static var makesSnapshots: Bool { false }
+    public mutating func snapshot() throws -> StateSnapshot {
+        throw RaftError(.snapshotFailed, "\(Self.self) makes no snapshots")
+    }
+    public mutating func restore(_ contents: inout SnapshotContents, through last: LogID) throws {
+        throw RaftError(.snapshotFailed, "\(Self.self) takes no snapshots")
+    }
 
     public mutating func apply(_ batch: CommandBatch<Command>, into outputs: inout [Output]) throws {
         try batch.forEachCommand { command, id in outputs.append(try apply(command, at: id)) }

@@ -6,23 +6,26 @@ public struct NodeLoops: Sendable {
     public var disk: any Loop
     /// The state machine, unless it is inline.
     public var apply: any Loop
-    /// Reads of old entries.
+    /// Reads of old entries, and snapshots that are sent or received.
     public var reads: any Loop
+    /// Where snapshots are built: busy for as long as one is.
+    public var builds: any Loop
     /// Called once, when the node has ended and needs none of them any more.
     public var release: @Sendable () -> Void
 
     public init(
-        loop: any Loop, disk: any Loop, apply: any Loop, reads: any Loop,
+        loop: any Loop, disk: any Loop, apply: any Loop, reads: any Loop, builds: (any Loop)? = nil,
         release: @escaping @Sendable () -> Void = {}
     ) {
         self.loop = loop
         self.disk = disk
         self.apply = apply
         self.reads = reads
+        self.builds = builds ?? reads
         self.release = release
     }
 
-    /// Four threads of its own, which end with the node.
+    /// Five threads of its own, which end with the node.
     public static func threads(name: String = "raft") -> NodeLoops {
         let loop = ThreadLoop(name: name)
         var loops = with(loop, name: name)
@@ -34,12 +37,15 @@ public struct NodeLoops: Sendable {
         return loops
     }
 
-    /// A loop that is there already (an event loop, say), which outlives the node; and three threads of its own, which
+    /// A loop that is there already (an event loop, say), which outlives the node; and four threads of its own, which
     /// end with it.
     public static func with(_ loop: any Loop, name: String = "raft") -> NodeLoops {
         let own = [
             ThreadLoop(name: "\(name)-disk"), ThreadLoop(name: "\(name)-apply"), ThreadLoop(name: "\(name)-read"),
+            ThreadLoop(name: "\(name)-snap"),
         ]
-        return NodeLoops(loop: loop, disk: own[0], apply: own[1], reads: own[2]) { for loop in own { loop.stop() } }
+        return NodeLoops(loop: loop, disk: own[0], apply: own[1], reads: own[2], builds: own[3]) {
+            for loop in own { loop.stop() }
+        }
     }
 }

@@ -19,6 +19,8 @@ actor Supervisor: Activated {
     private let writer: LogWriter
     private let streams: StreamKeeper
     private let votes: VoteKeeper
+    private let snapshotStore: (any SnapshotStore)?
+    private let snapshots: SnapshotKeeper
     private let devices: Devices
     private let logger: Logger
     private var random: RandomSource
@@ -56,9 +58,10 @@ actor Supervisor: Activated {
 
     init(
         settings: Configuration, loops: NodeLoops, store: any LogStore, transport: any Transport,
-        mailbox: Mailbox<Message>, applier: any ApplierPort, reader: LogReader, peers: any PeerMemory, seed: UInt64,
-        logger: Logger
+        mailbox: Mailbox<Message>, applier: any ApplierPort, reader: LogReader, peers: any PeerMemory,
+        snapshots snapshotStore: (any SnapshotStore)? = nil, seed: UInt64, logger: Logger
     ) {
+        self.snapshotStore = snapshotStore
         self.settings = settings
         self.loops = loops
         self.store = store
@@ -79,8 +82,7 @@ actor Supervisor: Activated {
         votes = VoteKeeper(
             loop: loop, mailbox: mailbox, transport: transport, address: address,
             isVoter: { port.isCounted($0, $1) })
-        devices = Devices(writer: writer, applier: applier, streams: streams, votes: votes, port: port) {
-            [logger, limiter = Lock(NoteLimiter())] note in
+        let log: @Sendable (Note) -> Void = { [logger, limiter = Lock(NoteLimiter())] note in
             for note in limiter.withLock({ $0.admit(note, now: loop.now) }) {
                 switch note.weight {
                 case .info: logger.info("\(note.text)")
@@ -89,6 +91,12 @@ actor Supervisor: Activated {
                 }
             }
         }
+        snapshots = SnapshotKeeper(
+            loop: loop, reads: loops.reads, store: snapshotStore, mailbox: mailbox, transport: transport,
+            settings: settings, random: RandomSource(seed: seed ^ 0x736E_6170), address: address, note: log)
+        devices = Devices(
+            writer: writer, applier: applier, streams: streams, votes: votes, port: port, snapshots: snapshots,
+            log: log)
         unownedExecutor = loop.asUnownedSerialExecutor()
         mailbox.setOwner(self)
     }
@@ -126,33 +134,47 @@ actor Supervisor: Activated {
         hasBegun = true
         loops.disk.post(
             Block { [self] in
-                let opened = catching { try store.open() }
+                let opened = catching { try open() }
                 loops.loop.post(Block { self.assumeIsolated { $0.opened(opened, bootstrap: bootstrap, done) } })
             })
     }
 
+    /// Opens log and snapshots, and completes an install that a crash cut short. On the disk loop.
+    private nonisolated func open() throws -> SnapshotRecovery {
+        let log = try store.open()
+        let found = try snapshotStore?.open()
+        for line in found?.damaged ?? [] { logger.error("a snapshot is damaged and was set aside: \(line)") }
+        let recovery = try SnapshotRecovery(log, found?.manifests ?? []) { [snapshotStore, logger] manifest in
+            do {
+                try snapshotStore?.reader(of: manifest.id).verify()
+                return true
+            } catch {
+                logger.error("\(manifest) is damaged and was set aside: \(error)")
+                try? snapshotStore?.setAside(manifest.id)
+                return false
+            }
+        }
+        if !recovery.operations.isEmpty { try store.write(recovery.operations) }
+        return recovery
+    }
+
     private func opened(
-        _ result: Result<RecoveredLog, RaftError>, bootstrap: ClusterConfiguration?,
+        _ result: Result<SnapshotRecovery, RaftError>, bootstrap: ClusterConfiguration?,
         _ done: @escaping @Sendable (Result<Void, RaftError>) -> Void
     ) {
-        let recovered: RecoveredLog
-        var membership = MembershipHistory()
+        let recovery: SnapshotRecovery
         do throws(RaftError) {
-            recovered = try result.get()
-            for (id, payload) in recovered.configurations {
-                membership.append(try ClusterConfiguration(decoding: payload), at: id)
-            }
-            try check(bootstrap, against: recovered)
+            recovery = try result.get()
+            try check(bootstrap, against: recovery.log)
         } catch {
             return fail(error, done)
         }
-        applier.open(logEnd: recovered.last) { [self, membership] applied in
+        let start = ApplierStart(
+            logEnd: recovery.log.last, purged: recovery.log.purged, snapshots: recovery.snapshots,
+            configurations: recovery.configurations, bootstrap: recovery.membership.bootstrap)
+        applier.open(start) { [self] applied in
             loops.loop.post(
-                Block {
-                    self.assumeIsolated {
-                        $0.ready(recovered, membership, applied, bootstrap: bootstrap, done)
-                    }
-                })
+                Block { self.assumeIsolated { $0.ready(recovery, applied, bootstrap: bootstrap, done) } })
         }
     }
 
@@ -189,9 +211,10 @@ actor Supervisor: Activated {
     }
 
     private func ready(
-        _ recovered: RecoveredLog, _ membership: MembershipHistory, _ applied: Result<LogID?, RaftError>,
-        bootstrap: ClusterConfiguration?, _ done: @escaping @Sendable (Result<Void, RaftError>) -> Void
+        _ recovery: SnapshotRecovery, _ applied: Result<LogID?, RaftError>, bootstrap: ClusterConfiguration?,
+        _ done: @escaping @Sendable (Result<Void, RaftError>) -> Void
     ) {
+        let (recovered, membership) = (recovery.log, recovery.membership)
         let appliedID: LogID
         switch applied {
         case .failure(let error): return fail(error, done)
@@ -200,8 +223,11 @@ actor Supervisor: Activated {
         guard !isEnding else { return fail(RaftError(.stopped, "the node was stopped while it started"), done) }
         var baton = Baton(
             settings: settings, recovered: recovered, membership: membership, applied: appliedID,
-            hasJoined: port.hasJoined(recovered.incarnation),
-            random: RandomSource(seed: random.next()), now: loops.loop.now)
+            hasJoined: port.hasJoined(recovered.incarnation), random: RandomSource(seed: random.next()),
+            now: loops.loop.now,
+            snapshots: SnapshotLedger(
+                builder: recovered.incarnation, isEnabled: snapshotStore != nil && applier.makesSnapshots,
+                newest: recovery.snapshots.first, now: loops.loop.now))
         var status = NodeStatus(
             baton, role: .learner, cluster: settings.cluster, incarnation: recovered.incarnation)
         status.role = baton.isVoter ? .follower : .learner
@@ -358,7 +384,10 @@ actor Supervisor: Activated {
         if isEnding, !hasBegun { finish(nil) }
     }
 
-    private func end(_ taken: consuming Baton, _ reason: RaftError?) {
+    private func end(_ ended: consuming Baton, _ reason: RaftError?) {
+        var taken = ended
+        let stopped = RaftError(.stopped, "node \(settings.id) has stopped")
+        for ticket in taken.snapshots.takeCallers() { ticket.fail(stopped) }
         for ticket in taken.stopRequests { succeedAtEnd(ticket) }
         taken.initializing?.fail(
             RaftError(.stopped, "node \(settings.id) stopped before its first entry was durable", outcome: .unknown))
@@ -375,8 +404,10 @@ actor Supervisor: Activated {
         case .transfer(_, let ticket): ticket.fail(error)
         case .changeMembership(let order): order.ticket.fail(error)
         case .stop(let ticket): if let ticket { succeedAtEnd(ticket) }
+        case .triggerSnapshot(let ticket), .pushSnapshot(_, let ticket): ticket.fail(error)
         case .request, .reply, .durable, .writeFailed, .applied, .applyFailed, .streamStarted, .streamEnded, .removed,
-            .tick, .overslept:
+            .tick, .overslept, .snapshotBuilt, .snapshotFailed, .snapshotUnreadable, .snapshotPiece,
+            .snapshotInstalled:
             break
         }
     }
@@ -392,6 +423,8 @@ actor Supervisor: Activated {
         port.publishStop(reason)
         streams.assumeIsolated { $0.keep([]) }
         votes.assumeIsolated { $0.closeAll() }
+        snapshots.assumeIsolated { $0.close() }
+        applier.stopBuilding()
         transport.stop()
         for message in messages + postponed { refuse(message) }
         messages = []
@@ -399,19 +432,23 @@ actor Supervisor: Activated {
         for message in port.mailbox.close() { refuse(message) }
         writer.assumeIsolated { writer in
             writer.close { [self] in
-                applier.close { [self] failure in
-                    // Reads that were begun are over once their loop has come to this.
-                    loops.reads.post(
-                        Block { [self] in
-                            loops.disk.post(
-                                Block { [self] in
-                                    store.close()
-                                    loops.loop.post(Block { self.assumeIsolated { $0.closed(failure) } })
-                                })
-                        })
-                }
+                // What was begun on a loop is over once it has come to this: a machine must not be closed under the
+                // hands of whoever writes its snapshot.
+                loops.builds.post(Block { [self] in applier.close { [self] in closeStores($0) } })
             }
         }
+    }
+
+    private nonisolated func closeStores(_ failure: RaftError?) {
+        loops.reads.post(
+            Block { [self] in
+                loops.disk.post(
+                    Block { [self] in
+                        store.close()
+                        snapshotStore?.close()
+                        loops.loop.post(Block { self.assumeIsolated { $0.closed(failure) } })
+                    })
+            })
     }
 
     /// Lets `body` happen once everything is closed. False when it is already.

@@ -165,11 +165,67 @@ public struct TimeoutNowRequest: Hashable, Sendable {
     }
 }
 
+/// One piece of a snapshot (InstallSnapshot, Figure 13), for a peer whose next entry the leader has purged. Every piece
+/// says what snapshot it is of, so that any of them can be the first that arrives.
+public struct SnapshotRequest: Hashable, Sendable {
+    public var term: Term
+    public var leader: NodeID
+    /// The replication stream in whose place the snapshot is sent.
+    public var stream: StreamID
+    public var manifest: SnapshotManifest
+    /// Where in the state these bytes begin.
+    public var offset: UInt64
+    /// CRC-32C of ``bytes``.
+    public var checksum: UInt32
+    /// Empty only when the state is.
+    public var bytes: [UInt8]
+    public init(
+        term: Term, leader: NodeID, stream: StreamID, manifest: SnapshotManifest, offset: UInt64, checksum: UInt32,
+        bytes: [UInt8]
+    ) {
+        self.term = term
+        self.leader = leader
+        self.stream = stream
+        self.manifest = manifest
+        self.offset = offset
+        self.checksum = checksum
+        self.bytes = bytes
+    }
+    /// Whether the bytes are those that were sent.
+    public var isIntact: Bool { SnapshotChecksum.of(bytes[...]) == checksum }
+    /// Where the next piece begins.
+    public var end: UInt64 { offset.addingReportingOverflow(UInt64(bytes.count)).partialValue }
+}
+
+public struct SnapshotReply: Hashable, Sendable {
+    public enum Outcome: Hashable, Sendable {
+        /// The bytes before this offset were written; go on from there.
+        case received(through: UInt64)
+        /// Nothing more of it is needed: everything through this index is here, committed and durable.
+        case installed(through: LogIndex)
+        /// The receiver cannot take it now; its log says why. Begin again later.
+        case unable
+        /// The request's term is over; see `term`.
+        case rejected
+    }
+    public var term: Term
+    public var stream: StreamID
+    public var snapshot: SnapshotID
+    public var outcome: Outcome
+    public init(term: Term, stream: StreamID, snapshot: SnapshotID, outcome: Outcome) {
+        self.term = term
+        self.stream = stream
+        self.snapshot = snapshot
+        self.outcome = outcome
+    }
+}
+
 public enum PeerRequest: Hashable, Sendable {
     case vote(VoteRequest)
     case append(AppendRequest)
     case heartbeat(HeartbeatRequest)
     case timeoutNow(TimeoutNowRequest)
+    case snapshot(SnapshotRequest)
 
     public var term: Term {
         switch self {
@@ -177,6 +233,7 @@ public enum PeerRequest: Hashable, Sendable {
         case .append(let request): request.term
         case .heartbeat(let request): request.term
         case .timeoutNow(let request): request.term
+        case .snapshot(let request): request.term
         }
     }
     /// Who says that it sends this. The transport has checked it against the certificate.
@@ -186,6 +243,7 @@ public enum PeerRequest: Hashable, Sendable {
         case .append(let request): request.leader
         case .heartbeat(let request): request.leader
         case .timeoutNow(let request): request.leader
+        case .snapshot(let request): request.leader
         }
     }
 }
@@ -194,12 +252,14 @@ public enum PeerReply: Hashable, Sendable {
     case vote(VoteReply)
     case append(AppendReply)
     case heartbeat(HeartbeatReply)
+    case snapshot(SnapshotReply)
 
     public var term: Term {
         switch self {
         case .vote(let reply): reply.term
         case .append(let reply): reply.term
         case .heartbeat(let reply): reply.term
+        case .snapshot(let reply): reply.term
         }
     }
 }

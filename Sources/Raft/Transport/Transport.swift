@@ -15,8 +15,20 @@ public protocol Transport: AnyObject, Sendable {
     /// Only addresses out of a configuration are ever passed here, never one that a stranger announced.
     func connect(to peer: NodeID, at address: String, observer: any PeerLinkObserver) -> any PeerLink
 
+    /// As ``connect(to:at:observer:)``, for snapshots: bulk that a heartbeat must never wait behind, so a transport with
+    /// connections gives it one of its own. The default makes no difference between the two.
+    func connectForSnapshot(to peer: NodeID, at address: String, observer: any PeerLinkObserver) -> any PeerLink
+
     /// Closes the listener and every link. Nothing is called back once it has returned, or soon after.
     func stop()
+}
+
+extension Transport {
+    public func connectForSnapshot(
+        to peer: NodeID, at address: String, observer: any PeerLinkObserver
+    ) -> any PeerLink {
+        connect(to: peer, at: address, observer: observer)
+    }
 }
 
 /// One direction of calls to one peer.

@@ -38,8 +38,9 @@ struct Baton: ~Copyable, Sendable {
     var electionTimer = ElectionTimer()
 
     // MARK: Belonging to the cluster
-    /// The log began with entries of a leader, not with this node's own first one: perhaps this is a member that has
-    /// lost its disk, so it has no vote before a configuration binds this life of it (<doc:Incarnations>).
+    /// The log began with entries of a leader, or with its snapshot, not with this node's own first one: perhaps this
+    /// is a member that has lost its disk, so it has no vote before a configuration binds this life of it
+    /// (<doc:Incarnations>).
     private(set) var hasJoined: Bool
     /// Who said that this node was removed; nil again once a leader is heard.
     var removedBy: NodeID?
@@ -54,14 +55,17 @@ struct Baton: ~Copyable, Sendable {
     var isStopping = false
     /// Who asked for the first entry of this cluster, until it is durable.
     var initializing: CompletionTicket?
+    var snapshots: SnapshotLedger
 
     init(
         settings: Configuration, recovered: RecoveredLog, membership: MembershipHistory, applied: LogID,
-        hasJoined: Bool = false, random: RandomSource, now: Instant
+        hasJoined: Bool = false, random: RandomSource, now: Instant, snapshots: SnapshotLedger? = nil
     ) {
         self.settings = settings
         incarnation = recovered.incarnation
         self.hasJoined = hasJoined
+        let snapshots = snapshots ?? SnapshotLedger(builder: recovered.incarnation, isEnabled: false, now: now)
+        self.snapshots = snapshots
         self.random = random
         self.now = now
         // A vote file that lags behind the log cannot be (it is written first); the greater term is always right.
@@ -70,7 +74,7 @@ struct Baton: ~Copyable, Sendable {
         log = LogTail(terms: TermRuns(purged: recovered.purged, starts: recovered.termStarts, last: recovered.last))
         durableIndex = recovered.last.index
         self.membership = membership
-        commitIndex = max(applied.index, recovered.purged.index)
+        commitIndex = max(applied.index, recovered.purged.index, snapshots.newest?.last.index ?? 0)
         applyOrdered = applied.index
         lastApplied = applied.index
         if Mutant.isOn("vote-forgotten-at-start") { hardState.votedFor = nil }
@@ -182,11 +186,37 @@ extension Baton {
         effects.add(.write(operations, id: id, replies: replies))
     }
 
-    /// Entries of a leader are about to be the first ones here. Durable before they are.
+    /// Entries of a leader, or its snapshot, are about to be the first ones here. Durable before they are.
     mutating func noteJoining(_ effects: inout Effects) {
         guard log.last == .zero, !hasJoined else { return }
         hasJoined = true
         effects.add(.rememberJoining)
+    }
+
+    /// Lets go of the log through `id`, which a durable snapshot covers.
+    mutating func purge(through id: LogID, _ effects: inout Effects) {
+        log.purge(through: id)
+        let write = writes.begin(last: log.last.index, hardState: hardState, now: now)
+        effects.add(.write([.purge(through: id)], id: write, replies: []))
+    }
+
+    /// The log does not hold what a durable snapshot ends with: it begins anew behind it, with what is committed and
+    /// what the machine is told to apply (§7). All of this is decided here and now; a start completes what a crash
+    /// leaves of it.
+    mutating func install(_ manifest: SnapshotManifest, _ effects: inout Effects, replies: [HeldReply]) {
+        let last = manifest.last
+        if snapshots.building != nil { effects.add(.abortBuild) }
+        // First, so that the machine no longer waits for entries that the next write forgets.
+        effects.add(.installSnapshot(manifest))
+        writes.truncate(through: last.index)
+        log.reset(to: last)
+        durableIndex = last.index
+        commitIndex = last.index
+        applyOrdered = last.index
+        membership.reset(to: manifest)
+        let id = writes.begin(last: last.index, hardState: hardState, now: now)
+        effects.add(.write([.reset(to: last)], id: id, replies: replies))
+        note(manifest)
     }
 
     /// The disk has answered. Returns whether more of the log is durable than before.

@@ -5,17 +5,19 @@ final class Devices: Sendable {
     private let streams: StreamKeeper
     private let votes: VoteKeeper
     private let port: NodePort
+    private let snapshots: SnapshotKeeper
     private let log: @Sendable (Note) -> Void
 
     init(
         writer: LogWriter, applier: any ApplierPort, streams: StreamKeeper, votes: VoteKeeper, port: NodePort,
-        log: @escaping @Sendable (Note) -> Void
+        snapshots: SnapshotKeeper, log: @escaping @Sendable (Note) -> Void
     ) {
         self.port = port
         self.writer = writer
         self.applier = applier
         self.streams = streams
         self.votes = votes
+        self.snapshots = snapshots
         self.log = log
     }
 
@@ -40,6 +42,7 @@ final class Devices: Sendable {
                 votes.assumeIsolated { $0.ask(voters, request) }
             case .keepStreams(let peers):
                 streams.assumeIsolated { $0.keep(peers) }
+                snapshots.assumeIsolated { $0.keep(peers) }
             case .rememberJoining:
                 do { try port.rememberJoining() } catch {
                     port.mailbox.post(.writeFailed(error))
@@ -53,6 +56,26 @@ final class Devices: Sendable {
                 streams.assumeIsolated { $0.send(.timeoutNow(request), to: peer, on: id) }
             case .apply(let order):
                 applier.apply(order)
+            case .buildSnapshot(let id):
+                applier.build(id)
+            case .abortBuild:
+                applier.abortBuild()
+            case .installSnapshot(let manifest):
+                applier.install(manifest)
+            case .sendSnapshot(let peer, let order):
+                snapshots.assumeIsolated { $0.send(order, to: peer) }
+            case .endSnapshot(let peer):
+                snapshots.assumeIsolated { $0.end(peer) }
+            case .receiveSnapshot(let piece):
+                snapshots.assumeIsolated { $0.receive(piece) }
+            case .endReceipt(let id):
+                snapshots.assumeIsolated { $0.endReceipt(id) }
+            case .discardSnapshot(let id):
+                snapshots.assumeIsolated { $0.discard(id) }
+            case .pruneSnapshots(let index):
+                snapshots.assumeIsolated { $0.prune(endingBefore: index) }
+            case .succeedSnapshot(let tickets, let manifest):
+                for ticket in tickets { ticket.succeed(manifest) }
             case .serveReads(let tickets, let index):
                 applier.serve(tickets, at: index)
             case .fail(let tickets, let error):

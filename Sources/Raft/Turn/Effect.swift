@@ -38,12 +38,42 @@ enum Effect: Sendable {
     case heartbeat(NodeID, StreamID, HeartbeatRequest)
     case timeoutNow(NodeID, StreamID, TimeoutNowRequest)
     case apply(ApplyOrder)
+    /// Take a view of the state and make a snapshot of it, beside everything else.
+    case buildSnapshot(SnapshotID)
+    case abortBuild
+    /// The machine's state is that of this snapshot from now on; what it was told to apply before is void.
+    case installSnapshot(SnapshotManifest)
+    /// Send this snapshot, beside the replication stream; goes on where it is if it is on its way already.
+    case sendSnapshot(NodeID, SnapshotOrder)
+    case endSnapshot(NodeID)
+    case receiveSnapshot(SnapshotPiece)
+    /// Give up what was received of it.
+    case endReceipt(SnapshotID)
+    case discardSnapshot(SnapshotID)
+    case pruneSnapshots(endingBefore: LogIndex)
+    case succeedSnapshot([SnapshotTicket], SnapshotManifest)
     /// Answer these once the state machine has applied through `index`.
     case serveReads([Ticket], at: LogIndex)
     case fail([Ticket], RaftError)
     case succeed(CompletionTicket)
     /// Something an operator wants to see: a role change, a lost peer.
     case note(Note)
+}
+
+/// A snapshot to send to one peer, and what every piece of it says.
+struct SnapshotOrder: Sendable, Equatable {
+    var term: Term
+    var leader: NodeID
+    var stream: StreamID
+    var manifest: SnapshotManifest
+}
+
+/// A piece of a snapshot to write, and where its fate is to be told.
+struct SnapshotPiece: Sendable {
+    var request: SnapshotRequest
+    /// It is the first: whatever was received before is given up.
+    var begins: Bool
+    var path: any ReplyPath
 }
 
 /// A line for the log, by weight.
@@ -67,10 +97,12 @@ struct Effects: Sendable {
             switch effect {
             case .fail, .note: effect
             case .succeed(let ticket): .fail([ticket], error)
+            case .succeedSnapshot(let tickets, _): .fail(tickets, error)
             case .apply(let order): .fail(order.tickets.map(\.ticket), error)
             case .serveReads(let tickets, _): .fail(tickets, error)
             case .write, .reply, .replyAfterWrites, .requestVotes, .keepStreams, .append, .heartbeat, .timeoutNow,
-                .rememberJoining:
+                .rememberJoining, .buildSnapshot, .abortBuild, .installSnapshot, .sendSnapshot, .endSnapshot,
+                .receiveSnapshot, .endReceipt, .discardSnapshot, .pruneSnapshots:
                 nil
             }
         }

@@ -7,6 +7,8 @@ enum Message: Sendable {
     case transfer(to: NodeID?, CompletionTicket)
     case changeMembership(MembershipOrder)
     case stop(CompletionTicket?)
+    case triggerSnapshot(SnapshotTicket)
+    case pushSnapshot(to: NodeID?, SnapshotTicket)
 
     // From peers.
     case request(PeerRequest, reply: any ReplyPath)
@@ -17,6 +19,13 @@ enum Message: Sendable {
     case writeFailed(RaftError)
     case applied(through: LogIndex)
     case applyFailed(RaftError)
+    case snapshotBuilt(SnapshotManifest)
+    case snapshotFailed(SnapshotID, RaftError)
+    /// One of this node's own was to be sent, and its bytes are not what was written.
+    case snapshotUnreadable(SnapshotID, RaftError)
+    case snapshotPiece(SnapshotPieceResult)
+    /// The state machine has taken it over.
+    case snapshotInstalled(SnapshotManifest)
     /// A stream stands, to this life of the peer; zero where the transport does not tell.
     case streamStarted(NodeID, StreamID, incarnation: Incarnation = Incarnation(rawValue: 0))
     case streamEnded(NodeID, StreamID, reason: String)
@@ -28,4 +37,19 @@ enum Message: Sendable {
     case tick
     /// The loop was held up this long past the moment at which the role wanted to be woken.
     case overslept(Duration)
+}
+
+/// What became of a piece of a snapshot that a leader has sent.
+struct SnapshotPieceResult: Sendable {
+    enum Outcome: Sendable {
+        case written(through: UInt64)
+        /// It was the last one: the snapshot is whole, and durable under its name.
+        case durable
+        case failed(RaftError)
+    }
+    var manifest: SnapshotManifest
+    var outcome: Outcome
+    /// The way back to the leader, and the stream it sends in place of.
+    var stream: StreamID
+    var path: any ReplyPath
 }

@@ -49,7 +49,9 @@ final class Tenure<Rules: RoleRules> {
         var held = decided
         var next: NextRole?
         switch verdict {
-        case .stay: rules.endTurn(&held, &effects)
+        case .stay:
+            rules.endTurn(&held, &effects)
+            Snapshotting.maintain(&held, held: rules.heldIndex, &effects)
         case .become(let role), .handOver(let role):
             next = role
             rules.end(&held, &effects)

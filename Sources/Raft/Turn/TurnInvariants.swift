@@ -7,6 +7,7 @@ struct TurnInvariants: Sendable {
     private let lastApplied: LogIndex
     private let applyOrdered: LogIndex
     private let last: LogID
+    private let purged: LogIndex
 
     init(_ baton: borrowing Baton) {
         hardState = baton.hardState
@@ -14,6 +15,7 @@ struct TurnInvariants: Sendable {
         lastApplied = baton.lastApplied
         applyOrdered = baton.applyOrdered
         last = baton.log.last
+        purged = baton.log.purged.index
     }
 
     /// The first rule that the step from then to now breaks; nil when none.
@@ -34,6 +36,10 @@ struct TurnInvariants: Sendable {
         if now.commitIndex > now.log.last.index { return "commitIndex is above the log's end \(now.log.last)" }
         if now.durableIndex > now.log.last.index { return "more is durable than the log's end \(now.log.last)" }
         if now.log.last.term > now.currentTerm { return "the log ends at \(now.log.last), above the current term" }
+        if now.log.purged.index < purged { return "the log's beginning went back from \(purged) to \(now.log.purged)" }
+        if now.log.purged.index > purged, now.log.purged.index > now.snapshots.newest?.last.index ?? 0 {
+            return "the log was purged through \(now.log.purged), above the newest snapshot"
+        }
         if now.log.last.index < commitIndex { return "the log was cut to \(now.log.last), below \(commitIndex)" }
         return nil
     }

@@ -45,11 +45,14 @@ protocol RoleRules: Sendable {
     mutating func endTurn(_ baton: inout Baton, _ effects: inout Effects)
     /// Leaves office: lets go of everyone who waits for this role.
     mutating func end(_ baton: inout Baton, _ effects: inout Effects)
+    /// The log behind this entry is still wanted by somebody, and must not be purged; nil for nobody.
+    var heldIndex: LogIndex? { get }
     /// When it wants to be woken by `.tick`; nil for never.
     func deadline(_ baton: borrowing Baton) -> Instant?
 }
 
 extension RoleRules {
+    var heldIndex: LogIndex? { nil }
     mutating func endTurn(_ baton: inout Baton, _ effects: inout Effects) {}
     mutating func end(_ baton: inout Baton, _ effects: inout Effects) {}
 }

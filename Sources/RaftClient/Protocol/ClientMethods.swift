@@ -11,6 +11,10 @@ package enum ClientMethods {
         id: 1, name: "raft.admin.v1.Node/Status", purpose: .admin, roles: [.admin])
     package static let changeMembership = Method(
         id: 2, name: "raft.admin.v1.Node/ChangeMembership", purpose: .admin, roles: [.admin])
+    package static let triggerSnapshot = Method(
+        id: 3, name: "raft.admin.v1.Node/TriggerSnapshot", purpose: .admin, roles: [.admin])
+    package static let pushSnapshot = Method(
+        id: 4, name: "raft.admin.v1.Node/PushSnapshot", purpose: .admin, roles: [.admin])
 
     private static func client(_ id: UInt16, _ name: String) -> Method {
         Method(id: id, name: "raft.client.v1.KeyValue/\(name)", purpose: .client, roles: [.client])

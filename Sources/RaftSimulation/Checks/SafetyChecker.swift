@@ -45,7 +45,9 @@ final class SafetyChecker: @unchecked Sendable {
     private var votesSent: [NodeID: [Term: NodeID]] = [:]
     /// I5.
     private(set) var applied: [LogIndex: (serial: UInt64, state: UInt64)] = [:]
-    private var appliedOn: [NodeID: LogIndex] = [:]
+    var appliedOn: [NodeID: LogIndex] = [:]
+    /// What is durable on each node, in the order it became so.
+    var snapshots: [NodeID: [SnapshotManifest]] = [:]
     /// I18.
     private var appliedSerials: [UInt64: LogIndex] = [:]
     /// I19.
@@ -62,7 +64,7 @@ final class SafetyChecker: @unchecked Sendable {
     private var rotten: Set<NodeID> = []
     /// Who asked for votes in each term.
     private var candidates: [Term: NodeID] = [:]
-    private var before: [NodeID: NodeStatus] = [:]
+    private(set) var before: [NodeID: NodeStatus] = [:]
     private(set) var termHighest: Term = 0
 
     /// Who begins a term, who leads it, and for how long; nil where a world begins with terms that nobody began.
@@ -94,6 +96,7 @@ final class SafetyChecker: @unchecked Sendable {
     func reached(_ mark: Mark) { tally.reached(mark) }
 
     func rotted(_ node: NodeID) { rotten.insert(node) }
+    func isRotten(_ node: NodeID) -> Bool { rotten.contains(node) }
 
     /// The node begins anew, with an empty disk and another incarnation.
     func lostDisk(_ node: NodeID) {
@@ -102,6 +105,7 @@ final class SafetyChecker: @unchecked Sendable {
         reached(.diskLost)
         lost[node] = mirrors[node]
         mirrors[node] = Mirror()
+        snapshots[node] = nil
         votesSent[node] = nil
         before[node] = nil
         appliedOn[node] = nil
@@ -129,6 +133,10 @@ final class SafetyChecker: @unchecked Sendable {
                 take(tenures?.stored(state, on: node))
             case .truncate(let id): truncate(node, through: id)
             case .append(let batch): append(batch, on: node)
+            case .purge(let id): purged(through: id, on: node)
+            case .reset(let id):
+                mirrors[node]!.entries = reset(to: id, on: node)
+                mirrors[node]!.configurations = history(of: configurations, through: id)
             }
         }
     }
@@ -223,11 +231,19 @@ final class SafetyChecker: @unchecked Sendable {
         for operation in old.torn {
             if case .truncate(let id) = operation { required = min(required, Int(id.index.rawValue)) }
             if case .hardState(let state) = operation { states.append(state) }
+            // A write that was under way and began the log anew: did it get that far?
+            if case .reset(let id) = operation, id.index <= log.purged.index { required = Int(id.index.rawValue) }
         }
         if !states.contains(log.hardState) {
             fail("I21", "node \(node) came back with \(log.hardState), not \(states)")
         }
         var new = Mirror(hardState: log.hardState)
+        guard let purged = history(through: log.purged) else {
+            return fail(
+                "I21", "node \(node) came back with a log that begins behind \(log.purged), which is not committed")
+        }
+        new.entries = purged
+        new.configurations = history(of: configurations, through: log.purged)
         for entry in entries {
             let prefix = Self.extend(new.entries.last?.prefix ?? 0, by: entry)
             if let other = known[entry.id], other != prefix {
@@ -238,7 +254,9 @@ final class SafetyChecker: @unchecked Sendable {
         }
         if new.entries.count < required {
             fail("I21", "node \(node) lost entries: \(required) were acknowledged, \(new.entries.count) came back")
-        } else if required > 0, new.entries[required - 1].prefix != old.entries[required - 1].prefix {
+        } else if required > log.purged.index.rawValue, required <= old.entries.count,
+            new.entries[required - 1].prefix != old.entries[required - 1].prefix
+        {
             fail("I21", "node \(node) came back with other entries than it had acknowledged")
         }
         mirrors[node] = new
@@ -264,7 +282,7 @@ final class SafetyChecker: @unchecked Sendable {
             if vote.term > durable.next {
                 fail("I9", "node \(node) asks for term \(vote.term), its disk has \(durable)")
             }
-        case .append, .heartbeat, .timeoutNow:
+        case .append, .heartbeat, .timeoutNow, .snapshot:
             if request.term > durable {
                 fail("I9", "node \(node) speaks in term \(request.term), its disk has \(durable)")
             }
@@ -293,7 +311,7 @@ final class SafetyChecker: @unchecked Sendable {
         case .append(let append):
             if append.term > durable { fail("I9", "node \(node) told of term \(append.term) early") }
             guard case .accepted(let through) = append.outcome, through > 0 else { return }
-            guard let prefix = mirror.prefix(at: through) else {
+            guard let prefix = snapshotPrefix(at: through, on: node) ?? mirror.prefix(at: through) else {
                 return fail(
                     "I9", "node \(node) acknowledged entry \(through), its disk ends at \(mirror.entries.count)")
             }
@@ -305,6 +323,11 @@ final class SafetyChecker: @unchecked Sendable {
             }
         case .heartbeat(let heartbeat):
             if heartbeat.term > durable { fail("I9", "node \(node) told of term \(heartbeat.term) early") }
+        case .snapshot(let snapshot):
+            if snapshot.term > durable { fail("I9", "node \(node) told of term \(snapshot.term) early") }
+            guard case .installed(let through) = snapshot.outcome, through > 0 else { return }
+            let held = max(LogIndex(UInt64(mirror.entries.count)), newestSnapshot(of: node)?.last.index ?? 0)
+            if held < through { fail("I9", "node \(node) says that it has entry \(through), its disk ends at \(held)") }
         }
     }
 
@@ -326,12 +349,11 @@ final class SafetyChecker: @unchecked Sendable {
             checkBounds(status)
         }
         if let old = before[node] {
+            let (from, to) = (old.commitIndex, status.commitIndex)
             if status.currentTerm < old.currentTerm {
                 fail("I8", "node \(node): term \(old.currentTerm) to \(status.currentTerm)")
             }
-            if status.commitIndex < old.commitIndex {
-                fail("I8", "node \(node): commitIndex \(old.commitIndex) to \(status.commitIndex)")
-            }
+            if to < from { fail("I8", "node \(node): commitIndex \(from) to \(to)") }
             if status.lastApplied < old.lastApplied { fail("I8", "node \(node): lastApplied went back") }
             if status.role == .leader, old.role == .leader, old.currentTerm == status.currentTerm,
                 status.last.index < old.last.index
@@ -342,12 +364,7 @@ final class SafetyChecker: @unchecked Sendable {
         if status.commitIndex > (before[node]?.commitIndex ?? 0) { checkCommit(status) }
         if status.lastApplied > status.commitIndex { fail("I10", "node \(node) applied above its commitIndex") }
         if status.commitIndex > status.last.index { fail("I10", "node \(node) committed above its log's end") }
-        if status.durableIndex.rawValue > UInt64(mirrors[node]!.entries.count) {
-            fail(
-                "I10",
-                "node \(node) counts \(status.durableIndex) as durable, its disk ends at \(mirrors[node]!.entries.count)"
-            )
-        }
+        checkSnapshot(status)
         before[node] = status
     }
 

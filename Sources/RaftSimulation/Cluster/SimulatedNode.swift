@@ -24,6 +24,8 @@ final class SimulatedNode: @unchecked Sendable {
 
     private(set) var life: Life?
     private var store: ObservedLogStore?
+    private var snapshots: ObservedSnapshotStore?
+    private let makesSnapshots: Bool
     private var directory: DataDirectory?
     private(set) var disk: SimulatedLoop?
     /// Every loop of the present life, the node's own first.
@@ -47,6 +49,8 @@ final class SimulatedNode: @unchecked Sendable {
         var segmentBytes: Int
         var diskLatency: ClosedRange<Int64>
         var preparesSegments: Bool
+        /// Whether it purges its log behind snapshots.
+        var makesSnapshots = false
         var clockOffset: Int64
         var seed: UInt64
         /// Takes the node's own log lines.
@@ -61,6 +65,7 @@ final class SimulatedNode: @unchecked Sendable {
         usualLatency = setting.diskLatency
         diskLatency = setting.diskLatency
         preparesSegments = setting.preparesSegments
+        makesSnapshots = setting.makesSnapshots
         seed = setting.seed
         log = setting.log
         clock = NodeClock(scheduler: scheduler, offset: setting.clockOffset)
@@ -95,19 +100,25 @@ final class SimulatedNode: @unchecked Sendable {
                 directory: directory, segmentBytes: segmentBytes,
                 preparation: preparesSegments ? loop(100_000...5_000_000) : nil)
             let store = ObservedLogStore(segments, node: id, checker: checker, fileSystem: fileSystem)
-            let all = [loop(1_000...20_000), disk, loop(1_000...100_000), loop(10_000...1_000_000)]
-            let loops = NodeLoops(loop: all[0], disk: disk, apply: all[2], reads: all[3])
+            let snapshots = ObservedSnapshotStore(SnapshotDirectory(directory: directory), node: id, checker: checker)
+            var others = randomness(3)
+            let builds = SimulatedLoop(
+                scheduler: scheduler, life: life, clock: clock, latency: diskLatency, seed: others.next())
+            let all = [loop(1_000...20_000), disk, loop(1_000...100_000), loop(10_000...1_000_000), builds]
+            let loops = NodeLoops(loop: all[0], disk: disk, apply: all[2], reads: all[3], builds: builds)
             let (checker, id) = (checker, id)
             let node = try RaftNode(
                 configuration: settings,
                 machine: SimulatedStore(
                     willApply: { [weak self] in try self?.failMachineIfAsked() },
-                    onApply: { checker.applied($0, at: $1, on: id, state: $2) }),
+                    onApply: { checker.applied($0, at: $1, on: id, state: $2) },
+                    onRestore: { checker.restored($0, after: $1, through: $2, on: id) }),
                 store: store, transport: network.transport(for: life), loops: loops, bootstrap: members,
-                peers: directory.peers(),
+                snapshots: makesSnapshots ? snapshots : nil, peers: directory.peers(),
                 seed: random.next(), logger: Logger(label: "simulation") { [log] _ in SimulatedLog(node: id, log) })
             self.life = life
             self.store = store
+            self.snapshots = snapshots
             self.disk = disk
             self.loops = all
             self.directory = directory
@@ -149,6 +160,11 @@ final class SimulatedNode: @unchecked Sendable {
             store.isFailing = true
             fileSystem.stop(afterChanges: changes)
             disk.runNext()
+        } else if let changes, let running = loops.dropFirst(3).first(where: \.isBusy) {
+            // A snapshot that is being built, received or removed gets anywhere, too.
+            snapshots?.isFailing = true
+            fileSystem.stop(afterChanges: changes)
+            running.runNext()
         }
         for operation in store.underWay {
             if case .hardState = operation {
@@ -174,6 +190,7 @@ final class SimulatedNode: @unchecked Sendable {
         if let life { network.remove(life) }
         node = nil
         store = nil
+        snapshots = nil
         disk = nil
         loops = []
         machineFails = false
@@ -312,10 +329,10 @@ final class SimulatedNode: @unchecked Sendable {
             return "node \(id): down\(stopReason.map { ", because \($0)" } ?? "")\(isRotten ? ", rotten" : "")"
         }
         let peers = status.peers.map {
-            " [\($0.id): match \($0.matchIndex), next \($0.nextIndex), \($0.inflightCount) out, \($0.isProbing ? "probing, " : "")\($0.isReachable ? "reachable" : "lost"), heard \($0.sinceHeard)]"
+            " [\($0.id): match \($0.matchIndex), next \($0.nextIndex), \($0.inflightCount) out, \($0.isProbing ? "probing, " : $0.isReceivingSnapshot ? "snapshot, " : "")\($0.isReachable ? "reachable" : "lost"), heard \($0.sinceHeard)]"
         }
         return
-            "node \(id): \(status.role) term \(status.currentTerm) log \(status.last) durable \(status.durableIndex) commit \(status.commitIndex) applied \(status.lastApplied)\(isPaused ? ", paused" : "")\(peers.joined())"
+            "node \(id): \(status.role) term \(status.currentTerm) log \(status.last) durable \(status.durableIndex) commit \(status.commitIndex) applied \(status.lastApplied) purged \(status.purged) snapshot \(status.snapshot.map { "\($0.last)" } ?? "none")\(isPaused ? ", paused" : "")\(peers.joined())"
     }
 }
 

@@ -89,12 +89,18 @@ struct SimulatedStore: StateMachine {
     /// Over every change so far, and what came of it.
     private(set) var hash: UInt64 = 0xCBF2_9CE4_8422_2325
 
+    static let makesSnapshots = true
+    /// Tells the checker which state this node takes over, and of which command.
+    let onRestore: @Sendable (_ state: UInt64, LogIndex, LogID) -> Void
+
     init(
         willApply: @escaping @Sendable () throws -> Void = {},
-        onApply: @escaping @Sendable (UInt64, LogID, _ state: UInt64) -> Void
+        onApply: @escaping @Sendable (UInt64, LogID, _ state: UInt64) -> Void,
+        onRestore: @escaping @Sendable (_ state: UInt64, LogIndex, LogID) -> Void
     ) {
         self.willApply = willApply
         self.onApply = onApply
+        self.onRestore = onRestore
     }
 
     mutating func apply(_ command: Command, at id: LogID) throws -> Output {
@@ -111,5 +117,32 @@ struct SimulatedStore: StateMachine {
         last = id.index
         onApply(command.serial, id, hash)
         return Output(index: id.index, isDone: isDone)
+    }
+
+    // MARK: Snapshots
+
+    /// As text: the last command's index, the hash, and each key with its value, in order.
+    mutating func snapshot() -> StateSnapshot {
+        StateSnapshot { [last, hash, values] write in
+            try write(Array("\(last) \(hash)\n".utf8)[...])
+            for (key, value) in values.sorted(by: { $0.key < $1.key }) {
+                try write(Array("\(key)\n\(value)\n".utf8)[...])
+            }
+        }
+    }
+
+    mutating func restore(_ contents: inout SnapshotContents, through id: LogID) throws {
+        let corrupt = RaftError(.corrupt, "a snapshot that no node built")
+        let text = String(decoding: try contents.all(), as: UTF8.self)
+        let lines = text.split(separator: "\n", omittingEmptySubsequences: false).dropLast()
+        let numbers = (lines.first ?? "").split(separator: " ").compactMap { UInt64($0) }
+        guard numbers.count == 2, lines.count % 2 == 1 else { throw corrupt }
+        last = LogIndex(numbers[0])
+        hash = numbers[1]
+        values = [:]
+        for position in stride(from: 1, to: lines.count, by: 2) {
+            values[String(lines[position])] = String(lines[position + 1])
+        }
+        onRestore(hash, last, id)
     }
 }

@@ -28,6 +28,8 @@ extension Fault {
             node.membership.perform(
                 request, ifUnchangedSince: isGuarded ? node.status.configurationID : nil, timeout: .seconds(3),
                 completion: { _ in })
+        case .snapshot(let id): node(id)?.node?.triggerSnapshot(completion: { _ in })
+        case .pushSnapshot(let id): node(id)?.node?.pushSnapshot(completion: { _ in })
         }
     }
 }

@@ -51,6 +51,10 @@ public enum Fault: Hashable, Sendable {
     case drift(NodeID, partsPerMillion: Int)
     /// Somebody asks a node to change the members; guarded: only if they are still what that node knows now.
     case changeMembers(at: NodeID, MembershipRequest, isGuarded: Bool)
+    /// A snapshot is asked for.
+    case snapshot(NodeID)
+    /// The node is told to send its members a snapshot, if it leads.
+    case pushSnapshot(NodeID)
 }
 
 // MARK: - Text
@@ -80,6 +84,8 @@ extension Fault: CustomStringConvertible {
         case .loseDisk(let node): "lose disk of \(node)"
         case .failMachine(let node): "fail machine of \(node)"
         case .drift(let node, let millionths): "drift clock of \(node) by \(millionths) ppm"
+        case .snapshot(let node): "snapshot \(node)"
+        case .pushSnapshot(let node): "push \(node)"
         case .changeMembers(let node, let request, let isGuarded):
             "ask \(node)\(isGuarded ? " guardedly" : "") to \(Self.text(request))"
         }
@@ -132,6 +138,8 @@ extension Fault: CustomStringConvertible {
             if words.skip("power") { return words.skip("everywhere") ? .blackout : nil }
             return words.disk().map(Fault.loseDisk)
         case "start": return words.node().map(Fault.start)
+        case "snapshot": return words.node().map(Fault.snapshot)
+        case "push": return words.node().map(Fault.pushSnapshot)
         case "pause":
             guard let node = words.node(), let time = words.span() else { return nil }
             return .pause(node, nanoseconds: time)

@@ -41,8 +41,8 @@ struct FaultPlan {
         let chosen = chance(35) ? leader ?? victim : victim
         var choices: [(SimulationProfile.Kinds, weight: UInt64)] = [
             (.crashes, 4), (.partitions, 3), (.clogs, 2), (.transfers, 2), (.pauses, 2), (.diskErrors, 2),
-            (.slowDisks, 2), (.rot, 1), (.rotEverywhere, 1), (.drift, 1), (.lostDisks, 1),
-            (.machineFailures, 1), (.churn, 6), ([], 3),
+            (.slowDisks, 2), (.rot, 1), (.rotEverywhere, 1), (.drift, 1), (.lostDisks, 1), (.machineFailures, 1),
+            (.churn, 6), (.snapshots, 2), ([], 3),
         ]
         choices.removeAll { !kinds.isSuperset(of: $0.0) }
         var position = random.next() % choices.reduce(0) { $0 + $1.weight }
@@ -77,6 +77,8 @@ struct FaultPlan {
                 ? [.crash(chosen.id, losingPower: false, afterChanges: nil), rot, .start(chosen.id)] : [rot]
         case .some(.lostDisks): return [.loseDisk(chosen.id)]
         case .some(.machineFailures): return [.failMachine(chosen.id)]
+        case .some(.snapshots):
+            return chance(50) ? [.snapshot(chosen.id)] : leader.map { [.pushSnapshot($0.id)] } ?? []
         case .some(.drift):
             return [.drift(chosen.id, partsPerMillion: Int(draw(-50_000...50_000)))]
         case .some(.churn): return churn.next(nodes, &random)

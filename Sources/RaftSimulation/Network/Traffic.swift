@@ -13,6 +13,8 @@ struct Traffic {
         case heartbeats
         case heartbeatReplies = "heartbeat replies"
         case timeoutNows = "timeout-nows"
+        case snapshots
+        case snapshotReplies = "snapshot replies"
     }
 
     let from: NodeID
@@ -28,6 +30,7 @@ struct Traffic {
             case .append: .appends
             case .heartbeat: .heartbeats
             case .timeoutNow: .timeoutNows
+            case .snapshot: .snapshots
             }
     }
 
@@ -39,6 +42,7 @@ struct Traffic {
             case .vote(let vote): vote.phase == .preVote ? .preVoteReplies : .voteReplies
             case .append: .appendReplies
             case .heartbeat: .heartbeatReplies
+            case .snapshot: .snapshotReplies
             }
     }
 }

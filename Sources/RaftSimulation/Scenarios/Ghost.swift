@@ -92,7 +92,7 @@ final class Ghost: PeerReceiver, @unchecked Sendable {
         case .append(let append):
             vow(HardState(currentTerm: append.term, votedFor: id))
             take(append)
-        case .heartbeat, .timeoutNow: vow(HardState(currentTerm: request.term, votedFor: id))
+        case .heartbeat, .timeoutNow, .snapshot: vow(HardState(currentTerm: request.term, votedFor: id))
         }
     }
 

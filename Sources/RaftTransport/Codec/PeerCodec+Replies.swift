@@ -54,6 +54,28 @@ extension PeerCodec {
                 envelope.heartbeat = body
                 return Protobuf.encode(envelope)
             }
+        case .snapshot(let snapshot):
+            var body = Raft__Peer__V1__SnapshotReply()
+            raft__peer__v1__snapshot_reply__init(&body)
+            body.term = snapshot.term.rawValue
+            body.stream = snapshot.stream.rawValue
+            body.builder = snapshot.snapshot.builder.rawValue
+            body.number = snapshot.snapshot.number
+            switch snapshot.outcome {
+            case .rejected: body.outcome = RAFT__PEER__V1__SNAPSHOT_OUTCOME__SNAPSHOT_REJECTED
+            case .received(let offset):
+                body.outcome = RAFT__PEER__V1__SNAPSHOT_OUTCOME__SNAPSHOT_RECEIVED
+                body.position = offset
+            case .installed(let index):
+                body.outcome = RAFT__PEER__V1__SNAPSHOT_OUTCOME__SNAPSHOT_INSTALLED
+                body.position = index.rawValue
+            case .unable: body.outcome = RAFT__PEER__V1__SNAPSHOT_OUTCOME__SNAPSHOT_UNABLE
+            }
+            return withUnsafeMutablePointer(to: &body) { body in
+                envelope.body_case = RAFT__PEER__V1__PEER_REPLY__BODY_SNAPSHOT
+                envelope.snapshot = body
+                return Protobuf.encode(envelope)
+            }
         }
     }
 
@@ -88,8 +110,27 @@ extension PeerCodec {
                     HeartbeatReply(
                         term: Term(body.term), stream: StreamID(rawValue: body.stream), round: body.round,
                         isRejected: body.is_rejected != 0))
+            case RAFT__PEER__V1__PEER_REPLY__BODY_SNAPSHOT:
+                guard let body = envelope.pointee.snapshot?.pointee else { throw refuse("no body") }
+                return .snapshot(
+                    SnapshotReply(
+                        term: Term(body.term), stream: StreamID(rawValue: body.stream),
+                        snapshot: SnapshotID(builder: Incarnation(rawValue: body.builder), number: body.number),
+                        outcome: try snapshotOutcome(body)))
             default: throw refuse("a reply of an unknown kind; the peer may be of a newer version")
             }
+        }
+    }
+
+    private static func snapshotOutcome(
+        _ body: Raft__Peer__V1__SnapshotReply
+    ) throws(RPCStatus) -> SnapshotReply.Outcome {
+        switch body.outcome {
+        case RAFT__PEER__V1__SNAPSHOT_OUTCOME__SNAPSHOT_REJECTED: .rejected
+        case RAFT__PEER__V1__SNAPSHOT_OUTCOME__SNAPSHOT_RECEIVED: .received(through: body.position)
+        case RAFT__PEER__V1__SNAPSHOT_OUTCOME__SNAPSHOT_INSTALLED: .installed(through: LogIndex(body.position))
+        case RAFT__PEER__V1__SNAPSHOT_OUTCOME__SNAPSHOT_UNABLE: .unable
+        default: throw refuse("snapshot outcome \(body.outcome.rawValue)")
         }
     }
 

@@ -12,6 +12,8 @@ enum PeerCodec {
 
     /// The tag of `PeerRequest.entries`: field 15, length-delimited.
     private static let entriesTag: UInt8 = 15 << 3 | 2
+    /// The tag of `PeerRequest.snapshot`: field 5, length-delimited.
+    private static let snapshotTag: UInt8 = 5 << 3 | 2
 
     static func encode(_ request: PeerRequest) -> [UInt8] {
         var envelope = Raft__Peer__V1__PeerRequest()
@@ -48,11 +50,28 @@ enum PeerCodec {
                 envelope.append = body
                 return Protobuf.encode(envelope, reserve: count + 8)
             }
-            guard count > 0 else { return bytes }
-            // The packer would copy the entries once more; a bytes field is a tag, a length and the bytes.
-            bytes.append(entriesTag)
-            appendVarint(UInt64(count), to: &bytes)
+            beginEntries(count, in: &bytes)
             for batch in append.entries { bytes.append(contentsOf: batch.bytes) }
+            return bytes
+        case .snapshot(let snapshot):
+            var manifest = snapshot.manifest.encoded
+            var body = Raft__Peer__V1__SnapshotRequest()
+            raft__peer__v1__snapshot_request__init(&body)
+            body.term = snapshot.term.rawValue
+            body.leader = snapshot.leader.rawValue
+            body.stream = snapshot.stream.rawValue
+            body.offset = snapshot.offset
+            body.checksum = snapshot.checksum
+            var bytes = manifest.withUnsafeMutableBufferPointer { manifest in
+                body.manifest = ProtobufCBinaryData(len: manifest.count, data: manifest.baseAddress)
+                return withUnsafeMutablePointer(to: &body) { body in
+                    envelope.body_case = RAFT__PEER__V1__PEER_REQUEST__BODY_SNAPSHOT
+                    envelope.snapshot = body
+                    return Protobuf.encode(envelope, reserve: snapshot.bytes.count + 8)
+                }
+            }
+            beginEntries(snapshot.bytes.count, in: &bytes)
+            bytes.append(contentsOf: snapshot.bytes)
             return bytes
         case .heartbeat(let heartbeat):
             var body = Raft__Peer__V1__HeartbeatRequest()
@@ -83,12 +102,23 @@ enum PeerCodec {
         }
     }
 
+    /// The packer would copy the bytes once more; a bytes field is a tag, a length and the bytes.
+    private static func beginEntries(_ count: Int, in bytes: inout [UInt8]) {
+        guard count > 0 else { return }
+        bytes.append(entriesTag)
+        appendVarint(UInt64(count), to: &bytes)
+    }
+
     static func decodeRequest(_ bytes: [UInt8]) throws(RPCStatus) -> PeerRequest {
         let split = try splitEntries(bytes)
+        // A snapshot's manifest names every member: it may be as long as it is, and is unpacked once.
+        let budget = split.body.first == snapshotTag ? budget + split.body.count : budget
         return try Protobuf.decode(split.body, budget: budget, unpack: raft__peer__v1__peer_request__unpack) {
             envelope throws(RPCStatus) in
-            let isAppend = envelope.pointee.body_case == RAFT__PEER__V1__PEER_REQUEST__BODY_APPEND
-            guard isAppend || split.entries.isEmpty else { throw refuse("entries without an append") }
+            let kind = envelope.pointee.body_case
+            let carriesEntries =
+                kind == RAFT__PEER__V1__PEER_REQUEST__BODY_APPEND || kind == RAFT__PEER__V1__PEER_REQUEST__BODY_SNAPSHOT
+            guard carriesEntries || split.entries.isEmpty else { throw refuse("entries without an append") }
             switch envelope.pointee.body_case {
             case RAFT__PEER__V1__PEER_REQUEST__BODY_VOTE:
                 guard let body = envelope.pointee.vote?.pointee else { throw refuse("no body") }
@@ -112,9 +142,29 @@ enum PeerCodec {
                     TimeoutNowRequest(
                         term: Term(body.term), leader: try node(body.leader),
                         lastLog: logID(body.last_log_term, body.last_log_index)))
+            case RAFT__PEER__V1__PEER_REQUEST__BODY_SNAPSHOT:
+                guard let body = envelope.pointee.snapshot?.pointee else { throw refuse("no body") }
+                return .snapshot(try decodeSnapshot(body, piece: split.entries))
             default: throw refuse("a request of an unknown kind; the peer may be of a newer version")
             }
         }
+    }
+
+    private static func decodeSnapshot(
+        _ body: Raft__Peer__V1__SnapshotRequest, piece: ArraySlice<UInt8>
+    ) throws(RPCStatus) -> SnapshotRequest {
+        let manifest: SnapshotManifest
+        do throws(RaftError) {
+            manifest = try SnapshotManifest(decoding: Protobuf.bytes(body.manifest))
+        } catch {
+            throw refuse("snapshot: \(error)")
+        }
+        guard manifest.last.term.rawValue <= body.term else {
+            throw refuse("snapshot of term \(body.term) that ends with entry \(manifest.last)")
+        }
+        return SnapshotRequest(
+            term: Term(body.term), leader: try node(body.leader), stream: StreamID(rawValue: body.stream),
+            manifest: manifest, offset: body.offset, checksum: body.checksum, bytes: Array(piece))
     }
 
     private static func decodeAppend(

@@ -15,6 +15,7 @@ final class PeerConnection: @unchecked Sendable {
 
     let peer: NodeID
     let address: String
+    let purpose: Purpose
     private let eventLoop: any EventLoop
     private let receiver: any PeerReceiver
     private var phase = Phase.dialling
@@ -25,14 +26,15 @@ final class PeerConnection: @unchecked Sendable {
     private static let linger = TimeAmount.seconds(10)
 
     init(
-        to peer: NodeID, at address: String, tls: TLSContext, on eventLoop: any EventLoop, _ receiver: any PeerReceiver,
-        limits: TransportLimits
+        to peer: NodeID, at address: String, tls: TLSContext, purpose: Purpose, on eventLoop: any EventLoop,
+        _ receiver: any PeerReceiver, limits: TransportLimits
     ) {
         self.peer = peer
         self.address = address
+        self.purpose = purpose
         self.eventLoop = eventLoop
         self.receiver = receiver
-        let dial = Dial(to: address, tls: tls, purpose: .peer, on: eventLoop, limits: limits) { [self] result in
+        let dial = Dial(to: address, tls: tls, purpose: purpose, on: eventLoop, limits: limits) { [self] result in
             dialled(result, timeout: limits.handshakeTimeout)
         }
         self.dial = dial
@@ -76,7 +78,8 @@ final class PeerConnection: @unchecked Sendable {
         switch result {
         case .failure(let status): end(status.message)
         case .success(let connection):
-            connection.call(PeerService.hello, PeerCodec.encode(receiver.hello), timeout: timeout) { [self] result in
+            connection.call(PeerService.hello(purpose), PeerCodec.encode(receiver.hello), timeout: timeout) {
+                [self] result in
                 greeted(result, connection)
             }
         }

@@ -1,11 +1,15 @@
 internal import Raft
 
-/// The methods between peers, and how this node serves them.
+/// The methods between peers, and how this node serves them: the same on connections of both purposes.
 enum PeerService {
     /// The first call on every connection: who calls, answered with who serves; or the reason of a refusal.
-    static let hello = Method(id: 1, name: "raft.peer.v1.Peer/Hello", purpose: .peer, roles: [.peer])
+    static func hello(_ purpose: Purpose) -> Method {
+        Method(id: 1, name: "raft.peer.v1.Peer/Hello", purpose: purpose, roles: [.peer])
+    }
     /// One link: requests one way, replies the other.
-    static let link = Method(id: 2, name: "raft.peer.v1.Peer/Link", purpose: .peer, roles: [.peer])
+    static func link(_ purpose: Purpose) -> Method {
+        Method(id: 2, name: "raft.peer.v1.Peer/Link", purpose: purpose, roles: [.peer])
+    }
 
     /// The details of a refusal that is for good: the caller was removed from the cluster.
     static let removal = Array("removed".utf8)
@@ -16,10 +20,10 @@ enum PeerService {
         init(_ node: NodeID) { self.node = node }
     }
 
-    static func table(_ receiver: any PeerReceiver) -> ServiceTable {
+    static func table(_ receiver: any PeerReceiver, _ purpose: Purpose) -> ServiceTable {
         var table = ServiceTable()
         table.add(
-            hello,
+            hello(purpose),
             .connected { call, connection in
                 do throws(RPCStatus) {
                     connection.attachment = nil
@@ -31,12 +35,12 @@ enum PeerService {
                 }
             })
         table.add(
-            link,
+            link(purpose),
             .connectedStream { _, connection in
                 guard let admitted = connection.attachment as? Admitted else {
                     return .failure(RPCStatus(.failedPrecondition, "say hello before opening a link"))
                 }
-                return .success(LinkReceiver(admitted.node, receiver, connection))
+                return .success(LinkReceiver(admitted.node, receiver, purpose, connection))
             })
         return table
     }
@@ -68,10 +72,12 @@ private final class LinkReceiver: RPCStreamHandler, @unchecked Sendable {
     // @unchecked: everything but the constants is touched on the connection's event loop only.
     private let node: NodeID
     private let receiver: any PeerReceiver
+    private let purpose: Purpose
     private weak var connection: Connection?
     private var path: StreamReplyPath?
 
-    init(_ node: NodeID, _ receiver: any PeerReceiver, _ connection: Connection) {
+    init(_ node: NodeID, _ receiver: any PeerReceiver, _ purpose: Purpose, _ connection: Connection) {
+        self.purpose = purpose
         self.node = node
         self.receiver = receiver
         self.connection = connection
@@ -83,6 +89,11 @@ private final class LinkReceiver: RPCStreamHandler, @unchecked Sendable {
             let request = try PeerCodec.decodeRequest(message)
             guard request.sender == node else {
                 throw RPCStatus(.permissionDenied, "node \(node) sent a request in the name of node \(request.sender)")
+            }
+            let isSnapshot = if case .snapshot = request { true } else { false }
+            guard isSnapshot == (purpose == .snapshot) else {
+                throw RPCStatus(
+                    .invalidArgument, "such a request does not belong on a connection of \(purpose.rawValue)")
             }
             let path = self.path ?? StreamReplyPath(stream)
             self.path = path

@@ -14,13 +14,18 @@ final class TLSPeerLink: PeerLink, RPCStreamHandler, Sendable {
     private static let maximumEarly = 64
 
     let peer: NodeID
+    let purpose: Purpose
     private let observer: any PeerLinkObserver
     /// Tells the connection's owner that this link is over.
     private let onEnd: @Sendable (TLSPeerLink) -> Void
     private let state = Lock(State())
 
-    init(to peer: NodeID, _ observer: any PeerLinkObserver, onEnd: @escaping @Sendable (TLSPeerLink) -> Void) {
+    init(
+        to peer: NodeID, _ purpose: Purpose, _ observer: any PeerLinkObserver,
+        onEnd: @escaping @Sendable (TLSPeerLink) -> Void
+    ) {
         self.peer = peer
+        self.purpose = purpose
         self.observer = observer
         self.onEnd = onEnd
     }
@@ -38,7 +43,11 @@ final class TLSPeerLink: PeerLink, RPCStreamHandler, Sendable {
     }
 
     private func put(_ request: PeerRequest, on stream: RPCStream) {
-        let isUrgent = if case .append = request { false } else { true }
+        let isUrgent =
+            switch request {
+            case .append, .snapshot: false
+            case .vote, .heartbeat, .timeoutNow: true
+            }
         let bytes = PeerCodec.encode(request)
         guard !stream.send(bytes, isUrgent: isUrgent), !stream.isEnded else { return }
         // A request lost in silence would be waited for; a link that ends is started again.
@@ -66,7 +75,7 @@ final class TLSPeerLink: PeerLink, RPCStreamHandler, Sendable {
     /// Both sides have accepted each other.
     func opened(on connection: RPCConnection, _ incarnation: Incarnation) {
         guard !isClosed else { return }
-        let stream = connection.open(PeerService.link, self)
+        let stream = connection.open(PeerService.link(purpose), self)
         observer.linkOpened(incarnation)
         // Sent in their order, before anything that comes later: only then others see the stream.
         while true {

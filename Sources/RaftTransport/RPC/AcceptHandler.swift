@@ -28,7 +28,7 @@ final class AcceptHandler: ChannelInboundHandler, RemovableChannelHandler {
         // The place lives as long as the connection's handler does.
         let side = ServerSide(service.table) { [place] _ in withExtendedLifetime(place) {} }
         let isRoom = server.connections.settle(
-            place, isPeer: established.purpose == .peer, channel: context.channel, outbox: outbox)
+            place, isPeer: [.peer, .snapshot].contains(established.purpose), channel: context.channel, outbox: outbox)
         let connection = Connection(
             outbox, principal: established.principal, isServer: true, greets: isRoom, limits: server.limits, side: side)
         try? context.pipeline.syncOperations.addHandler(connection, position: .after(self))

@@ -2,6 +2,8 @@
 /// protocol's name and major version.
 public enum Purpose: String, Hashable, Sendable, CaseIterable {
     case peer = "raft/1"
+    /// Between peers too: bulk that must not be in the way of the rest.
+    case snapshot = "raft-snapshot/1"
     case client = "raft-client/1"
     case admin = "raft-admin/1"
 }

@@ -18,7 +18,7 @@ struct ApplierTests {
 
         func open(_ logEnd: LogID = LogID(100, 1)) -> Result<LogID?, RaftError>? {
             let answer = Lock<Result<LogID?, RaftError>?>(nil)
-            applier.open(logEnd: logEnd) { result in answer.withLock { $0 = result } }
+            applier.open(ApplierStart(logEnd: logEnd)) { result in answer.withLock { $0 = result } }
             loop.run()
             return answer.withLock { $0 }
         }

@@ -12,6 +12,16 @@ enum Act: Equatable {
     case heartbeat(NodeID, HeartbeatRequest)
     case timeoutNow(NodeID, TimeoutNowRequest)
     case apply(from: LogIndex, through: LogIndex, tickets: Int = 0)
+    case buildSnapshot
+    case abortBuild
+    case installSnapshot(LogID)
+    case sendSnapshot(NodeID, LogID, on: StreamID)
+    case endSnapshot(NodeID)
+    case receiveSnapshot(from: UInt64, to: UInt64, begins: Bool = false)
+    case endReceipt
+    case discardSnapshot
+    case pruneSnapshots(endingBefore: LogIndex)
+    case succeedSnapshot(Int, LogID)
     case serveReads(Int, at: LogIndex)
     case fail(Int, RaftError.Code)
     case succeed
@@ -21,6 +31,8 @@ enum Act: Equatable {
         case hardState(HardState)
         case truncate(LogID)
         case append(EntryBatch)
+        case purge(LogID)
+        case reset(LogID)
     }
 
     init(_ effect: Effect) {
@@ -37,6 +49,17 @@ enum Act: Equatable {
         case .heartbeat(let peer, _, let request): self = .heartbeat(peer, request)
         case .timeoutNow(let peer, _, let request): self = .timeoutNow(peer, request)
         case .apply(let order): self = .apply(from: order.first, through: order.through, tickets: order.tickets.count)
+        case .buildSnapshot: self = .buildSnapshot
+        case .abortBuild: self = .abortBuild
+        case .installSnapshot(let manifest): self = .installSnapshot(manifest.last)
+        case .sendSnapshot(let peer, let order): self = .sendSnapshot(peer, order.manifest.last, on: order.stream)
+        case .endSnapshot(let peer): self = .endSnapshot(peer)
+        case .receiveSnapshot(let piece):
+            self = .receiveSnapshot(from: piece.request.offset, to: piece.request.end, begins: piece.begins)
+        case .endReceipt: self = .endReceipt
+        case .discardSnapshot: self = .discardSnapshot
+        case .pruneSnapshots(let index): self = .pruneSnapshots(endingBefore: index)
+        case .succeedSnapshot(let tickets, let manifest): self = .succeedSnapshot(tickets.count, manifest.last)
         case .serveReads(let tickets, let index): self = .serveReads(tickets.count, at: index)
         case .fail(let tickets, let error): self = .fail(tickets.count, error.code)
         case .succeed: self = .succeed
@@ -59,6 +82,16 @@ enum Act: Equatable {
         case .timeoutNow: "timeout-now"
         case .apply: "apply"
         case .serveReads: "serve reads"
+        case .buildSnapshot: "build snapshot"
+        case .abortBuild: "abort build"
+        case .installSnapshot: "install snapshot"
+        case .sendSnapshot: "send snapshot"
+        case .endSnapshot: "end snapshot"
+        case .receiveSnapshot: "receive snapshot"
+        case .endReceipt: "end receipt"
+        case .discardSnapshot: "discard snapshot"
+        case .pruneSnapshots: "prune snapshots"
+        case .succeedSnapshot: "succeed snapshot"
         case .fail(_, let code): "fail \(code)"
         case .succeed: "succeed"
         case .note(let weight): "\(weight)"
@@ -72,6 +105,8 @@ extension Act.Operation {
         case .hardState(let state): self = .hardState(state)
         case .truncate(let id): self = .truncate(id)
         case .append(let batch): self = .append(batch)
+        case .purge(let id): self = .purge(id)
+        case .reset(let id): self = .reset(id)
         }
     }
     var kind: String {
@@ -79,6 +114,8 @@ extension Act.Operation {
         case .hardState(let state): state.votedFor == nil ? "term" : "vote"
         case .truncate: "truncate"
         case .append: "append"
+        case .purge: "purge"
+        case .reset: "reset"
         }
     }
 }

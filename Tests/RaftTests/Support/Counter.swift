@@ -22,4 +22,18 @@ struct Counter: StateMachine {
         history.append(command.amount)
         return total
     }
+
+    static let makesSnapshots = true
+
+    mutating func snapshot() -> StateSnapshot {
+        StateSnapshot { [history] write in
+            for amount in history { try withUnsafeBytes(of: amount.littleEndian) { try write(ArraySlice($0)) } }
+        }
+    }
+
+    mutating func restore(_ contents: inout SnapshotContents, through last: LogID) throws {
+        let bytes = try contents.all()
+        history = try stride(from: 0, to: bytes.count, by: 8).map { try Add(decoding: bytes[$0..<($0 + 8)]).amount }
+        total = history.reduce(0, +)
+    }
 }

@@ -19,6 +19,7 @@ final class Desk<Rules: RoleRules> {
         var hardState: HardState
         var durableHardState: HardState
         var last: LogID
+        var purged = LogID.zero
         var durableIndex: LogIndex
         var commitIndex: LogIndex
         var applyOrdered: LogIndex
@@ -27,6 +28,7 @@ final class Desk<Rules: RoleRules> {
         var leaderHeardAt: Instant?
         /// When the election timer was started; nil while it does not run.
         var timerStartedAt: Instant?
+        var snapshot: LogID? = nil
         var isStopping: Bool
         var voters: [NodeID]?
     }
@@ -38,7 +40,7 @@ final class Desk<Rules: RoleRules> {
         _ rules: Rules, me: NodeID = 1, term: Term = 1, vote: NodeID? = nil, log: [Term] = [],
         commit: LogIndex = 0, voters: [NodeID]? = [1, 2, 3], nextVoters: [NodeID]? = nil, learners: [NodeID] = [],
         leader: NodeID? = nil, heardAt: Instant? = nil, now: Instant = .seconds(100), hasJoined: Bool = false,
-        configuration: ClusterConfiguration? = nil,
+        configuration: ClusterConfiguration? = nil, makesSnapshots: Bool = false,
         configure: (inout Configuration) -> Void = { _ in }
     ) {
         self.rules = rules
@@ -53,7 +55,8 @@ final class Desk<Rules: RoleRules> {
             recovered: RecoveredLog(
                 hardState: HardState(currentTerm: term, votedFor: vote), purged: .zero, termStarts: [], last: .zero,
                 configurations: [], incarnation: Incarnation(rawValue: 1)),
-            membership: membership, applied: .zero, hasJoined: hasJoined, random: RandomSource(seed: 7), now: now)
+            membership: membership, applied: .zero, hasJoined: hasJoined, random: RandomSource(seed: 7), now: now,
+            snapshots: SnapshotLedger(builder: Incarnation(rawValue: 1), isEnabled: makesSnapshots, now: now))
         var effects = Effects()
         if !log.isEmpty {
             baton.write(keeping: .zero, [batch(from: 1, log)], configurations: [], &effects)
@@ -86,9 +89,11 @@ final class Desk<Rules: RoleRules> {
         }
         return State(
             hardState: baton.hardState, durableHardState: baton.durableHardState, last: baton.log.last,
-            durableIndex: baton.durableIndex, commitIndex: baton.commitIndex, applyOrdered: baton.applyOrdered,
+            purged: baton.log.purged, durableIndex: baton.durableIndex, commitIndex: baton.commitIndex,
+            applyOrdered: baton.applyOrdered,
             lastApplied: baton.lastApplied, leader: baton.leader, leaderHeardAt: baton.leaderHeardAt,
-            timerStartedAt: timerStartedAt, isStopping: baton.isStopping, voters: baton.membership.current?.voters)
+            timerStartedAt: timerStartedAt, snapshot: baton.snapshots.newest?.last, isStopping: baton.isStopping,
+            voters: baton.membership.current?.voters)
     }
 
     var now: Instant {
@@ -127,7 +132,12 @@ final class Desk<Rules: RoleRules> {
         var gathered = Effects()
         let before = TurnInvariants(baton)
         let verdict = body(&rules, &baton, &gathered)
-        if verdict == .stay { rules.endTurn(&baton, &gathered) } else { rules.end(&baton, &gathered) }
+        if verdict == .stay {
+            rules.endTurn(&baton, &gathered)
+            Snapshotting.maintain(&baton, held: rules.heldIndex, &gathered)
+        } else {
+            rules.end(&baton, &gathered)
+        }
         if let violation = before.violation(baton) { Issue.record("invariant: \(violation)") }
         effects = gathered.takeAll()
         for effect in effects {

@@ -13,6 +13,8 @@ struct TableTests {
         case append, heartbeat, vote, preVote, timeoutNow
         case appendReply, heartbeatReply, voteReply, preVoteReply
         case durable, writeFailed, applied, applyFailed, streamStarted, streamEnded, tick, electionTimeout, overslept
+        case snapshot, snapshotReply, triggerSnapshot, pushSnapshot, snapshotBuilt, snapshotFailed, snapshotUnreadable
+        case snapshotInstalled, pieceWritten, pieceDurable, pieceFailed
 
         static func of(_ message: Message) -> Set<Row> {
             switch message {
@@ -38,6 +40,15 @@ struct TableTests {
             case .streamEnded: [.streamEnded]
             case .tick: [.tick, .electionTimeout]
             case .overslept: [.overslept]
+            case .request(.snapshot, _): [.snapshot]
+            case .reply(.snapshot, _): [.snapshotReply]
+            case .triggerSnapshot: [.triggerSnapshot]
+            case .pushSnapshot: [.pushSnapshot]
+            case .snapshotBuilt: [.snapshotBuilt]
+            case .snapshotFailed: [.snapshotFailed]
+            case .snapshotUnreadable: [.snapshotUnreadable]
+            case .snapshotInstalled: [.snapshotInstalled]
+            case .snapshotPiece: [.pieceWritten, .pieceDurable, .pieceFailed]
             }
         }
 
@@ -89,6 +100,22 @@ struct TableTests {
             case .streamEnded: return .streamEnded(2, leaderStream, reason: "test")
             case .tick, .electionTimeout: return .tick
             case .overslept: return .overslept(.seconds(9))
+            case .snapshot: return request(.snapshot(piece(of: manifest(7, 4), term: 5, leader: 2, stream: stream)))
+            case .snapshotReply:
+                return .reply(
+                    .snapshot(
+                        SnapshotReply(
+                            term: 5, stream: leaderStream, snapshot: manifest(7, 4).id, outcome: .installed(through: 2))
+                    ), from: 2)
+            case .triggerSnapshot: return .triggerSnapshot(SnapshotTicket { _ in })
+            case .pushSnapshot: return .pushSnapshot(to: 2, SnapshotTicket { _ in })
+            case .snapshotBuilt: return .snapshotBuilt(manifest(1, 1))
+            case .snapshotFailed: return .snapshotFailed(manifest(1, 1).id, RaftError(.snapshotFailed, "test"))
+            case .snapshotUnreadable: return .snapshotUnreadable(manifest(1, 1).id, RaftError(.corrupt, "test"))
+            case .snapshotInstalled: return .snapshotInstalled(manifest(1, 1))
+            case .pieceWritten: return .snapshotPiece(result(.written(through: 3), of: manifest(7, 4)))
+            case .pieceDurable: return .snapshotPiece(result(.durable, of: manifest(7, 4)))
+            case .pieceFailed: return .snapshotPiece(result(.failed(RaftError(.storage, "test")), of: manifest(7, 4)))
             }
         }
     }
@@ -190,6 +217,33 @@ struct TableTests {
             Cell(.stay, "warning"), Cell(.stay, "warning", "ask for pre-votes"),
             Cell(.stay, "warning", "ask for pre-votes"), Cell(.become(.follower), "warning", "end streams"), drop,
         ],
+        .snapshot: [
+            Cell(.stay, "info", "info", "receive snapshot"), Cell(.handOver(.follower)), Cell(.handOver(.follower)),
+            Cell(.stay, "error"), Cell(.stay, "info", "info", "receive snapshot"),
+        ],
+        .snapshotReply: Array(repeating: drop, count: 5),  // The leader notes it; LeaderRules+SnapshotsTests says what.
+        // Nothing was applied here yet.
+        .triggerSnapshot: Array(repeating: Cell(.stay, "fail snapshotFailed"), count: 5),
+        .pushSnapshot: [
+            Cell(.stay, "fail notLeader"), Cell(.stay, "fail notLeader"), Cell(.stay, "fail notLeader"),
+            Cell(.stay, "fail snapshotFailed"), Cell(.stay, "fail notLeader"),
+        ],
+        .snapshotBuilt: Array(repeating: Cell(.stay, "succeed snapshot", "info"), count: 5),
+        .snapshotFailed: Array(repeating: Cell(.stay, "fail snapshotFailed", "warning"), count: 5),
+        .snapshotUnreadable: Array(repeating: Cell(.stay, "error"), count: 5),
+        .snapshotInstalled: Array(repeating: Cell(.stay, "info"), count: 5),
+        .pieceWritten: [Cell(.stay, "reply"), drop, drop, drop, Cell(.stay, "reply")],
+        // The log ends before it: a leader leaves it where it is, a candidate lets a follower see to it.
+        .pieceDurable: [
+            Cell(.stay, "info", "install snapshot", "write(reset, then reply)"), Cell(.handOver(.follower)),
+            Cell(.handOver(.follower)), drop,
+            // Its configuration gives the learner a vote.
+            Cell(.become(.follower), "info", "install snapshot", "write(reset, then reply)"),
+        ],
+        .pieceFailed: [
+            Cell(.stay, "warning", "reply"), Cell(.stay, "warning"), Cell(.stay, "warning"), Cell(.stay, "warning"),
+            Cell(.stay, "warning", "reply"),
+        ],
     ]
 
     /// Term 5, log [1, 4]; nobody was heard for so long that rule 3 does not apply, except at `.tick`.
@@ -207,20 +261,20 @@ struct TableTests {
         }
         switch column {
         case .follower:
-            let desk = Desk(FollowerRules(), term: 5, log: [1, 4])
+            let desk = Desk(FollowerRules(), term: 5, log: [1, 4], makesSnapshots: true)
             desk.begin()
             return feed(desk)
         case .preCandidate:
-            let desk = Desk(CandidateRules(), term: 5, log: [1, 4])
+            let desk = Desk(CandidateRules(), term: 5, log: [1, 4], makesSnapshots: true)
             desk.begin()
             return feed(desk, round: desk.rules.round)
         case .candidate:
-            let desk = Desk(CandidateRules(isTransfer: true), term: 4, log: [1, 4])
+            let desk = Desk(CandidateRules(isTransfer: true), term: 4, log: [1, 4], makesSnapshots: true)
             desk.begin()
             desk.turn([.durable(desk.lastWrite!)])
             return feed(desk, round: desk.rules.round)
         case .leader:
-            let desk = Desk(LeaderRules(), term: 5, vote: 1, log: [1, 4])
+            let desk = Desk(LeaderRules(), term: 5, vote: 1, log: [1, 4], makesSnapshots: true)
             desk.begin()
             desk.turn([.durable(desk.lastWrite!)])
             if row != .streamStarted {
@@ -235,7 +289,8 @@ struct TableTests {
             }
             return feed(desk, stream: StreamID(12))
         case .learner:
-            return feed(Desk(LearnerRules(), term: 5, log: [1, 4], voters: [2, 3], learners: [1]))
+            return feed(
+                Desk(LearnerRules(), term: 5, log: [1, 4], voters: [2, 3], learners: [1], makesSnapshots: true))
         }
     }
 

@@ -55,7 +55,7 @@ struct PeerServiceTests {
     func helloFirst() async throws {
         let connection = try await connect()
         let recorder = StreamRecorder()
-        _ = connection.open(PeerService.link, recorder)
+        _ = connection.open(PeerService.link(.peer), recorder)
         #expect(await end(recorder) == .failedPrecondition)
         await connection.close()
         transport.stop()
@@ -65,17 +65,17 @@ struct PeerServiceTests {
     func falseHello() async throws {
         let connection = try await connect()
         // A good one first: a refused one must take back what it allowed.
-        _ = try await connection.call(PeerService.hello, hello(2), timeout: .seconds(20))
+        _ = try await connection.call(PeerService.hello(.peer), hello(2), timeout: .seconds(20))
         for (bytes, code) in [
             (hello(3), RPCStatus.Code.permissionDenied), (hello(2, cluster: "Test"), .permissionDenied),
             ([0xff, 0xff], .invalidArgument), ([], .invalidArgument),
         ] {
             let failure = await status {
-                try await connection.call(PeerService.hello, bytes, timeout: .seconds(20))
+                try await connection.call(PeerService.hello(.peer), bytes, timeout: .seconds(20))
             }
             #expect(failure?.code == code)
             let recorder = StreamRecorder()
-            _ = connection.open(PeerService.link, recorder)
+            _ = connection.open(PeerService.link(.peer), recorder)
             #expect(await end(recorder) == .failedPrecondition)
         }
         await connection.close()
@@ -87,16 +87,16 @@ struct PeerServiceTests {
         arguments: [[], [0xff], [0x0a, 2, 0x08, 9]] as [[UInt8]])
     func malformedRequests(bytes: [UInt8]) async throws {
         let bystander = try await connect()
-        _ = try await bystander.call(PeerService.hello, hello(2), timeout: .seconds(20))
+        _ = try await bystander.call(PeerService.hello(.peer), hello(2), timeout: .seconds(20))
         let connection = try await connect()
-        _ = try await connection.call(PeerService.hello, hello(2), timeout: .seconds(20))
+        _ = try await connection.call(PeerService.hello(.peer), hello(2), timeout: .seconds(20))
         let recorder = StreamRecorder()
-        let stream = connection.open(PeerService.link, recorder)
+        let stream = connection.open(PeerService.link(.peer), recorder)
         #expect(stream.send(bytes))
         #expect(await end(recorder) == .unavailable)
         #expect(!connection.isOpen)
         #expect(counter.count.withLock { $0 } == 0)
-        _ = try await bystander.call(PeerService.hello, hello(2), timeout: .seconds(20))
+        _ = try await bystander.call(PeerService.hello(.peer), hello(2), timeout: .seconds(20))
         await bystander.close()
         transport.stop()
     }

@@ -1,0 +1,106 @@
+internal import Raft
+
+// Snapshots: what a log that was purged or replaced still owes, and what a state that was taken over must be.
+
+extension SafetyChecker {
+    /// Everything through `id` as the ground truth has it; nil unless that entry is committed.
+    func history(through id: LogID) -> [(term: Term, prefix: UInt64, bytes: Int)]? {
+        let count = Int(id.index.rawValue)
+        guard count <= committed.count, count == 0 || committed[count - 1].id == id else { return nil }
+        return committed[..<count].map { ($0.id.term, $0.prefix, 0) }
+    }
+
+    /// The committed ones among these configurations, through `id`, in order.
+    func history(of configurations: [LogID: ClusterConfiguration], through id: LogID) -> [LogID] {
+        configurations.keys.filter { known in
+            let position = Int(known.index.rawValue) - 1
+            return known.index <= id.index && position < committed.count && committed[position].id == known
+        }.sorted { $0.index < $1.index }
+    }
+
+    /// I20, I7: a snapshot ends with a committed entry.
+    func snapshotDurable(_ manifest: SnapshotManifest, on node: NodeID) {
+        guard history(through: manifest.last) != nil else {
+            return fail("I7", "node \(node) made durable a \(manifest), which ends with no committed entry")
+        }
+        snapshots[node, default: []].append(manifest)
+    }
+
+    /// I21: the newest that was durable is there, or a newer one.
+    func recoveredSnapshots(_ found: RecoveredSnapshots, on node: NodeID) {
+        guard !isRotten(node) else {
+            snapshots[node] = found.manifests
+            return
+        }
+        for line in found.damaged { fail("I21", "node \(node) came back with a damaged snapshot: \(line)") }
+        let newest = found.manifests.first?.last.index ?? 0
+        if let known = newestSnapshot(of: node), newest < known.last.index {
+            fail("I21", "node \(node) came back without \(known)")
+        }
+        snapshots[node] = []
+        for manifest in found.manifests { snapshotDurable(manifest, on: node) }
+    }
+
+    func newestSnapshot(of node: NodeID) -> SnapshotManifest? {
+        snapshots[node]?.max { $0.last.index < $1.last.index }
+    }
+
+    /// What a durable snapshot stands for, before the log begins anew behind it: a start completes that.
+    func snapshotPrefix(at index: LogIndex, on node: NodeID) -> UInt64? {
+        guard index > 0, let newest = newestSnapshot(of: node), index <= newest.last.index else { return nil }
+        return committed[Int(index.rawValue) - 1].prefix
+    }
+
+    /// I10: nothing is purged that a durable snapshot does not have.
+    func purged(through id: LogID, on node: NodeID) {
+        guard let newest = newestSnapshot(of: node), newest.last.index >= id.index else {
+            return fail(
+                "I10",
+                "node \(node) purged through \(id), its newest snapshot is \(newestSnapshot(of: node).map { "\($0)" } ?? "none")"
+            )
+        }
+    }
+
+    /// The log begins anew behind `id`: a durable snapshot must end there, and nothing committed be lost.
+    func reset(to id: LogID, on node: NodeID) -> [(term: Term, prefix: UInt64, bytes: Int)] {
+        if snapshots[node]?.contains(where: { $0.last == id }) != true {
+            fail("I10", "node \(node) began its log anew behind \(id), where no durable snapshot of it ends")
+        }
+        guard let history = history(through: id) else {
+            fail("I7", "node \(node) began its log anew behind \(id), which is not committed")
+            return []
+        }
+        return history
+    }
+
+    /// I8, I10: what a node says of its snapshot, of where its log begins, and of its disk.
+    func checkSnapshot(_ status: NodeStatus) {
+        let node = status.id
+        let index = status.snapshot?.last.index ?? 0
+        if let old = before[node], index < old.snapshot?.last.index ?? 0 || status.purged < old.purged {
+            fail("I8", "node \(node): its snapshot or its log's beginning went back")
+        }
+        if status.purged > index { fail("I10", "node \(node) purged above its snapshot") }
+        if index > status.commitIndex { fail("I10", "node \(node) has a snapshot above its commitIndex") }
+        let onDisk = mirrors[node]?.entries.count ?? 0
+        let durable = max(UInt64(onDisk), newestSnapshot(of: node)?.last.index.rawValue ?? 0)
+        if status.durableIndex.rawValue > durable {
+            fail("I10", "node \(node) counts \(status.durableIndex) as durable, its disk ends at \(onDisk)")
+        }
+    }
+
+    /// I20: the state is the one after applying every entry through `last`.
+    func restored(_ state: UInt64, after command: LogIndex, through last: LogID, on node: NodeID) {
+        if command > 0, let expected = applied[command]?.state, expected != state {
+            fail("I20", "node \(node) took over a state of entry \(command) that is not the one after it")
+        }
+        for index in stride(from: command.rawValue + 1, through: last.index.rawValue, by: 1)
+        where applied[LogIndex(index)] != nil {
+            fail("I20", "node \(node) took over a snapshot through \(last) without entry \(index)")
+        }
+        if let applied = appliedOn[node], applied > last.index {
+            fail("I8", "node \(node) went back from entry \(applied) to a snapshot through \(last)")
+        }
+        appliedOn[node] = last.index
+    }
+}
