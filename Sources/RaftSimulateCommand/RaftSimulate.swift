@@ -77,6 +77,18 @@ struct RaftSimulate: AsyncParsableCommand {
         if let minutes, minutes <= 0 { throw ValidationError("--minutes \(minutes) is not above zero") }
     }
 
+    /// A mistake in the arguments leaves with 2, not with 64 as sysexits has it.
+    static func main() async {
+        do {
+            var command = try parseAsRoot()
+            if let simulate = command as? RaftSimulate { try await simulate.run() } else { try command.run() }
+        } catch {
+            guard exitCode(for: error) == .validationFailure else { exit(withError: error) }
+            FileHandle.standardError.write(Data("\(fullMessage(for: error))\n".utf8))
+            exit(withError: ExitCode(2))
+        }
+    }
+
     private func range() throws -> Range<UInt64> {
         let parts = seeds.components(separatedBy: "..<")
         guard parts.count == 2, let first = UInt64(parts[0]), let end = UInt64(parts[1]), first < end else {

@@ -15,7 +15,7 @@ enum ScenarioFiles {
         var failedCount = 0
         for path in paths {
             do {
-                let text = try String(contentsOf: URL(filePath: path), encoding: .utf8)
+                let text = try read(path)
                 let scenario = try Scenario(name: path, text: text)
                 let report = try scenario.run(seed: seed)
                 print("\(path): \(report.events) events in \(report.virtualTime) of virtual time")
@@ -26,6 +26,12 @@ enum ScenarioFiles {
         }
         print("\(paths.count) scenarios, \(failedCount) failed")
         return failedCount == 0
+    }
+
+    private static func read(_ path: String) throws -> String {
+        do { return try String(contentsOf: URL(filePath: path), encoding: .utf8) } catch {
+            throw ValidationError("\(path) cannot be read: \(error.localizedDescription)")
+        }
     }
 }
 
