@@ -87,7 +87,7 @@ package struct DeclaredMutant: Sendable, Hashable {
             from: "Log Matching, Raft §5.3", in: "Raft/Rules/LogMatching"),
         .init(
             "10", "cut-keeps-configuration", "A truncation keeps the configuration of the entry that it cuts",
-            from: "canonical/raft, rollback tests", needs: "membership changes"),
+            from: "canonical/raft, rollback tests", needs: "hooks in membership changes"),
         .init(
             "11", "refusal-counts", "A refused append counts as an ack of the entry before it",
             from: "CCF, commit on NACK",
@@ -110,23 +110,23 @@ package struct DeclaredMutant: Sendable, Hashable {
             in: "Raft/Log/OutstandingWrites"),
         .init(
             "15", "joint-quorum-of-union", "A joint configuration decides by a majority of the union",
-            from: "CCF", needs: "membership changes"),
+            from: "CCF", needs: "hooks in membership changes"),
         .init(
             "16", "quorum-unsorted", "The quorum's index is taken from an unsorted list", from: "openraft 1802",
             in: "Raft/Membership/Quorum"),
         .init(
             "17", "non-voter-counts", "A learner or a removed node counts; a removed leader counts itself",
-            from: "etcd, remove_leader", needs: "membership changes"),
+            from: "etcd, remove_leader", needs: "hooks in membership changes"),
         .init(
             "18", "configuration-at-commit",
             "A configuration takes effect when it is committed, not when it is appended",
-            from: "dissertation, chapter 4", needs: "membership changes"),
+            from: "dissertation, chapter 4", needs: "hooks in membership changes"),
         .init(
             "19", "two-changes", "A second change is accepted while one is pending, or before an entry of the own term",
-            from: "raft-dev, 2015", needs: "membership changes"),
+            from: "raft-dev, 2015", needs: "hooks in membership changes"),
         .init(
             "20", "joint-left-early", "The joint configuration is left before it is committed", from: "Raft §6",
-            needs: "membership changes"),
+            needs: "hooks in membership changes"),
         .init(
             "21.1", "votes-of-other-rounds", "Votes of an earlier round and term count",
             from: "canonical/raft, stale pre-votes", in: "Raft/Rules/TermGate", "Raft/Candidate/CandidateRules"),
