@@ -405,7 +405,7 @@ final class SafetyChecker: @unchecked Sendable {
         for id in nodes {
             if let prefix = counted(id, at: index).prefix(at: index) { holders[prefix, default: []].append(id) }
         }
-        guard let (prefix, nodes) = holders.first(where: { isQuorum($0.value, of: index, by: status) }) else {
+        guard let nodes = holders.values.first(where: { isQuorum($0, of: index, by: status) }) else {
             return fail("I6", "node \(status.id) committed entry \(index), which no majority has on disk")
         }
         let source = counted(nodes[0], at: index)
@@ -422,7 +422,6 @@ final class SafetyChecker: @unchecked Sendable {
             let entry = source.entries[position]
             committed.append((LogID(term: entry.term, index: LogIndex(UInt64(position + 1))), entry.prefix))
         }
-        _ = prefix
     }
 
     /// I22: what waits has its limits.
