@@ -22,6 +22,8 @@ private final class SnapshotCluster {
     func start(_ id: NodeID) async throws {
         let loops = NodeLoops.threads(name: "node-\(id)")
         var configuration = LocalCluster.configuration(id)
+        // A leader must not be lost because the machine is busy: a total that is counted on would be in doubt.
+        configuration.electionTimeout = .milliseconds(1000)...(.milliseconds(2000))
         configuration.snapshotPolicy = policy
         configuration.maximumKeptEntries = 0
         configuration.snapshotPieceBytes = 24
