@@ -36,20 +36,24 @@ public struct NodeStatus: Sendable {
     public var stopReason: RaftError?
 
     init(_ baton: borrowing Baton, role: NodeRole, cluster: String, incarnation: Incarnation) {
-        id = baton.me
-        self.cluster = cluster
+        self.init(notStarted: baton.me, cluster: cluster)
         self.incarnation = incarnation
+        update(baton, role: role)
+    }
+
+    /// What may have changed with a turn.
+    mutating func update(_ baton: borrowing Baton, role: NodeRole) {
         self.role = role
         currentTerm = baton.currentTerm
-        leader = baton.leaderHint
         last = baton.log.last
         durableIndex = baton.durableIndex
         commitIndex = baton.commitIndex
         lastApplied = baton.lastApplied
-        snapshot = baton.snapshots.newest.map(SnapshotStatus.init)
+        if snapshot?.id != baton.snapshots.newest?.id { snapshot = baton.snapshots.newest.map(SnapshotStatus.init) }
         purged = baton.log.purged.index
         configuration = baton.membership.current
         configurationID = baton.membership.currentID
+        leader = baton.leaderHint
         isRemoved = baton.isRemoved
     }
 

@@ -149,6 +149,10 @@ public final class RaftNode<Machine: StateMachine>: Sendable {
     /// What the node knows of itself now. After the end it still says why.
     public var status: NodeStatus { port.status }
 
+    /// The status, unless nothing was written to it since it had this version; then nil. For whoever looks after every
+    /// event of a simulation.
+    package func status(after version: inout UInt64) -> NodeStatus? { port.status(after: &version) }
+
     /// Begins a cluster with this configuration, of which this node must be a voter. Identical calls on all initial
     /// members are harmless.
     ///

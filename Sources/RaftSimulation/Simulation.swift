@@ -127,7 +127,7 @@ public final class Simulation {
         if let id = scheduler.lastNode { nodes[Int(id.rawValue) - 1].observe() }
         mix(UInt64(bitPattern: scheduler.nanoseconds))
         mix(scheduler.lastNode?.rawValue ?? 0)
-        if let violation = checker.violation { throw violation }
+        if checker.hasFailed, let violation = checker.violation { throw violation }
     }
 
     private func mix(_ value: UInt64) { trace = (trace ^ value) &* 0x0000_0100_0000_01B3 }

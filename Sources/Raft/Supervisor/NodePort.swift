@@ -3,7 +3,11 @@ final class NodePort: PeerReceiver, Sendable {
     private struct Published: Sendable {
         var hello: Hello
         var configuration: ClusterConfiguration?
-        var status: NodeStatus
+        var status: NodeStatus {
+            didSet { version += 1 }
+        }
+        /// How often the status has been written.
+        var version: UInt64 = 0
     }
 
     /// How many requests of peers may wait beside a mailbox full of callers.
@@ -27,6 +31,15 @@ final class NodePort: PeerReceiver, Sendable {
 
     var hello: Hello { published.withLock { $0.hello } }
     var status: NodeStatus { published.withLock { $0.status } }
+
+    /// The status, unless it has not been written since it had this version; then nil.
+    func status(after version: inout UInt64) -> NodeStatus? {
+        published.withLock { published in
+            guard published.version != version else { return nil }
+            version = published.version
+            return published.status
+        }
+    }
 
     func address(of id: NodeID) -> String? { published.withLock { $0.configuration?.address(of: id) } }
 
@@ -67,6 +80,16 @@ final class NodePort: PeerReceiver, Sendable {
             published.hello.configuration = configurationID
             published.hello.bootstrap = bootstrap
             published.configuration = status.configuration
+        }
+    }
+
+    /// What the role in office says of itself, in place.
+    func update(_ report: (inout NodeStatus) -> (LogID, UInt64?)) {
+        published.withLock { published in
+            let (id, bootstrap) = report(&published.status)
+            published.hello.configuration = id
+            published.hello.bootstrap = bootstrap
+            published.configuration = published.status.configuration
         }
     }
 

@@ -349,9 +349,7 @@ actor Supervisor: Activated {
         let now = loops.loop.now
         let withPeers = now - peersReportedAt >= settings.heartbeatInterval
         if withPeers { peersReportedAt = now }
-        let status = role.report(cluster: settings.cluster, withPeers: withPeers, previous: port.status)
-        let (id, bootstrap) = role.configurationMark
-        port.publish(status, configurationID: id, bootstrap: bootstrap)
+        port.update { status in role.report(into: &status, withPeers: withPeers) }
     }
 
     /// Streams and vote callers look up addresses while a role begins: they must see its configuration.

@@ -11,20 +11,20 @@ extension Role {
         var slot: Baton? = consume baton
         return assumeIsolated { me in
             guard let held = slot.take() else { return nil }
-            let end = me.tenure.begin(held, now: now)
+            let next = me.tenure.begin(held, now: now)
             me.announce(devices)
             devices.perform(me.tenure.takeEffects())
-            return end.next
+            return next
         }
     }
 
     /// One turn: decide on all messages that wait, then act. Called on the loop.
     nonisolated func turn(_ messages: inout [Message], now: Instant, _ devices: Devices) -> NextRole? {
         assumeIsolated { me in
-            let end = me.tenure.turn(&messages, now: now)
+            let next = me.tenure.turn(&messages, now: now)
             me.announce(devices)
             devices.perform(me.tenure.takeEffects())
-            return end.next
+            return next
         }
     }
 
@@ -41,29 +41,19 @@ extension Role {
 
     nonisolated var deadline: Instant? { assumeIsolated { $0.tenure.deadline } }
 
-    /// The newest configuration's id and the cluster's birth mark, for the node's hello.
-    nonisolated var configurationMark: (LogID, UInt64?) {
-        assumeIsolated { me in
-            me.tenure.withBaton { baton, _ in (baton.membership.currentID, baton.membership.bootstrap) } ?? (.zero, nil)
-        }
-    }
-
-    /// What `NodeStatus` says while this role is in office.
-    nonisolated func report(cluster: String, withPeers: Bool, previous: NodeStatus) -> NodeStatus {
+    /// Brings `status` up to date with this role in office. Returns the newest configuration's id and the cluster's
+    /// birth mark, for the node's hello.
+    nonisolated func report(into status: inout NodeStatus, withPeers: Bool) -> (LogID, UInt64?) {
         assumeIsolated { me in
             me.tenure.withBaton { baton, rules in
-                var status = NodeStatus(baton, role: me.name, cluster: cluster, incarnation: previous.incarnation)
-                if let leader = rules as? LeaderRules {
-                    status.peers = withPeers ? leader.progress.map { PeerStatus($0, now: baton.now) } : previous.peers
+                status.update(baton, role: me.name)
+                if Rules.self != LeaderRules.self {
+                    if !status.peers.isEmpty { status.peers = [] }
+                } else if withPeers, let leader = rules as? LeaderRules {
+                    status.peers = leader.progress.map { PeerStatus($0, now: baton.now) }
                 }
-                return status
-            } ?? previous
+                return (baton.membership.currentID, baton.membership.bootstrap)
+            } ?? (.zero, nil)
         }
-    }
-}
-
-extension Tenure.End {
-    var next: NextRole? {
-        if case .next(let role) = self { role } else { nil }
     }
 }

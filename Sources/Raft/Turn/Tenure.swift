@@ -10,24 +10,28 @@ final class Tenure<Rules: RoleRules> {
 
     init(rules: Rules) { self.rules = rules }
 
-    /// How the turn ended.
-    enum End {
-        case goesOn
-        case next(NextRole)
+    /// Takes the baton, and with it the office. Returns who comes next if that ends at once.
+    func begin(_ taken: consuming Baton, now: Instant) -> NextRole? {
+        baton = consume taken
+        return begin(&baton!, now)
     }
 
-    /// Takes the baton, and with it the office.
-    func begin(_ taken: consuming Baton, now: Instant) -> End {
-        var held = taken
+    private func begin(_ held: inout Baton, _ now: Instant) -> NextRole? {
         held.now = now
         let before = TurnInvariants(held)
         let verdict = rules.begin(&held, &effects)
-        return finish(held, verdict, before)
+        return finish(&held, verdict, before)
     }
 
-    /// Decides on every message that waits. Synchronous and pure: nothing suspends, nothing is done.
-    func turn(_ messages: inout [Message], now: Instant) -> End {
-        guard var held = baton.take() else { return .goesOn }
+    /// Decides on every message that waits. Synchronous and pure: nothing suspends, nothing is done. Returns who comes
+    /// next when the office has ended.
+    func turn(_ messages: inout [Message], now: Instant) -> NextRole? {
+        guard baton != nil else { return nil }
+        // In its place: a baton is some hundred words long.
+        return turn(&baton!, &messages, now)
+    }
+
+    private func turn(_ held: inout Baton, _ messages: inout [Message], _ now: Instant) -> NextRole? {
         held.now = now
         held.inbox.append(contentsOf: messages)
         messages.removeAll(keepingCapacity: true)
@@ -42,11 +46,10 @@ final class Tenure<Rules: RoleRules> {
                 held.handOverCount = 0
             }
         }
-        return finish(held, verdict, before)
+        return finish(&held, verdict, before)
     }
 
-    private func finish(_ decided: consuming Baton, _ verdict: Verdict, _ before: TurnInvariants) -> End {
-        var held = decided
+    private func finish(_ held: inout Baton, _ verdict: Verdict, _ before: TurnInvariants) -> NextRole? {
         var next: NextRole?
         switch verdict {
         case .stay:
@@ -68,8 +71,7 @@ final class Tenure<Rules: RoleRules> {
             effects.abandon(error)
             next = .stopped(error)
         }
-        baton = consume held
-        return next.map(End.next) ?? .goesOn
+        return next
     }
 
     /// Gives the baton up. Nil when it is held by nobody here.
@@ -78,13 +80,12 @@ final class Tenure<Rules: RoleRules> {
     func takeEffects() -> [Effect] { effects.takeAll() }
 
     /// When this role wants to be woken.
-    var deadline: Instant? {
-        guard baton != nil else { return nil }
-        return rules.deadline(baton!)
-    }
+    var deadline: Instant? { withBaton { baton, rules in rules.deadline(baton) } ?? nil }
 
-    func withBaton<Result>(_ body: (borrowing Baton, Rules) -> Result) -> Result? {
+    /// Looks at the baton, and at the rules, where they are. Nil when it is held by nobody here.
+    @inline(__always)
+    func withBaton<Result>(_ body: (inout Baton, inout Rules) -> Result) -> Result? {
         guard baton != nil else { return nil }
-        return body(baton!, rules)
+        return body(&baton!, &rules)
     }
 }

@@ -41,8 +41,13 @@ extension SafetyChecker {
         for manifest in found.manifests { snapshotDurable(manifest, on: node) }
     }
 
+    private func newest(of node: NodeID) -> Int? {
+        guard let count = snapshots[node]?.count, count > 0 else { return nil }
+        return (0..<count).max { snapshots[node]![$0].last.index < snapshots[node]![$1].last.index }
+    }
+
     func newestSnapshot(of node: NodeID) -> SnapshotManifest? {
-        snapshots[node]?.max { $0.last.index < $1.last.index }
+        newest(of: node).map { snapshots[node]![$0] }
     }
 
     /// What a durable snapshot stands for, before the log begins anew behind it: a start completes that.
@@ -77,14 +82,15 @@ extension SafetyChecker {
     func checkSnapshot(_ status: NodeStatus) {
         let node = status.id
         let index = status.snapshot?.last.index ?? 0
-        if let old = before[node], index < old.snapshot?.last.index ?? 0 || status.purged < old.purged {
+        if let old = before[node], index < old.snapshot || status.purged < old.purged {
             fail("I8", "node \(node): its snapshot or its log's beginning went back")
         }
         if status.purged > index { fail("I10", "node \(node) purged above its snapshot") }
         if index > status.commitIndex { fail("I10", "node \(node) has a snapshot above its commitIndex") }
         let onDisk = mirrors[node]?.entries.count ?? 0
-        let durable = max(UInt64(onDisk), newestSnapshot(of: node)?.last.index.rawValue ?? 0)
-        if status.durableIndex.rawValue > durable {
+        if status.durableIndex.rawValue > UInt64(onDisk),
+            status.durableIndex > newestSnapshot(of: node)?.last.index ?? 0
+        {
             fail("I10", "node \(node) counts \(status.durableIndex) as durable, its disk ends at \(onDisk)")
         }
     }

@@ -34,7 +34,8 @@ final class SafetyChecker: @unchecked Sendable {
     /// What each configuration entry says.
     private var configurations: [LogID: ClusterConfiguration] = [:]
     private(set) var violation: Violation?
-    private(set) var mirrors: [NodeID: Mirror] = [:]
+    private(set) var hasFailed = false
+    private(set) var mirrors = NodeTable<Mirror>()
     /// I3: what each (index, term) is, with all that comes before it.
     private var known: [LogID: UInt64] = [:]
     /// I7: what is committed, for ever.
@@ -42,29 +43,29 @@ final class SafetyChecker: @unchecked Sendable {
     /// I1; and how much was committed when that leader was first seen.
     private var leaders: [Term: (node: NodeID, committedCount: Int)] = [:]
     /// I9: the vote that each node has told somebody of.
-    private var votesSent: [NodeID: [Term: NodeID]] = [:]
+    private var votesSent = NodeTable<[Term: NodeID]>()
     /// I5.
     private(set) var applied: [LogIndex: (serial: UInt64, state: UInt64)] = [:]
-    var appliedOn: [NodeID: LogIndex] = [:]
+    var appliedOn = NodeTable<LogIndex>()
     /// What is durable on each node, in the order it became so.
-    var snapshots: [NodeID: [SnapshotManifest]] = [:]
+    var snapshots = NodeTable<[SnapshotManifest]>()
     /// I18.
     private var appliedSerials: [UInt64: LogIndex] = [:]
     /// I19.
     private var refusedSerials: Set<UInt64> = []
     /// I15: which life of each other node each node has heard first, by its incarnation.
-    private var incarnations: [NodeID: Incarnation] = [:]
+    private var incarnations = NodeTable<Incarnation>()
     private var met: Set<NodePair> = []
     private var withoutMemory: Set<NodeID> = []
     /// What was on disks that are lost: acknowledged truthfully, and counted.
-    private var lost: [NodeID: Mirror] = [:]
+    private var lost = NodeTable<Mirror>()
     /// I22.
-    private let limits: Configuration
+    let limits: Configuration
     /// Whose files have been damaged.
     private var rotten: Set<NodeID> = []
     /// Who asked for votes in each term.
     private var candidates: [Term: NodeID] = [:]
-    private(set) var before: [NodeID: NodeStatus] = [:]
+    private(set) var before = NodeTable<Look>()
     private(set) var termHighest: Term = 0
 
     /// Who begins a term, who leads it, and for how long; nil where a world begins with terms that nobody began.
@@ -82,7 +83,7 @@ final class SafetyChecker: @unchecked Sendable {
     }
 
     func fail(_ invariant: String, _ text: String) {
-        if violation == nil { violation = Violation(invariant: invariant, text: text) }
+        take(Violation(invariant: invariant, text: text))
     }
 
     /// From now on terms and offices are watched, too.
@@ -91,7 +92,11 @@ final class SafetyChecker: @unchecked Sendable {
         self.now = now
     }
 
-    private func take(_ found: Violation?) { if violation == nil { violation = found } }
+    private func take(_ found: Violation?) {
+        guard let found, !hasFailed else { return }
+        hasFailed = true
+        violation = found
+    }
 
     func reached(_ mark: Mark) { tally.reached(mark) }
 
@@ -365,7 +370,12 @@ final class SafetyChecker: @unchecked Sendable {
         if status.lastApplied > status.commitIndex { fail("I10", "node \(node) applied above its commitIndex") }
         if status.commitIndex > status.last.index { fail("I10", "node \(node) committed above its log's end") }
         checkSnapshot(status)
-        before[node] = status
+        before[node] = Look(status)
+    }
+
+    /// Nothing was written to its status since the last look.
+    func lookAgain(at node: NodeID, isWriting: Bool, pausedUntil: Int64) {
+        take(tenures?.lookAgain(at: node, now: now(), isWriting: isWriting, pausedUntil: pausedUntil))
     }
 
     private func checkLeader(_ status: NodeStatus) {
@@ -421,32 +431,6 @@ final class SafetyChecker: @unchecked Sendable {
         for position in committed.count..<Int(index.rawValue) {
             let entry = source.entries[position]
             committed.append((LogID(term: entry.term, index: LogIndex(UInt64(position + 1))), entry.prefix))
-        }
-    }
-
-    /// I22: what waits has its limits.
-    private func checkBounds(_ status: NodeStatus) {
-        for peer in status.peers where peer.inflightCount > limits.maximumInflightAppends {
-            fail(
-                "I22",
-                "leader \(status.id) has \(peer.inflightCount) appends on their way to node \(peer.id), the limit is \(limits.maximumInflightAppends)"
-            )
-        }
-        let entries = mirrors[status.id]!.entries
-        var bytes = 0
-        var count = 0
-        var position = entries.count - 1
-        while position >= Int(status.commitIndex.rawValue), position >= 0, entries[position].term == status.currentTerm
-        {
-            bytes += entries[position].bytes
-            count += entries[position].bytes > 0 ? 1 : 0
-            position -= 1
-        }
-        // A single command may be larger than the limit.
-        if count > 1, bytes > limits.maximumUncommittedBytes {
-            fail(
-                "I22",
-                "leader \(status.id) holds \(bytes) uncommitted bytes, the limit is \(limits.maximumUncommittedBytes)")
         }
     }
 

@@ -6,7 +6,7 @@ internal import Raft
 /// reasons.
 struct TenureChecker {
     /// What is known of one running node.
-    private struct Watch {
+    fileprivate struct Watch {
         var role = NodeRole.stopped
         var term: Term = 0
         /// When it took this office in this term.
@@ -14,33 +14,61 @@ struct TenureChecker {
         /// When it last heard, or did, what starts its election timer again.
         var resetAt: Int64
         /// When each other node's last message arrived.
-        var heard: [NodeID: Int64] = [:]
+        var heard = NodeTable<Int64>()
         /// How far its log was durable, and since when that is behind its end.
         var durable: LogIndex = 0
         var behindSince: Int64?
         /// Since when something has been wrong at every look, and when the last look was.
         var wrongSince: Int64?
         var lookedAt: Int64
+        /// The newest of its configurations, and whether it has a vote by it.
+        var configuration: ClusterConfiguration?
+        var configurationID = LogID.zero
+        var isVoter = false
+
+        mutating func take(_ status: NodeStatus, now: Int64) {
+            if role != status.role || term != status.currentTerm {
+                role = status.role
+                term = status.currentTerm
+                since = now
+                resetAt = now
+                wrongSince = nil
+            }
+            if durable != status.durableIndex || status.durableIndex == status.last.index {
+                durable = status.durableIndex
+                behindSince = nil
+            }
+            if status.durableIndex < status.last.index, behindSince == nil { behindSince = now }
+            guard configuration == nil || configurationID != status.configurationID else { return }
+            configuration = status.configuration
+            configurationID = status.configurationID
+            isVoter = configuration?.isVoter(status.id) == true
+        }
     }
 
-    private let heartbeat: Int64
-    private let minimumTimeout: Int64
-    private let maximumTimeout: Int64
+    fileprivate struct Limits {
+        let heartbeat: Int64
+        let minimumTimeout: Int64
+        let maximumTimeout: Int64
+
+        /// A clock that drifts, and everything that takes a moment.
+        func late(_ timeout: Int64) -> Int64 { timeout * 5 / 4 + heartbeat * 2 + 100_000_000 }
+    }
+
+    private let limits: Limits
     /// I9: terms that began on the disk of a candidate.
     private var begun: Set<Term> = [0]
     /// I1: durable votes.
     private var votes: [Term: [NodeID: NodeID]] = [:]
     private var elected: [Term: NodeID] = [:]
-    private var watches: [NodeID: Watch] = [:]
+    private var watches = NodeTable<Watch>()
 
     init(limits: Configuration) {
-        heartbeat = limits.heartbeatInterval.nanoseconds
-        minimumTimeout = limits.electionTimeout.lowerBound.nanoseconds
-        maximumTimeout = limits.electionTimeout.upperBound.nanoseconds
+        self.limits = Limits(
+            heartbeat: limits.heartbeatInterval.nanoseconds,
+            minimumTimeout: limits.electionTimeout.lowerBound.nanoseconds,
+            maximumTimeout: limits.electionTimeout.upperBound.nanoseconds)
     }
-
-    /// A clock that drifts, and everything that takes a moment.
-    private func late(_ timeout: Int64) -> Int64 { timeout * 5 / 4 + heartbeat * 2 + 100_000_000 }
 
     // MARK: Disks
 
@@ -65,9 +93,9 @@ struct TenureChecker {
     mutating func granted(by node: NodeID, now: Int64) { watches[node]?.resetAt = now }
 
     mutating func arrived(from sender: NodeID, at node: NodeID, now: Int64) {
-        guard let watch = watches[node] else { return }
+        guard let term = watches[node]?.term else { return }
         watches[node]?.heard[sender] = now
-        if elected[watch.term] == sender { watches[node]?.resetAt = now }
+        if elected[term] == sender { watches[node]?.resetAt = now }
     }
 
     // MARK: Offices
@@ -77,39 +105,19 @@ struct TenureChecker {
     ///   - pausedUntil: the end of its last pause.
     mutating func look(at status: NodeStatus, now: Int64, isWriting: Bool, pausedUntil: Int64) -> Violation? {
         let node = status.id
-        var watch = watches[node] ?? Watch(since: now, resetAt: now, lookedAt: now)
-        defer {
-            watch.lookedAt = now
-            watches[node] = watch
+        if watches[node] == nil { watches[node] = Watch(since: now, resetAt: now, lookedAt: now) }
+        watches[node]!.take(status, now: now)
+        if status.role == .leader, let configuration = status.configuration,
+            let violation = election(status, configuration)
+        {
+            return violation
         }
-        if watch.role != status.role || watch.term != status.currentTerm {
-            watch.role = status.role
-            watch.term = status.currentTerm
-            watch.since = now
-            watch.resetAt = now
-            watch.wrongSince = nil
-        }
-        if watch.durable != status.durableIndex || status.durableIndex == status.last.index {
-            watch.durable = status.durableIndex
-            watch.behindSince = nil
-        }
-        if status.durableIndex < status.last.index, watch.behindSince == nil { watch.behindSince = now }
-        guard let configuration = status.configuration else { return nil }
-        switch status.role {
-        case .leader:
-            if let violation = election(status, configuration) { return violation }
-            return isHeld(lasting(watch, status, configuration, now), &watch, now)
-        case .follower:
-            if isWriting || !configuration.isVoter(node) { watch.resetAt = now }
-            let idle = now - max(watch.resetAt, pausedUntil)
-            guard idle > late(maximumTimeout) + 200_000_000 else { return nil }
-            return Violation(
-                invariant: "I25",
-                text:
-                    "node \(node) follows in term \(status.currentTerm), has heard no leader for \(idle / 1_000_000) ms and does not campaign"
-            )
-        case .candidate, .learner, .stopped: return nil
-        }
+        return lookAgain(at: node, now: now, isWriting: isWriting, pausedUntil: pausedUntil)
+    }
+
+    /// Nothing was written to its status since the last look: only time went on.
+    mutating func lookAgain(at node: NodeID, now: Int64, isWriting: Bool, pausedUntil: Int64) -> Violation? {
+        watches[node]?.violation(of: node, now: now, isWriting: isWriting, pausedUntil: pausedUntil, limits)
     }
 
     /// I1: whoever leads has the durable votes of a quorum.
@@ -123,33 +131,56 @@ struct TenureChecker {
             invariant: "I1", text: "node \(status.id) leads term \(status.currentTerm) with the votes of \(voters) only"
         )
     }
+}
 
-    /// I25: why this leader should not be one any more; nil when it may.
+extension TenureChecker.Watch {
+    /// I25: an office that should have ended by now.
+    fileprivate mutating func violation(
+        of node: NodeID, now: Int64, isWriting: Bool, pausedUntil: Int64, _ limits: TenureChecker.Limits
+    ) -> Violation? {
+        guard let configuration else { return nil }
+        defer { lookedAt = now }
+        switch role {
+        case .leader: return isHeld(lasting(node, configuration, now, limits), now, limits)
+        case .follower:
+            if isWriting || !isVoter { resetAt = now }
+            let idle = now - max(resetAt, pausedUntil)
+            guard idle > limits.late(limits.maximumTimeout) + 200_000_000 else { return nil }
+            return Violation(
+                invariant: "I25",
+                text:
+                    "node \(node) follows in term \(term), has heard no leader for \(idle / 1_000_000) ms and does not campaign"
+            )
+        case .candidate, .learner, .stopped: return nil
+        }
+    }
+
+    /// Why this leader should not be one any more; nil when it may.
     private func lasting(
-        _ watch: Watch, _ status: NodeStatus, _ configuration: ClusterConfiguration, _ now: Int64
+        _ node: NodeID, _ configuration: ClusterConfiguration, _ now: Int64, _ limits: TenureChecker.Limits
     ) -> String? {
         let isHeard = Quorum(configuration).isReached { id in
-            id == status.id || now - max(watch.heard[id] ?? 0, watch.since) <= late(maximumTimeout)
+            id == node || now - max(heard[id] ?? 0, since) <= limits.late(limits.maximumTimeout)
         }
-        if !isHeard { return "heard no quorum for more than \(maximumTimeout / 1_000_000) ms" }
-        if configuration.voters.count > 1, let since = watch.behindSince, now - since > late(minimumTimeout) {
+        if !isHeard { return "heard no quorum for more than \(limits.maximumTimeout / 1_000_000) ms" }
+        if configuration.voters.count > 1, let since = behindSince, now - since > limits.late(limits.minimumTimeout) {
             return "its disk has not answered for \((now - since) / 1_000_000) ms"
         }
         return nil
     }
 
     /// A leader that was held up itself may need a moment: it must have been looked at all the while.
-    private func isHeld(_ reason: String?, _ watch: inout Watch, _ now: Int64) -> Violation? {
+    private mutating func isHeld(_ reason: String?, _ now: Int64, _ limits: TenureChecker.Limits) -> Violation? {
         guard let reason else {
-            watch.wrongSince = nil
+            wrongSince = nil
             return nil
         }
-        let grace = heartbeat * 4 + 100_000_000
-        guard let since = watch.wrongSince, now - watch.lookedAt < grace else {
-            watch.wrongSince = now
+        let grace = limits.heartbeat * 4 + 100_000_000
+        guard let since = wrongSince, now - lookedAt < grace else {
+            wrongSince = now
             return nil
         }
         guard now - since > grace else { return nil }
-        return Violation(invariant: "I25", text: "the leader of term \(watch.term) leads on: \(reason)")
+        return Violation(invariant: "I25", text: "the leader of term \(term) leads on: \(reason)")
     }
 }

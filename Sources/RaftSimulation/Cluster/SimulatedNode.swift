@@ -41,6 +41,9 @@ final class SimulatedNode: @unchecked Sendable {
     private var pausedUntil: Int64 = 0
     /// Since when this node has led without a vote that it could get back.
     private var votelessSince: Instant?
+    /// Which of its statuses was looked at last, and whether that was one of a node that is open.
+    private var statusVersion = UInt64.max
+    private var isObserved = false
 
     struct Setting {
         var configuration: Configuration
@@ -123,6 +126,8 @@ final class SimulatedNode: @unchecked Sendable {
             self.loops = all
             self.directory = directory
             self.node = node
+            statusVersion = .max
+            isObserved = false
             stopReason = nil
             votelessSince = nil
             pausedUntil = 0
@@ -294,32 +299,30 @@ final class SimulatedNode: @unchecked Sendable {
     /// Looks at the node after something happened to it.
     func observe() {
         guard let node else { return }
-        let status = node.status
-        if status.role == .stopped, let reason = status.stopReason {
-            // A node whose disk failed ends by itself, and says why (I24 for every other reason).
-            if isExcused || (isRotten && reason.code == .corrupt) {
-                stopReason = reason
-                return crash(losingPower: false)
+        if let status = node.status(after: &statusVersion) {
+            if status.role == .stopped, let reason = status.stopReason {
+                // A node whose disk failed ends by itself, and says why (I24 for every other reason).
+                if isExcused || (isRotten && reason.code == .corrupt) {
+                    stopReason = reason
+                    return crash(losingPower: false)
+                }
             }
+            isObserved = status.incarnation.rawValue != 0
+            guard isObserved else { return }
+            checker.look(at: status, isWriting: disk?.isBusy ?? false, pausedUntil: pausedUntil)
+            let isVoteless =
+                status.role == .leader && status.commitIndex >= status.configurationID.index
+                && status.configuration?.isVoter(id) == false
+            votelessSince = isVoteless ? votelessSince ?? scheduler.now : nil
+        } else if isObserved {
+            checker.lookAgain(at: id, isWriting: disk?.isBusy ?? false, pausedUntil: pausedUntil)
         }
-        guard status.incarnation.rawValue != 0 else { return }
-        checker.look(at: status, isWriting: disk?.isBusy ?? false, pausedUntil: pausedUntil)
-        checkOffice(status)
-    }
-
-    /// I14: a leader without a vote leaves its office once that is committed, within a heartbeat of its own clock, which
-    /// may drift, and of a turn that may be late.
-    private func checkOffice(_ status: NodeStatus) {
-        guard status.role == .leader, status.commitIndex >= status.configurationID.index,
-            status.configuration?.isVoter(id) == false
-        else {
-            votelessSince = nil
-            return
-        }
-        let since = votelessSince ?? scheduler.now
-        votelessSince = since
-        if scheduler.now - since > settings.heartbeatInterval * 2, !isPaused, pausedUntil == 0 {
-            checker.fail("I14", "node \(id) leads term \(status.currentTerm) and has had no vote since \(since)")
+        // I14: a leader without a vote leaves its office once that is committed, within a heartbeat of its own clock,
+        // which may drift, and of a turn that may be late.
+        if let votelessSince, scheduler.now - votelessSince > settings.heartbeatInterval * 2, !isPaused,
+            pausedUntil == 0
+        {
+            checker.fail("I14", "node \(id) leads and has had no vote since \(votelessSince)")
         }
     }
 

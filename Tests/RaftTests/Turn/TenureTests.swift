@@ -57,8 +57,8 @@ struct TenureTests {
         }
         let tenure = tenure(rules)
         var messages: [Message] = [.read(Ticket()), .tick]
-        let end = tenure.turn(&messages, now: .seconds(2))
-        guard case .next(.stopped(let reason?)) = end else { return #expect(Bool(false), "it goes on") }
+        let next = tenure.turn(&messages, now: .seconds(2))
+        guard case .stopped(let reason?)? = next else { return #expect(Bool(false), "it goes on") }
         #expect(reason.code == .invariantViolated)
         #expect(reason.message.contains("currentTerm went back from 5 to 4"))
         #expect(
@@ -75,14 +75,14 @@ struct TenureTests {
         var messages: [Message] = [
             .tick, .request(.timeoutNow(TimeoutNowRequest(term: 5, leader: 2, lastLog: .zero)), reply: path), .tick,
         ]
-        let end = tenure.turn(&messages, now: .seconds(2))
-        #expect(end.next == .follower)
+        let next = tenure.turn(&messages, now: .seconds(2))
+        #expect(next == .follower)
         #expect(messages.isEmpty)
         guard let baton = tenure.surrender() else { return #expect(Bool(false), "no baton") }
         let count = baton.inbox.count
         guard case .request? = baton.inbox.first else { return #expect(Bool(false), "not in front") }
         #expect(count == 2)
-        #expect(tenure.turn(&messages, now: .seconds(2)).next == nil, "without the baton there is no turn")
+        #expect(tenure.turn(&messages, now: .seconds(2)) == nil, "without the baton there is no turn")
     }
 
     @Test("A message that is handed over more than three times is a bug, and ends the node")
@@ -95,7 +95,7 @@ struct TenureTests {
         for _ in 0..<4 {
             let tenure = Tenure(rules: ScriptedRules())
             _ = tenure.begin(held.take()!, now: .zero)
-            ends.append(tenure.turn(&messages, now: .zero).next)
+            ends.append(tenure.turn(&messages, now: .zero))
             held = tenure.surrender()
         }
         #expect(ends[..<3].allSatisfy { $0 == .follower })
