@@ -1214,7 +1214,7 @@ const ProtobufCMessageDescriptor raft__admin__v1__voter_list__descriptor =
   (ProtobufCMessageInit) raft__admin__v1__voter_list__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor raft__admin__v1__change_membership_request__field_descriptors[9] =
+static const ProtobufCFieldDescriptor raft__admin__v1__change_membership_request__field_descriptors[10] =
 {
   {
     "add",
@@ -1301,6 +1301,18 @@ static const ProtobufCFieldDescriptor raft__admin__v1__change_membership_request
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
   {
+    "lease_window",
+    8,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    offsetof(Raft__Admin__V1__ChangeMembershipRequest, change_case),
+    offsetof(Raft__Admin__V1__ChangeMembershipRequest, lease_window),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
     "seen_term",
     14,
     PROTOBUF_C_LABEL_NONE,
@@ -1328,19 +1340,20 @@ static const ProtobufCFieldDescriptor raft__admin__v1__change_membership_request
 static const unsigned raft__admin__v1__change_membership_request__field_indices_by_name[] = {
   0,   /* field[0] = add */
   2,   /* field[2] = demote */
+  7,   /* field[7] = lease_window */
   5,   /* field[5] = move */
   1,   /* field[1] = promote */
   6,   /* field[6] = redirect */
   3,   /* field[3] = remove */
   4,   /* field[4] = replace */
-  8,   /* field[8] = seen_index */
-  7,   /* field[7] = seen_term */
+  9,   /* field[9] = seen_index */
+  8,   /* field[8] = seen_term */
 };
 static const ProtobufCIntRange raft__admin__v1__change_membership_request__number_ranges[2 + 1] =
 {
   { 1, 0 },
-  { 14, 7 },
-  { 0, 9 }
+  { 14, 8 },
+  { 0, 10 }
 };
 const ProtobufCMessageDescriptor raft__admin__v1__change_membership_request__descriptor =
 {
@@ -1350,7 +1363,7 @@ const ProtobufCMessageDescriptor raft__admin__v1__change_membership_request__des
   "Raft__Admin__V1__ChangeMembershipRequest",
   "raft.admin.v1",
   sizeof(Raft__Admin__V1__ChangeMembershipRequest),
-  9,
+  10,
   raft__admin__v1__change_membership_request__field_descriptors,
   raft__admin__v1__change_membership_request__field_indices_by_name,
   2,  raft__admin__v1__change_membership_request__number_ranges,

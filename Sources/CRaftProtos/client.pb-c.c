@@ -892,7 +892,7 @@ const ProtobufCMessageDescriptor raft__client__v1__compare_and_swap_response__de
   (ProtobufCMessageInit) raft__client__v1__compare_and_swap_response__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor raft__client__v1__get_request__field_descriptors[2] =
+static const ProtobufCFieldDescriptor raft__client__v1__get_request__field_descriptors[3] =
 {
   {
     "key",
@@ -918,15 +918,28 @@ static const ProtobufCFieldDescriptor raft__client__v1__get_request__field_descr
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "bound",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Raft__Client__V1__GetRequest, bound),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned raft__client__v1__get_request__field_indices_by_name[] = {
+  2,   /* field[2] = bound */
   1,   /* field[1] = consistency */
   0,   /* field[0] = key */
 };
 static const ProtobufCIntRange raft__client__v1__get_request__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 2 }
+  { 0, 3 }
 };
 const ProtobufCMessageDescriptor raft__client__v1__get_request__descriptor =
 {
@@ -936,7 +949,7 @@ const ProtobufCMessageDescriptor raft__client__v1__get_request__descriptor =
   "Raft__Client__V1__GetRequest",
   "raft.client.v1",
   sizeof(Raft__Client__V1__GetRequest),
-  2,
+  3,
   raft__client__v1__get_request__field_descriptors,
   raft__client__v1__get_request__field_indices_by_name,
   1,  raft__client__v1__get_request__number_ranges,
@@ -1007,7 +1020,7 @@ const ProtobufCMessageDescriptor raft__client__v1__get_response__descriptor =
   (ProtobufCMessageInit) raft__client__v1__get_response__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor raft__client__v1__range_request__field_descriptors[5] =
+static const ProtobufCFieldDescriptor raft__client__v1__range_request__field_descriptors[6] =
 {
   {
     "from",
@@ -1069,8 +1082,21 @@ static const ProtobufCFieldDescriptor raft__client__v1__range_request__field_des
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "bound",
+    6,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Raft__Client__V1__RangeRequest, bound),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned raft__client__v1__range_request__field_indices_by_name[] = {
+  5,   /* field[5] = bound */
   4,   /* field[4] = consistency */
   0,   /* field[0] = from */
   2,   /* field[2] = has_up_to */
@@ -1080,7 +1106,7 @@ static const unsigned raft__client__v1__range_request__field_indices_by_name[] =
 static const ProtobufCIntRange raft__client__v1__range_request__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 5 }
+  { 0, 6 }
 };
 const ProtobufCMessageDescriptor raft__client__v1__range_request__descriptor =
 {
@@ -1090,7 +1116,7 @@ const ProtobufCMessageDescriptor raft__client__v1__range_request__descriptor =
   "Raft__Client__V1__RangeRequest",
   "raft.client.v1",
   sizeof(Raft__Client__V1__RangeRequest),
-  5,
+  6,
   raft__client__v1__range_request__field_descriptors,
   raft__client__v1__range_request__field_indices_by_name,
   1,  raft__client__v1__range_request__number_ranges,
@@ -1289,18 +1315,24 @@ const ProtobufCMessageDescriptor raft__client__v1__error_detail__descriptor =
   (ProtobufCMessageInit) raft__client__v1__error_detail__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCEnumValue raft__client__v1__consistency__enum_values_by_number[2] =
+static const ProtobufCEnumValue raft__client__v1__consistency__enum_values_by_number[5] =
 {
   { "LINEARIZABLE", "RAFT__CLIENT__V1__CONSISTENCY__LINEARIZABLE", 0 },
   { "LOCAL", "RAFT__CLIENT__V1__CONSISTENCY__LOCAL", 1 },
+  { "LEASE", "RAFT__CLIENT__V1__CONSISTENCY__LEASE", 2 },
+  { "NO_OLDER_THAN", "RAFT__CLIENT__V1__CONSISTENCY__NO_OLDER_THAN", 3 },
+  { "AT_LEAST", "RAFT__CLIENT__V1__CONSISTENCY__AT_LEAST", 4 },
 };
 static const ProtobufCIntRange raft__client__v1__consistency__value_ranges[] = {
-{0, 0},{0, 2}
+{0, 0},{0, 5}
 };
-static const ProtobufCEnumValueIndex raft__client__v1__consistency__enum_values_by_name[2] =
+static const ProtobufCEnumValueIndex raft__client__v1__consistency__enum_values_by_name[5] =
 {
+  { "AT_LEAST", 4 },
+  { "LEASE", 2 },
   { "LINEARIZABLE", 0 },
   { "LOCAL", 1 },
+  { "NO_OLDER_THAN", 3 },
 };
 const ProtobufCEnumDescriptor raft__client__v1__consistency__descriptor =
 {
@@ -1309,9 +1341,9 @@ const ProtobufCEnumDescriptor raft__client__v1__consistency__descriptor =
   "Consistency",
   "Raft__Client__V1__Consistency",
   "raft.client.v1",
-  2,
+  5,
   raft__client__v1__consistency__enum_values_by_number,
-  2,
+  5,
   raft__client__v1__consistency__enum_values_by_name,
   1,
   raft__client__v1__consistency__value_ranges,

@@ -367,6 +367,96 @@ void   raft__peer__v1__timeout_now_request__free_unpacked
   assert(message->base.descriptor == &raft__peer__v1__timeout_now_request__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   raft__peer__v1__read_index_request__init
+                     (Raft__Peer__V1__ReadIndexRequest         *message)
+{
+  static const Raft__Peer__V1__ReadIndexRequest init_value = RAFT__PEER__V1__READ_INDEX_REQUEST__INIT;
+  *message = init_value;
+}
+size_t raft__peer__v1__read_index_request__get_packed_size
+                     (const Raft__Peer__V1__ReadIndexRequest *message)
+{
+  assert(message->base.descriptor == &raft__peer__v1__read_index_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t raft__peer__v1__read_index_request__pack
+                     (const Raft__Peer__V1__ReadIndexRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &raft__peer__v1__read_index_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t raft__peer__v1__read_index_request__pack_to_buffer
+                     (const Raft__Peer__V1__ReadIndexRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &raft__peer__v1__read_index_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Raft__Peer__V1__ReadIndexRequest *
+       raft__peer__v1__read_index_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Raft__Peer__V1__ReadIndexRequest *)
+     protobuf_c_message_unpack (&raft__peer__v1__read_index_request__descriptor,
+                                allocator, len, data);
+}
+void   raft__peer__v1__read_index_request__free_unpacked
+                     (Raft__Peer__V1__ReadIndexRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &raft__peer__v1__read_index_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   raft__peer__v1__read_index_reply__init
+                     (Raft__Peer__V1__ReadIndexReply         *message)
+{
+  static const Raft__Peer__V1__ReadIndexReply init_value = RAFT__PEER__V1__READ_INDEX_REPLY__INIT;
+  *message = init_value;
+}
+size_t raft__peer__v1__read_index_reply__get_packed_size
+                     (const Raft__Peer__V1__ReadIndexReply *message)
+{
+  assert(message->base.descriptor == &raft__peer__v1__read_index_reply__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t raft__peer__v1__read_index_reply__pack
+                     (const Raft__Peer__V1__ReadIndexReply *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &raft__peer__v1__read_index_reply__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t raft__peer__v1__read_index_reply__pack_to_buffer
+                     (const Raft__Peer__V1__ReadIndexReply *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &raft__peer__v1__read_index_reply__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Raft__Peer__V1__ReadIndexReply *
+       raft__peer__v1__read_index_reply__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Raft__Peer__V1__ReadIndexReply *)
+     protobuf_c_message_unpack (&raft__peer__v1__read_index_reply__descriptor,
+                                allocator, len, data);
+}
+void   raft__peer__v1__read_index_reply__free_unpacked
+                     (Raft__Peer__V1__ReadIndexReply *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &raft__peer__v1__read_index_reply__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 void   raft__peer__v1__snapshot_request__init
                      (Raft__Peer__V1__SnapshotRequest         *message)
 {
@@ -1088,7 +1178,7 @@ const ProtobufCMessageDescriptor raft__peer__v1__append_reply__descriptor =
   (ProtobufCMessageInit) raft__peer__v1__append_reply__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor raft__peer__v1__heartbeat_request__field_descriptors[6] =
+static const ProtobufCFieldDescriptor raft__peer__v1__heartbeat_request__field_descriptors[8] =
 {
   {
     "term",
@@ -1162,9 +1252,35 @@ static const ProtobufCFieldDescriptor raft__peer__v1__heartbeat_request__field_d
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "fresh_mark",
+    7,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_FIXED64,
+    0,   /* quantifier_offset */
+    offsetof(Raft__Peer__V1__HeartbeatRequest, fresh_mark),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "fresh_index",
+    8,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Raft__Peer__V1__HeartbeatRequest, fresh_index),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned raft__peer__v1__heartbeat_request__field_indices_by_name[] = {
   4,   /* field[4] = commit */
+  7,   /* field[7] = fresh_index */
+  6,   /* field[6] = fresh_mark */
   1,   /* field[1] = leader */
   5,   /* field[5] = leader_commit */
   3,   /* field[3] = round */
@@ -1174,7 +1290,7 @@ static const unsigned raft__peer__v1__heartbeat_request__field_indices_by_name[]
 static const ProtobufCIntRange raft__peer__v1__heartbeat_request__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 6 }
+  { 0, 8 }
 };
 const ProtobufCMessageDescriptor raft__peer__v1__heartbeat_request__descriptor =
 {
@@ -1184,14 +1300,14 @@ const ProtobufCMessageDescriptor raft__peer__v1__heartbeat_request__descriptor =
   "Raft__Peer__V1__HeartbeatRequest",
   "raft.peer.v1",
   sizeof(Raft__Peer__V1__HeartbeatRequest),
-  6,
+  8,
   raft__peer__v1__heartbeat_request__field_descriptors,
   raft__peer__v1__heartbeat_request__field_indices_by_name,
   1,  raft__peer__v1__heartbeat_request__number_ranges,
   (ProtobufCMessageInit) raft__peer__v1__heartbeat_request__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor raft__peer__v1__heartbeat_reply__field_descriptors[4] =
+static const ProtobufCFieldDescriptor raft__peer__v1__heartbeat_reply__field_descriptors[5] =
 {
   {
     "term",
@@ -1241,9 +1357,22 @@ static const ProtobufCFieldDescriptor raft__peer__v1__heartbeat_reply__field_des
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "mark",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_FIXED64,
+    0,   /* quantifier_offset */
+    offsetof(Raft__Peer__V1__HeartbeatReply, mark),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned raft__peer__v1__heartbeat_reply__field_indices_by_name[] = {
   3,   /* field[3] = is_rejected */
+  4,   /* field[4] = mark */
   2,   /* field[2] = round */
   1,   /* field[1] = stream */
   0,   /* field[0] = term */
@@ -1251,7 +1380,7 @@ static const unsigned raft__peer__v1__heartbeat_reply__field_indices_by_name[] =
 static const ProtobufCIntRange raft__peer__v1__heartbeat_reply__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 4 }
+  { 0, 5 }
 };
 const ProtobufCMessageDescriptor raft__peer__v1__heartbeat_reply__descriptor =
 {
@@ -1261,7 +1390,7 @@ const ProtobufCMessageDescriptor raft__peer__v1__heartbeat_reply__descriptor =
   "Raft__Peer__V1__HeartbeatReply",
   "raft.peer.v1",
   sizeof(Raft__Peer__V1__HeartbeatReply),
-  4,
+  5,
   raft__peer__v1__heartbeat_reply__field_descriptors,
   raft__peer__v1__heartbeat_reply__field_indices_by_name,
   1,  raft__peer__v1__heartbeat_reply__number_ranges,
@@ -1343,6 +1472,160 @@ const ProtobufCMessageDescriptor raft__peer__v1__timeout_now_request__descriptor
   raft__peer__v1__timeout_now_request__field_indices_by_name,
   1,  raft__peer__v1__timeout_now_request__number_ranges,
   (ProtobufCMessageInit) raft__peer__v1__timeout_now_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor raft__peer__v1__read_index_request__field_descriptors[4] =
+{
+  {
+    "term",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Raft__Peer__V1__ReadIndexRequest, term),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "asker",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Raft__Peer__V1__ReadIndexRequest, asker),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "id",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_FIXED64,
+    0,   /* quantifier_offset */
+    offsetof(Raft__Peer__V1__ReadIndexRequest, id),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "may_use_lease",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Raft__Peer__V1__ReadIndexRequest, may_use_lease),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned raft__peer__v1__read_index_request__field_indices_by_name[] = {
+  1,   /* field[1] = asker */
+  2,   /* field[2] = id */
+  3,   /* field[3] = may_use_lease */
+  0,   /* field[0] = term */
+};
+static const ProtobufCIntRange raft__peer__v1__read_index_request__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 4 }
+};
+const ProtobufCMessageDescriptor raft__peer__v1__read_index_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "raft.peer.v1.ReadIndexRequest",
+  "ReadIndexRequest",
+  "Raft__Peer__V1__ReadIndexRequest",
+  "raft.peer.v1",
+  sizeof(Raft__Peer__V1__ReadIndexRequest),
+  4,
+  raft__peer__v1__read_index_request__field_descriptors,
+  raft__peer__v1__read_index_request__field_indices_by_name,
+  1,  raft__peer__v1__read_index_request__number_ranges,
+  (ProtobufCMessageInit) raft__peer__v1__read_index_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor raft__peer__v1__read_index_reply__field_descriptors[4] =
+{
+  {
+    "term",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Raft__Peer__V1__ReadIndexReply, term),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "id",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_FIXED64,
+    0,   /* quantifier_offset */
+    offsetof(Raft__Peer__V1__ReadIndexReply, id),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "index",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Raft__Peer__V1__ReadIndexReply, index),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "has_index",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Raft__Peer__V1__ReadIndexReply, has_index),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned raft__peer__v1__read_index_reply__field_indices_by_name[] = {
+  3,   /* field[3] = has_index */
+  1,   /* field[1] = id */
+  2,   /* field[2] = index */
+  0,   /* field[0] = term */
+};
+static const ProtobufCIntRange raft__peer__v1__read_index_reply__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 4 }
+};
+const ProtobufCMessageDescriptor raft__peer__v1__read_index_reply__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "raft.peer.v1.ReadIndexReply",
+  "ReadIndexReply",
+  "Raft__Peer__V1__ReadIndexReply",
+  "raft.peer.v1",
+  sizeof(Raft__Peer__V1__ReadIndexReply),
+  4,
+  raft__peer__v1__read_index_reply__field_descriptors,
+  raft__peer__v1__read_index_reply__field_indices_by_name,
+  1,  raft__peer__v1__read_index_reply__number_ranges,
+  (ProtobufCMessageInit) raft__peer__v1__read_index_reply__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
 static const ProtobufCFieldDescriptor raft__peer__v1__snapshot_request__field_descriptors[6] =
@@ -1551,7 +1834,7 @@ const ProtobufCMessageDescriptor raft__peer__v1__snapshot_reply__descriptor =
   (ProtobufCMessageInit) raft__peer__v1__snapshot_reply__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor raft__peer__v1__peer_request__field_descriptors[6] =
+static const ProtobufCFieldDescriptor raft__peer__v1__peer_request__field_descriptors[7] =
 {
   {
     "vote",
@@ -1614,6 +1897,18 @@ static const ProtobufCFieldDescriptor raft__peer__v1__peer_request__field_descri
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
   {
+    "read_index",
+    6,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Raft__Peer__V1__PeerRequest, body_case),
+    offsetof(Raft__Peer__V1__PeerRequest, read_index),
+    &raft__peer__v1__read_index_request__descriptor,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
     "entries",
     15,
     PROTOBUF_C_LABEL_NONE,
@@ -1628,8 +1923,9 @@ static const ProtobufCFieldDescriptor raft__peer__v1__peer_request__field_descri
 };
 static const unsigned raft__peer__v1__peer_request__field_indices_by_name[] = {
   1,   /* field[1] = append */
-  5,   /* field[5] = entries */
+  6,   /* field[6] = entries */
   2,   /* field[2] = heartbeat */
+  5,   /* field[5] = read_index */
   4,   /* field[4] = snapshot */
   3,   /* field[3] = timeout_now */
   0,   /* field[0] = vote */
@@ -1637,8 +1933,8 @@ static const unsigned raft__peer__v1__peer_request__field_indices_by_name[] = {
 static const ProtobufCIntRange raft__peer__v1__peer_request__number_ranges[2 + 1] =
 {
   { 1, 0 },
-  { 15, 5 },
-  { 0, 6 }
+  { 15, 6 },
+  { 0, 7 }
 };
 const ProtobufCMessageDescriptor raft__peer__v1__peer_request__descriptor =
 {
@@ -1648,14 +1944,14 @@ const ProtobufCMessageDescriptor raft__peer__v1__peer_request__descriptor =
   "Raft__Peer__V1__PeerRequest",
   "raft.peer.v1",
   sizeof(Raft__Peer__V1__PeerRequest),
-  6,
+  7,
   raft__peer__v1__peer_request__field_descriptors,
   raft__peer__v1__peer_request__field_indices_by_name,
   2,  raft__peer__v1__peer_request__number_ranges,
   (ProtobufCMessageInit) raft__peer__v1__peer_request__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor raft__peer__v1__peer_reply__field_descriptors[4] =
+static const ProtobufCFieldDescriptor raft__peer__v1__peer_reply__field_descriptors[5] =
 {
   {
     "vote",
@@ -1705,17 +2001,30 @@ static const ProtobufCFieldDescriptor raft__peer__v1__peer_reply__field_descript
     0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "read_index",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Raft__Peer__V1__PeerReply, body_case),
+    offsetof(Raft__Peer__V1__PeerReply, read_index),
+    &raft__peer__v1__read_index_reply__descriptor,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned raft__peer__v1__peer_reply__field_indices_by_name[] = {
   1,   /* field[1] = append */
   2,   /* field[2] = heartbeat */
+  4,   /* field[4] = read_index */
   3,   /* field[3] = snapshot */
   0,   /* field[0] = vote */
 };
 static const ProtobufCIntRange raft__peer__v1__peer_reply__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 4 }
+  { 0, 5 }
 };
 const ProtobufCMessageDescriptor raft__peer__v1__peer_reply__descriptor =
 {
@@ -1725,7 +2034,7 @@ const ProtobufCMessageDescriptor raft__peer__v1__peer_reply__descriptor =
   "Raft__Peer__V1__PeerReply",
   "raft.peer.v1",
   sizeof(Raft__Peer__V1__PeerReply),
-  4,
+  5,
   raft__peer__v1__peer_reply__field_descriptors,
   raft__peer__v1__peer_reply__field_indices_by_name,
   1,  raft__peer__v1__peer_reply__number_ranges,

@@ -9,6 +9,10 @@ public struct Configuration: Sendable {
     public var electionTimeout: ClosedRange<Duration> = .milliseconds(1000)...(.milliseconds(2000))
     /// How often a leader says that it leads.
     public var heartbeatInterval: Duration = .milliseconds(100)
+    /// How much faster or slower than true time this node's clock, or any other node's, can run: in millionths, 0 to
+    /// 500 000. Reads by ``ReadConsistency/lease`` and ``ReadConsistency/noOlderThan(_:)`` rely on it, and nothing else.
+    /// The default, 1000 (0.1 %, 86 s a day), is far above what a clock does that is disciplined by NTP or PTP.
+    public var maximumClockDrift = 1000
 
     /// The largest command, in bytes. A larger one is refused before it is accepted.
     public var maximumCommandBytes = 1_572_864 + 65_536
@@ -72,6 +76,14 @@ public struct Configuration: Sendable {
                 "election timeout \(electionTimeout.lowerBound) to \(electionTimeout.upperBound) leaves nothing to draw from; nodes would campaign together for ever"
             )
         }
+        guard (0...500_000).contains(maximumClockDrift) else {
+            throw refuse("maximumClockDrift is \(maximumClockDrift); it is in millionths, 0 to 500000")
+        }
+        guard leaseLength(of: electionTimeout.lowerBound) > heartbeatInterval else {
+            throw refuse(
+                "maximumClockDrift \(maximumClockDrift) leaves \(leaseLength(of: electionTimeout.lowerBound)) of the election timeout \(electionTimeout.lowerBound), not above the heartbeat \(heartbeatInterval): no lease would outlive one. Raise electionTimeout, or lower heartbeatInterval or the drift"
+            )
+        }
         for (name, value) in [
             ("maximumCommandBytes", maximumCommandBytes), ("maximumAppendBytes", maximumAppendBytes),
             ("maximumInflightAppends", maximumInflightAppends), ("maximumInflightBytes", maximumInflightBytes),
@@ -113,5 +125,18 @@ public struct Configuration: Sendable {
             throw refuse(
                 "maximumUncommittedBytes and maximumInflightBytes are at most 2 GiB, maximumAppendBytes at most 1 GiB")
         }
+    }
+
+    /// Why a lease window cannot work with these settings; nil when it can.
+    package func unfitness(ofLeaseWindow window: Duration) -> String? {
+        guard window <= electionTimeout.lowerBound else {
+            return
+                "lease window \(window) is above the election timeout \(electionTimeout.lowerBound); voters would refuse those who campaign in time. Lower the window or raise electionTimeout"
+        }
+        guard leaseLength(of: window) > heartbeatInterval else {
+            return
+                "lease window \(window) leaves \(leaseLength(of: window)) with a drift of \(maximumClockDrift) millionths, not above the heartbeat \(heartbeatInterval); raise the window, or lower heartbeatInterval or maximumClockDrift"
+        }
+        return nil
     }
 }

@@ -32,6 +32,9 @@ public struct NodeStatus: Sendable {
     public var isRemoved: Bool
     /// On a leader: what it knows of each other member. At most a heartbeat interval old.
     public var peers: [PeerStatus] = []
+    /// On a leader: until when, on this node's own clock, it may serve reads without asking anybody
+    /// (``ReadConsistency/lease``). Nil while it may not.
+    public var leaseExpiry: Instant?
     /// Why the node stopped; nil while it runs, and after it was asked to stop.
     public var stopReason: RaftError?
 

@@ -19,6 +19,9 @@ public struct RaftError: Error, Sendable, CustomStringConvertible {
         public static let cancelled = Code("cancelled")
         /// The node has stopped, or is stopping. See ``RaftError/outcome``.
         public static let stopped = Code("stopped")
+        /// It cannot be shown that this node's state is as recent as the read asks for. Nothing happened; the leader, or
+        /// another node, may be able to.
+        public static let tooStale = Code("tooStale")
         /// The command is larger than ``Configuration/maximumCommandBytes``. Nothing happened.
         public static let tooLarge = Code("tooLarge")
         /// The node already belongs to a cluster. Nothing happened.

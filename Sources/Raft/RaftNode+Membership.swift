@@ -86,6 +86,21 @@ extension RaftNode {
             try await perform(.changeAddress(id, to: address), ifUnchangedSince: seen, timeout: timeout)
         }
 
+        /// Lets leaders serve reads by a lease (``ReadConsistency/lease``), or ends that: voters elect nobody else for
+        /// `window`, on their own clocks, after they have heard a leader. A voter that has just started waits so long
+        /// before it votes.
+        ///
+        /// - Parameter window: above zero, and not above the lower bound of any node's
+        ///   ``Configuration/electionTimeout``; less what clocks may drift it must be longer than a heartbeat. Nil for no
+        ///   leases.
+        /// - Throws: ``RaftError/Code/invalidConfiguration``; and as
+        ///   ``add(_:at:blocking:ifUnchangedSince:timeout:)``.
+        public func allowLeases(
+            _ window: Duration?, ifUnchangedSince seen: LogID? = nil, timeout: Duration? = nil
+        ) async throws(RaftError) {
+            try await perform(.allowLeases(window), ifUnchangedSince: seen, timeout: timeout)
+        }
+
         /// Ends a change of voters that is under way with other voters: the old ones, to take it back, or any others.
         /// Whoever asked for it first is told ``RaftError/Code/changeRedirected``.
         ///

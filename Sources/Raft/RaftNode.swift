@@ -2,7 +2,7 @@ public import Logging
 
 /// One member of a Raft cluster, with its state machine: what a program that embeds Raft holds.
 ///
-/// ``propose(_:)`` puts a command through the log of the whole cluster; ``read(_:_:)`` looks at the state. Dropping the
+/// ``propose(_:)`` puts a command through the log of the whole cluster; ``read(_:timeout:_:)`` looks at the state. Dropping the
 /// last reference stops the node at once; ``stop()`` passes leadership on first and waits until everything is closed.
 ///
 /// Safe to use from any thread or task.
@@ -12,6 +12,7 @@ public final class RaftNode<Machine: StateMachine>: Sendable {
     private let port: NodePort
     private let applier: any ApplierPort
     private let bootstrap: ClusterConfiguration?
+    private let loop: any Loop
 
     /// Prepares a node; nothing happens before ``start()``.
     ///
@@ -36,7 +37,11 @@ public final class RaftNode<Machine: StateMachine>: Sendable {
         logger: Logger = Logger(label: "raft")
     ) throws(RaftError) {
         try configuration.validate()
+        if let window = bootstrap?.leaseWindow, let reason = configuration.unfitness(ofLeaseWindow: window) {
+            throw RaftError(.invalidConfiguration, reason)
+        }
         settings = configuration
+        loop = loops.loop
         self.bootstrap = bootstrap
         let mailbox = Mailbox<Message>(loop: loops.loop, maximumCount: configuration.maximumWaitingCalls)
         let reader = LogReader(store: store, loop: loops.reads)
@@ -114,36 +119,47 @@ public final class RaftNode<Machine: StateMachine>: Sendable {
 
     /// Looks at the state machine.
     ///
-    /// - Throws: what `body` throws, or a ``RaftError``: ``RaftError/Code/notLeader``, ``RaftError/Code/overloaded``,
-    ///   ``RaftError/Code/stopped``, ``RaftError/Code/cancelled``.
+    /// - Parameters:
+    ///   - consistency: what the read promises, what that costs, and when it is refused.
+    ///   - timeout: how long the read may wait; nil for as long as the node runs and knows a leader.
+    /// - Throws: what `body` throws, or a ``RaftError``: ``RaftError/Code/notLeader``, ``RaftError/Code/tooStale``,
+    ///   ``RaftError/Code/deadlineExceeded``, ``RaftError/Code/overloaded``, ``RaftError/Code/stopped``,
+    ///   ``RaftError/Code/cancelled``.
     public func read<Value: Sendable>(
-        _ consistency: ReadConsistency = .linearizable,
+        _ consistency: ReadConsistency = .linearizable, timeout: Duration? = nil,
         _ body: @escaping @Sendable (borrowing Machine) throws -> Value
     ) async throws -> Value {
         let slot = TicketSlot()
         return try await waiting(slot) {
             (done: @escaping @Sendable (Result<Result<Value, any Error>, RaftError>) -> Void) in
             let ticket = LookTicket(body: body, completion: done)
-            self.post(ticket, consistency)
+            self.post(ticket, consistency, timeout)
             slot.set(ticket)
         }.get()
     }
 
-    /// As ``read(_:_:)``, without a task. `completion` is called once: where the state machine lives, or, with an
+    /// As ``read(_:timeout:_:)``, without a task. `completion` is called once: where the state machine lives, or, with an
     /// error of the node, on any thread.
     public func read<Value: Sendable>(
-        _ consistency: ReadConsistency = .linearizable,
+        _ consistency: ReadConsistency = .linearizable, timeout: Duration? = nil,
         _ body: @escaping @Sendable (borrowing Machine) throws -> Value,
         completion: @escaping @Sendable (Result<Result<Value, any Error>, RaftError>) -> Void
     ) {
-        post(LookTicket(body: body, completion: completion), consistency)
+        post(LookTicket(body: body, completion: completion), consistency, timeout)
     }
 
-    private func post(_ ticket: ReadTicket<Machine>, _ consistency: ReadConsistency) {
-        switch consistency {
-        case .linearizable: offer(.read(ticket), ticket)
-        case .local: applier.serve([ticket], at: .zero)
+    private func post(_ ticket: ReadTicket<Machine>, _ consistency: ReadConsistency, _ timeout: Duration?) {
+        if consistency == .local {
+            applier.serve([ticket], at: .zero)
+        } else {
+            offer(.read(ticket, consistency), ticket)
         }
+        guard let timeout, !ticket.isSettled else { return }
+        loop.after(
+            max(timeout, .zero),
+            Block {
+                ticket.fail(RaftError(.deadlineExceeded, "the read was not served within \(timeout)"))
+            })
     }
 
     /// What the node knows of itself now. After the end it still says why.
@@ -235,15 +251,6 @@ public final class RaftNode<Machine: StateMachine>: Sendable {
         let ticket = CompletionTicket(completion)
         if !port.mailbox.post(.stop(ticket)) { supervisor.succeedAtEnd(ticket) }
     }
-}
-
-/// What a read promises.
-public enum ReadConsistency: Sendable, Hashable {
-    /// Sees every write that was acknowledged before the read began (dissertation §6.4). Only a leader with a quorum
-    /// in contact can serve it.
-    case linearizable
-    /// This replica's state, which may lag behind. Served by every node, in every situation.
-    case local
 }
 
 /// A caller's closure over the machine.

@@ -40,7 +40,7 @@ enum CallPolicy {
                 ))
         }
         switch detail?.code {
-        case "notLeader":
+        case "notLeader", "tooStale":
             if let address = detail?.leader?.address, address != endpoint { return .follow(address) }
             return .elsewhere
         case "overloaded", "changeInProgress", "notCommittedInTerm": return .later

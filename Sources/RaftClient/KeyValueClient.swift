@@ -94,7 +94,7 @@ public final class KeyValueClient: Sendable {
     ) async throws(RaftClientError) -> KeyValue? {
         let request = GetRequest(key: key, consistency: consistency)
         let response = try await call(
-            ClientMethods.get, request.encoded(), isRead: true, needsLeader: consistency == .linearizable, timeout
+            ClientMethods.get, request.encoded(), isRead: true, needsLeader: consistency.needsLeader, timeout
         ) {
             bytes throws(RPCStatus) in try GetResponse(decoding: bytes)
         }
@@ -114,7 +114,7 @@ public final class KeyValueClient: Sendable {
         let limit = limit.map { UInt32(clamping: max($0, 1)) } ?? 0
         let request = RangeRequest(from: from, upTo: upTo, limit: limit, consistency: consistency)
         return try await call(
-            ClientMethods.range, request.encoded(), isRead: true, needsLeader: consistency == .linearizable, timeout
+            ClientMethods.range, request.encoded(), isRead: true, needsLeader: consistency.needsLeader, timeout
         ) {
             bytes throws(RPCStatus) in try KeyValuePage(decoding: bytes)
         }

@@ -73,6 +73,18 @@ public enum KeyExpectation: Hashable, Sendable {
 public enum Consistency: Hashable, Sendable {
     /// It shows every write that was acknowledged before the call. Needs a leader and a quorum.
     case linearizable
+    /// As ``linearizable``, as long as the nodes' clocks keep to the drift that they are configured for. Costs no round
+    /// while the leader holds a lease; else what ``linearizable`` costs.
+    case lease
+    /// It shows every write that was acknowledged this long before the node that answers took the call. Any node that
+    /// can show that answers it, with or without a leader.
+    case noOlderThan(Duration)
+    /// It shows at least this revision and all before it, such as that of an earlier write of one's own. Any node
+    /// answers it, once it has come so far.
+    case atLeast(revision: UInt64)
     /// What the asked node has applied, which may lag behind. Needs that node only.
     case local
+
+    /// Whether the leader is the one to ask first.
+    var needsLeader: Bool { self == .linearizable || self == .lease }
 }

@@ -11,6 +11,8 @@ struct ClientService: Sendable {
     /// The most entries in one answer, and about the most bytes: an answer fits into one message.
     static let maximumRangeCount = 10_000
     static let maximumRangeBytes = 1 << 20
+    /// How long a read waits whose caller names no time.
+    static let longestRead = Duration.seconds(60)
 
     func offer(on server: RPCServer) {
         var table = ServiceTable()
@@ -132,7 +134,16 @@ struct ClientService: Sendable {
         _ consistency: Consistency, _ call: ServerCall,
         _ body: @escaping @Sendable (borrowing KeyValueMachine) throws -> [UInt8]
     ) {
-        node.read(consistency == .local ? .local : .linearizable, body) { result in
+        let promise: ReadConsistency =
+            switch consistency {
+            case .linearizable: .linearizable
+            case .lease: .lease
+            case .noOlderThan(let age): .noOlderThan(age)
+            case .atLeast(let revision): .atLeast(LogIndex(revision))
+            case .local: .local
+            }
+        // Whoever waits no more must not be waited for.
+        node.read(promise, timeout: call.timeout ?? Self.longestRead, body) { result in
             switch result {
             case .failure(let error): call.fail(RPCStatus(error))
             case .success(.success(let bytes)): call.respond(bytes)

@@ -43,7 +43,8 @@ public final class Simulation {
         let network = SimulatedNetwork(scheduler: scheduler, profile: profile.network, seed: random.next())
         self.network = network
         let ids = (1...profile.nodeCount).map { NodeID(UInt64($0)) }
-        let members = try ClusterConfiguration(voters: ids.map { .init(id: $0, address: "simulated:\($0)") })
+        let members = try ClusterConfiguration(
+            voters: ids.map { .init(id: $0, address: "simulated:\($0)") }, leaseWindow: profile.leaseWindow)
         let spares = (0..<profile.spareCount).map { NodeID(UInt64(profile.nodeCount + 1 + $0)) }
         let tally = MarkTally(seed: random.next(), isArmed: profile.isDisturbed)
         self.tally = tally
@@ -128,6 +129,7 @@ public final class Simulation {
         mix(UInt64(bitPattern: scheduler.nanoseconds))
         mix(scheduler.lastNode?.rawValue ?? 0)
         if checker.hasFailed, let violation = checker.violation { throw violation }
+        if let violation = LeaseChecker.violation(nodes, checker) { throw violation }
     }
 
     private func mix(_ value: UInt64) { trace = (trace ^ value) &* 0x0000_0100_0000_01B3 }

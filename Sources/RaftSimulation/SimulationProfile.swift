@@ -97,6 +97,8 @@ public struct SimulationProfile: Sendable {
     public var preparesSegments = false
     /// Whether nodes purge their logs behind snapshots; when is part of the configuration.
     public var makesSnapshots = false
+    /// What the cluster begins with: see ``ClusterConfiguration/leaseWindow``.
+    public var leaseWindow: Duration?
     /// How long a disk takes for one write, in nanoseconds.
     public var diskLatency: ClosedRange<Int64> = 50_000...2_000_000
     /// Nanoseconds between two faults, at most.
@@ -180,6 +182,7 @@ public struct SimulationProfile: Sendable {
         if drawSnapshots(RandomSource(seed: seed ^ 0x736E_6170)), name.kinds.contains(.snapshots) {
             faults.insert(.snapshots)
         }
+        drawLeases(RandomSource(seed: seed ^ 0x6C65_6173))
         faultPause = pick([300_000_000, 1_000_000_000, 4_000_000_000])
         isDisturbed = chance(30) && !isCalm
         isQuietAtEnd = chance(25)
@@ -203,6 +206,18 @@ public struct SimulationProfile: Sendable {
             settings.electionTimeout = .milliseconds(600)...(.milliseconds(1200))
             configuration.heartbeatInterval = settings.heartbeatInterval
             configuration.electionTimeout = settings.electionTimeout
+            leaseWindow = leaseWindow.map { _ in settings.electionTimeout.lowerBound }
+        }
+    }
+
+    private mutating func drawLeases(_ source: RandomSource) {
+        var random = source
+        let shortest = configuration.electionTimeout.lowerBound
+        leaseWindow = [nil, shortest, shortest, shortest * 3 / 4][Int(random.next() % 4)]
+        configuration.maximumClockDrift = random.next() % 2 == 0 ? 50_000 : 200_000
+        if configuration.unfitness(ofLeaseWindow: leaseWindow ?? shortest) != nil {
+            configuration.maximumClockDrift = 50_000
+            leaseWindow = leaseWindow.map { _ in shortest }
         }
     }
 
@@ -228,7 +243,7 @@ extension SimulationProfile: CustomStringConvertible {
         network: \(network)
         disk: \(diskLatency) ns a write, segments of \(segmentBytes) bytes\(preparesSegments ? " made ahead" : "")
         clients: \(workload)
-        election timeout \(configuration.electionTimeout), heartbeat \(configuration.heartbeatInterval)
+        election timeout \(configuration.electionTimeout), heartbeat \(configuration.heartbeatInterval), \(leaseWindow.map { "leases of \($0)" } ?? "no leases"), drift to \(configuration.maximumClockDrift) ppm
         \(makesSnapshots ? "snapshots after \(configuration.snapshotPolicy.entryCount.map(String.init) ?? "no") entries in pieces of \(configuration.snapshotPieceBytes) bytes, keeping \(configuration.maximumKeptEntries)" : "no snapshots")
         appends of \(configuration.maximumAppendBytes) bytes, \(configuration.maximumInflightAppends) and \(configuration.maximumInflightBytes) bytes in flight, tail \(configuration.maximumTailBytes)
         """

@@ -64,7 +64,7 @@ struct ArgumentTests {
         #expect(put.options.output == .json)
         #expect(put.options.timeout.duration == .seconds(2))
         let get = try #require(try RaftCommand.parseAsRoot(["get", "k", "--local"]) as? Get)
-        #expect(get.local)
+        #expect(get.read.local)
         #expect(get.options.timeout.duration == .seconds(5))
         #expect(try RaftCommand.parseAsRoot(["delete", "k", "--context", "x"]) is Delete)
         #expect(try RaftCommand.parseAsRoot(["status", "-o", "table"]) is Status)

@@ -71,6 +71,9 @@ struct ScenarioTests {
         "apply-after-failure": "the state machine of a scenario does not fail; ApplierTests",
         "apply-backlog-forgotten": "the next heartbeat makes it good",
         "damage-is-the-end": "no scenario turns bits over; LogRecoveryTests",
+        "lease-from-receipt": "no scenario has clocks that drift, or leases; LeaderRules+ReadsTests",
+        "lease-without-margin": "no scenario has clocks that drift, or leases; LeaderLeaseTests",
+        "lease-in-transfer": "no scenario has leases; LeaderRules+ReadsTests",
         "suspect-end-is-torn": "no scenario turns bits over; TornTailTests",
     ]
 

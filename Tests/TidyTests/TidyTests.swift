@@ -119,6 +119,7 @@ struct TidyTests {
         "Leader/MembershipWork": "plain data; LeaderRules+MembershipTests",
         "Membership/MembershipOrder": "plain data; LeaderRules+MembershipTests",
         "Leader/LeadershipTransfer": "plain data; LeaderRulesTests",
+        "Reads/ReadConsistency": "a list of promises; the tests beside it and the simulator hold reads to them",
         "Leader/LeaderRules+Peers": "LeaderRulesTests tests the leader as one",
         "Leader/LeaderRules+Transfer": "LeaderRulesTests tests the leader as one",
         "Snapshots/SnapshotLedger": "part of the baton; SnapshottingTests assert what it leads to",

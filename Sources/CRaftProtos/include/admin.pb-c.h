@@ -197,7 +197,8 @@ typedef enum {
   RAFT__ADMIN__V1__CHANGE_MEMBERSHIP_REQUEST__CHANGE_REMOVE = 4,
   RAFT__ADMIN__V1__CHANGE_MEMBERSHIP_REQUEST__CHANGE_REPLACE = 5,
   RAFT__ADMIN__V1__CHANGE_MEMBERSHIP_REQUEST__CHANGE_MOVE = 6,
-  RAFT__ADMIN__V1__CHANGE_MEMBERSHIP_REQUEST__CHANGE_REDIRECT = 7
+  RAFT__ADMIN__V1__CHANGE_MEMBERSHIP_REQUEST__CHANGE_REDIRECT = 7,
+  RAFT__ADMIN__V1__CHANGE_MEMBERSHIP_REQUEST__CHANGE_LEASE_WINDOW = 8
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(RAFT__ADMIN__V1__CHANGE_MEMBERSHIP_REQUEST__CHANGE__CASE)
 } Raft__Admin__V1__ChangeMembershipRequest__ChangeCase;
 
@@ -221,6 +222,10 @@ struct  Raft__Admin__V1__ChangeMembershipRequest
     Raft__Admin__V1__ReplaceVoters *replace;
     Raft__Admin__V1__MoveMember *move;
     Raft__Admin__V1__VoterList *redirect;
+    /*
+     * Nanoseconds for which voters elect nobody else after they have heard a leader; 0 for no leases.
+     */
+    uint64_t lease_window;
   };
 };
 #define RAFT__ADMIN__V1__CHANGE_MEMBERSHIP_REQUEST__INIT \

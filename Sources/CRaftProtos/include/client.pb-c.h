@@ -39,7 +39,19 @@ typedef enum _Raft__Client__V1__Consistency {
   /*
    * What the asked node has applied; it may lag behind.
    */
-  RAFT__CLIENT__V1__CONSISTENCY__LOCAL = 1
+  RAFT__CLIENT__V1__CONSISTENCY__LOCAL = 1,
+  /*
+   * As LINEARIZABLE, as long as clocks keep to their configured drift; by the leader's lease, if it holds one.
+   */
+  RAFT__CLIENT__V1__CONSISTENCY__LEASE = 2,
+  /*
+   * The answer shows every write that was acknowledged `bound` nanoseconds before.
+   */
+  RAFT__CLIENT__V1__CONSISTENCY__NO_OLDER_THAN = 3,
+  /*
+   * The answer shows at least revision `bound`; waits until the node has come so far.
+   */
+  RAFT__CLIENT__V1__CONSISTENCY__AT_LEAST = 4
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(RAFT__CLIENT__V1__CONSISTENCY)
 } Raft__Client__V1__Consistency;
 typedef enum _Raft__Client__V1__Outcome {
@@ -156,10 +168,14 @@ struct  Raft__Client__V1__GetRequest
   ProtobufCMessage base;
   ProtobufCBinaryData key;
   Raft__Client__V1__Consistency consistency;
+  /*
+   * Of NO_OLDER_THAN and AT_LEAST.
+   */
+  uint64_t bound;
 };
 #define RAFT__CLIENT__V1__GET_REQUEST__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&raft__client__v1__get_request__descriptor) \
-    , {0,NULL}, RAFT__CLIENT__V1__CONSISTENCY__LINEARIZABLE }
+    , {0,NULL}, RAFT__CLIENT__V1__CONSISTENCY__LINEARIZABLE, 0 }
 
 
 struct  Raft__Client__V1__GetResponse
@@ -194,10 +210,14 @@ struct  Raft__Client__V1__RangeRequest
    */
   uint32_t limit;
   Raft__Client__V1__Consistency consistency;
+  /*
+   * Of NO_OLDER_THAN and AT_LEAST.
+   */
+  uint64_t bound;
 };
 #define RAFT__CLIENT__V1__RANGE_REQUEST__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&raft__client__v1__range_request__descriptor) \
-    , {0,NULL}, {0,NULL}, 0, 0, RAFT__CLIENT__V1__CONSISTENCY__LINEARIZABLE }
+    , {0,NULL}, {0,NULL}, 0, 0, RAFT__CLIENT__V1__CONSISTENCY__LINEARIZABLE, 0 }
 
 
 struct  Raft__Client__V1__RangeEntry

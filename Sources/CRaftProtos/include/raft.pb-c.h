@@ -23,6 +23,8 @@ typedef struct Raft__Peer__V1__AppendReply Raft__Peer__V1__AppendReply;
 typedef struct Raft__Peer__V1__HeartbeatRequest Raft__Peer__V1__HeartbeatRequest;
 typedef struct Raft__Peer__V1__HeartbeatReply Raft__Peer__V1__HeartbeatReply;
 typedef struct Raft__Peer__V1__TimeoutNowRequest Raft__Peer__V1__TimeoutNowRequest;
+typedef struct Raft__Peer__V1__ReadIndexRequest Raft__Peer__V1__ReadIndexRequest;
+typedef struct Raft__Peer__V1__ReadIndexReply Raft__Peer__V1__ReadIndexReply;
 typedef struct Raft__Peer__V1__SnapshotRequest Raft__Peer__V1__SnapshotRequest;
 typedef struct Raft__Peer__V1__SnapshotReply Raft__Peer__V1__SnapshotReply;
 typedef struct Raft__Peer__V1__PeerRequest Raft__Peer__V1__PeerRequest;
@@ -162,10 +164,16 @@ struct  Raft__Peer__V1__HeartbeatRequest
   uint64_t round;
   uint64_t commit;
   uint64_t leader_commit;
+  /*
+   * The leader had this mark of the receiver when a round began that a quorum has confirmed since, with fresh_index
+   * committed when it began. 0 when there is none.
+   */
+  uint64_t fresh_mark;
+  uint64_t fresh_index;
 };
 #define RAFT__PEER__V1__HEARTBEAT_REQUEST__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&raft__peer__v1__heartbeat_request__descriptor) \
-    , 0, 0, 0, 0, 0, 0 }
+    , 0, 0, 0, 0, 0, 0, 0, 0 }
 
 
 struct  Raft__Peer__V1__HeartbeatReply
@@ -175,10 +183,14 @@ struct  Raft__Peer__V1__HeartbeatReply
   uint64_t stream;
   uint64_t round;
   protobuf_c_boolean is_rejected;
+  /*
+   * Tells the node that made it when it was made.
+   */
+  uint64_t mark;
 };
 #define RAFT__PEER__V1__HEARTBEAT_REPLY__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&raft__peer__v1__heartbeat_reply__descriptor) \
-    , 0, 0, 0, 0 }
+    , 0, 0, 0, 0, 0 }
 
 
 struct  Raft__Peer__V1__TimeoutNowRequest
@@ -191,6 +203,35 @@ struct  Raft__Peer__V1__TimeoutNowRequest
 };
 #define RAFT__PEER__V1__TIMEOUT_NOW_REQUEST__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&raft__peer__v1__timeout_now_request__descriptor) \
+    , 0, 0, 0, 0 }
+
+
+struct  Raft__Peer__V1__ReadIndexRequest
+{
+  ProtobufCMessage base;
+  uint64_t term;
+  uint64_t asker;
+  uint64_t id;
+  protobuf_c_boolean may_use_lease;
+};
+#define RAFT__PEER__V1__READ_INDEX_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&raft__peer__v1__read_index_request__descriptor) \
+    , 0, 0, 0, 0 }
+
+
+struct  Raft__Peer__V1__ReadIndexReply
+{
+  ProtobufCMessage base;
+  uint64_t term;
+  uint64_t id;
+  /*
+   * Meaningless unless has_index: the node does not lead, or not in the term of the question.
+   */
+  uint64_t index;
+  protobuf_c_boolean has_index;
+};
+#define RAFT__PEER__V1__READ_INDEX_REPLY__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&raft__peer__v1__read_index_reply__descriptor) \
     , 0, 0, 0, 0 }
 
 
@@ -252,7 +293,8 @@ typedef enum {
   RAFT__PEER__V1__PEER_REQUEST__BODY_APPEND = 2,
   RAFT__PEER__V1__PEER_REQUEST__BODY_HEARTBEAT = 3,
   RAFT__PEER__V1__PEER_REQUEST__BODY_TIMEOUT_NOW = 4,
-  RAFT__PEER__V1__PEER_REQUEST__BODY_SNAPSHOT = 5
+  RAFT__PEER__V1__PEER_REQUEST__BODY_SNAPSHOT = 5,
+  RAFT__PEER__V1__PEER_REQUEST__BODY_READ_INDEX = 6
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(RAFT__PEER__V1__PEER_REQUEST__BODY__CASE)
 } Raft__Peer__V1__PeerRequest__BodyCase;
 
@@ -271,6 +313,7 @@ struct  Raft__Peer__V1__PeerRequest
     Raft__Peer__V1__HeartbeatRequest *heartbeat;
     Raft__Peer__V1__TimeoutNowRequest *timeout_now;
     Raft__Peer__V1__SnapshotRequest *snapshot;
+    Raft__Peer__V1__ReadIndexRequest *read_index;
   };
 };
 #define RAFT__PEER__V1__PEER_REQUEST__INIT \
@@ -283,7 +326,8 @@ typedef enum {
   RAFT__PEER__V1__PEER_REPLY__BODY_VOTE = 1,
   RAFT__PEER__V1__PEER_REPLY__BODY_APPEND = 2,
   RAFT__PEER__V1__PEER_REPLY__BODY_HEARTBEAT = 3,
-  RAFT__PEER__V1__PEER_REPLY__BODY_SNAPSHOT = 4
+  RAFT__PEER__V1__PEER_REPLY__BODY_SNAPSHOT = 4,
+  RAFT__PEER__V1__PEER_REPLY__BODY_READ_INDEX = 5
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(RAFT__PEER__V1__PEER_REPLY__BODY__CASE)
 } Raft__Peer__V1__PeerReply__BodyCase;
 
@@ -296,6 +340,7 @@ struct  Raft__Peer__V1__PeerReply
     Raft__Peer__V1__AppendReply *append;
     Raft__Peer__V1__HeartbeatReply *heartbeat;
     Raft__Peer__V1__SnapshotReply *snapshot;
+    Raft__Peer__V1__ReadIndexReply *read_index;
   };
 };
 #define RAFT__PEER__V1__PEER_REPLY__INIT \
@@ -455,6 +500,44 @@ Raft__Peer__V1__TimeoutNowRequest *
 void   raft__peer__v1__timeout_now_request__free_unpacked
                      (Raft__Peer__V1__TimeoutNowRequest *message,
                       ProtobufCAllocator *allocator);
+/* Raft__Peer__V1__ReadIndexRequest methods */
+void   raft__peer__v1__read_index_request__init
+                     (Raft__Peer__V1__ReadIndexRequest         *message);
+size_t raft__peer__v1__read_index_request__get_packed_size
+                     (const Raft__Peer__V1__ReadIndexRequest   *message);
+size_t raft__peer__v1__read_index_request__pack
+                     (const Raft__Peer__V1__ReadIndexRequest   *message,
+                      uint8_t             *out);
+size_t raft__peer__v1__read_index_request__pack_to_buffer
+                     (const Raft__Peer__V1__ReadIndexRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Raft__Peer__V1__ReadIndexRequest *
+       raft__peer__v1__read_index_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   raft__peer__v1__read_index_request__free_unpacked
+                     (Raft__Peer__V1__ReadIndexRequest *message,
+                      ProtobufCAllocator *allocator);
+/* Raft__Peer__V1__ReadIndexReply methods */
+void   raft__peer__v1__read_index_reply__init
+                     (Raft__Peer__V1__ReadIndexReply         *message);
+size_t raft__peer__v1__read_index_reply__get_packed_size
+                     (const Raft__Peer__V1__ReadIndexReply   *message);
+size_t raft__peer__v1__read_index_reply__pack
+                     (const Raft__Peer__V1__ReadIndexReply   *message,
+                      uint8_t             *out);
+size_t raft__peer__v1__read_index_reply__pack_to_buffer
+                     (const Raft__Peer__V1__ReadIndexReply   *message,
+                      ProtobufCBuffer     *buffer);
+Raft__Peer__V1__ReadIndexReply *
+       raft__peer__v1__read_index_reply__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   raft__peer__v1__read_index_reply__free_unpacked
+                     (Raft__Peer__V1__ReadIndexReply *message,
+                      ProtobufCAllocator *allocator);
 /* Raft__Peer__V1__SnapshotRequest methods */
 void   raft__peer__v1__snapshot_request__init
                      (Raft__Peer__V1__SnapshotRequest         *message);
@@ -557,6 +640,12 @@ typedef void (*Raft__Peer__V1__HeartbeatReply_Closure)
 typedef void (*Raft__Peer__V1__TimeoutNowRequest_Closure)
                  (const Raft__Peer__V1__TimeoutNowRequest *message,
                   void *closure_data);
+typedef void (*Raft__Peer__V1__ReadIndexRequest_Closure)
+                 (const Raft__Peer__V1__ReadIndexRequest *message,
+                  void *closure_data);
+typedef void (*Raft__Peer__V1__ReadIndexReply_Closure)
+                 (const Raft__Peer__V1__ReadIndexReply *message,
+                  void *closure_data);
 typedef void (*Raft__Peer__V1__SnapshotRequest_Closure)
                  (const Raft__Peer__V1__SnapshotRequest *message,
                   void *closure_data);
@@ -586,6 +675,8 @@ extern const ProtobufCMessageDescriptor raft__peer__v1__append_reply__descriptor
 extern const ProtobufCMessageDescriptor raft__peer__v1__heartbeat_request__descriptor;
 extern const ProtobufCMessageDescriptor raft__peer__v1__heartbeat_reply__descriptor;
 extern const ProtobufCMessageDescriptor raft__peer__v1__timeout_now_request__descriptor;
+extern const ProtobufCMessageDescriptor raft__peer__v1__read_index_request__descriptor;
+extern const ProtobufCMessageDescriptor raft__peer__v1__read_index_reply__descriptor;
 extern const ProtobufCMessageDescriptor raft__peer__v1__snapshot_request__descriptor;
 extern const ProtobufCMessageDescriptor raft__peer__v1__snapshot_reply__descriptor;
 extern const ProtobufCMessageDescriptor raft__peer__v1__peer_request__descriptor;

@@ -52,6 +52,9 @@ struct CandidateRules: RoleRules {
         case .request(.timeoutNow, _):
             baton.settings.reached(.timeoutNowIgnored)
             return .stay
+        case .read(let ticket, .linearizable), .read(let ticket, .lease):
+            effects.add(.fail([ticket], baton.notLeader()))
+            return .stay
         case .initialize(_, let ticket):
             Housekeeping.refuseInitialize(ticket, baton, &effects)
             return .stay
@@ -66,7 +69,12 @@ struct CandidateRules: RoleRules {
             effects.warn("held up for \(duration); this round is void")
             return startPreVote(&baton, &effects)
         default:
-            return Housekeeping.handle(message, &baton, &effects) ?? .stay
+            if let verdict = Housekeeping.handle(message, &baton, &effects) { return verdict }
+            if case .read(let ticket, _) = message {
+                baton.settings.reached(.staleReadRefused)
+                effects.add(.fail([ticket], baton.tooStale("no leader is known")))
+            }
+            return .stay
         }
     }
 

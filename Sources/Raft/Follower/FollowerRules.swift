@@ -2,6 +2,7 @@
 struct FollowerRules: RoleRules {
     /// A leader that has passed its office on stays this long before it stops: its successor may need its vote.
     private var stopAt: Instant?
+    private var reads = RemoteReads()
 
     mutating func begin(_ baton: inout Baton, _ effects: inout Effects) -> Verdict {
         if baton.isStopping {
@@ -10,7 +11,9 @@ struct FollowerRules: RoleRules {
         }
         // Nobody else can lead, and nobody else must be asked. It still campaigns: never in its old term (D16).
         // Unless a leader is heard, which has just made it one and may not know yet that this is committed.
-        if baton.membership.current?.isSoleVoter(baton.me) == true, baton.leader == nil, baton.mayVote {
+        if baton.membership.current?.isSoleVoter(baton.me) == true, baton.leader == nil, baton.mayVote,
+            baton.leaseOwedUntil == nil
+        {
             baton.settings.reached(.soleVoterCampaigned)
             return .become(.candidate(isTransfer: false))
         }
@@ -31,7 +34,8 @@ struct FollowerRules: RoleRules {
             return afterConfiguration(Following.append(request, path, &baton, &effects), baton)
         case .request(.heartbeat(let request), let path):
             let verdict = afterConfiguration(Following.heartbeat(request, path, &baton, &effects), baton)
-            return verdict == .stay && baton.mayVote && baton.settings.disturbs(.earlyCampaign)
+            return verdict == .stay && baton.mayVote && baton.leaseOwedUntil == nil
+                && baton.settings.disturbs(.earlyCampaign)
                 ? .become(.candidate(isTransfer: false)) : verdict
         case .request(.snapshot(let request), let path):
             return afterConfiguration(Following.snapshot(request, path, &baton, &effects), baton)
@@ -45,9 +49,17 @@ struct FollowerRules: RoleRules {
         case .initialize(_, let ticket):
             Housekeeping.refuseInitialize(ticket, baton, &effects)
             return .stay
+        case .read(let ticket, let consistency):
+            reads.add(ticket, consistency, baton, &effects)
+            return .stay
+        case .reply(.readIndex(let reply), let from):
+            reads.note(reply, from: from, &baton, &effects)
+            return .stay
         case .tick:
+            reads.tick(baton, &effects)
             return tick(&baton, &effects)
         case .overslept(let duration):
+            reads.tick(baton, &effects)
             if stopAt != nil { return tick(&baton, &effects) }
             baton.settings.reached(.followerOverslept)
             effects.warn("held up for \(duration); election timer started again")
@@ -72,6 +84,12 @@ struct FollowerRules: RoleRules {
             baton.resetElectionTimer()
             return .stay
         }
+        // The leader that it heard may serve reads in the trust that this node elects nobody else yet.
+        if let owedUntil = baton.leaseOwedUntil {
+            baton.settings.reached(.leaseDelayedVote)
+            baton.electionTimer.set(owedUntil)
+            return .stay
+        }
         // A disk that does not answer could not store a vote either.
         if baton.oldestWriteAge > baton.settings.electionTimeout.lowerBound {
             baton.settings.reached(.campaignHeldBack)
@@ -94,5 +112,13 @@ struct FollowerRules: RoleRules {
         return .become(.candidate(isTransfer: true))
     }
 
-    func deadline(_ baton: borrowing Baton) -> Instant? { stopAt ?? baton.electionTimer.deadline }
+    mutating func endTurn(_ baton: inout Baton, _ effects: inout Effects) { reads.endTurn(&baton, &effects) }
+
+    mutating func end(_ baton: inout Baton, _ effects: inout Effects) {
+        reads.fail("this node follows no more", baton, &effects)
+    }
+
+    func deadline(_ baton: borrowing Baton) -> Instant? {
+        [stopAt ?? baton.electionTimer.deadline, reads.deadline].compactMap { $0 }.min()
+    }
 }

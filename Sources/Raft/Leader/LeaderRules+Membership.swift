@@ -58,6 +58,11 @@ extension LeaderRules {
                 "node \(baton.me) leads term \(baton.currentTerm) and has not committed an entry of it yet; try again soon"
             )
         }
+        if case .allowLeases(.some(let window)) = order.request,
+            let reason = baton.settings.unfitness(ofLeaseWindow: window)
+        {
+            return RaftError(.invalidConfiguration, reason)
+        }
         let (current, members) = (baton.membership.currentID, baton.membership.membersID)
         if let seen = order.ifUnchangedSince, seen != current, seen != members {
             return RaftError(
@@ -146,6 +151,7 @@ extension LeaderRules {
         if let successor = fittestSuccessor(baton), let at = position(of: successor),
             let stream = progress[at].stream, progress[at].matchIndex == baton.log.last.index
         {
+            endLease(baton)
             let request = TimeoutNowRequest(term: baton.currentTerm, leader: baton.me, lastLog: baton.log.last)
             effects.add(.timeoutNow(successor, stream, request))
         }

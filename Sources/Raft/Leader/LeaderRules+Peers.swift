@@ -3,7 +3,7 @@
 extension LeaderRules {
     func position(of peer: NodeID) -> Int? { progress.firstIndex { $0.peer == peer } }
 
-    func answer(
+    mutating func answer(
         _ request: PeerRequest, _ path: any ReplyPath, _ baton: inout Baton, _ effects: inout Effects
     ) -> Verdict {
         switch request {
@@ -15,6 +15,8 @@ extension LeaderRules {
             _ = Voting.answer(request, path, &baton, &effects)  // Its own vote of this term is its own.
         case .timeoutNow:
             baton.settings.reached(.timeoutNowIgnored)
+        case .readIndex(let request):
+            answer(request, path, &baton, &effects)
         }
         return .stay
     }
@@ -55,10 +57,14 @@ extension LeaderRules {
             guard reply.round <= reads.round else { return }
             progress[at].heard(now: baton.now)
             progress[at].confirm(round: reply.round)
+            progress[at].note(mark: reply.mark)
+            hasNewRound = true
         case .snapshot(let reply):
             guard reply.stream == progress[at].stream else { return }
             progress[at].heard(now: baton.now)
             noteSnapshot(reply, at, baton, &effects)
+        case .readIndex:
+            break  // Of a time when it followed.
         case .vote:
             baton.settings.reached(.lateVoteReply)  // Of an election that is won.
         }
@@ -116,7 +122,8 @@ extension LeaderRules {
         guard let stream = progress[at].stream else { return }
         let heartbeat = HeartbeatRequest(
             term: baton.currentTerm, leader: baton.me, stream: stream, round: reads.round,
-            commit: min(progress[at].matchIndex, baton.commitIndex), leaderCommit: baton.commitIndex)
+            commit: min(progress[at].matchIndex, baton.commitIndex), leaderCommit: baton.commitIndex,
+            freshMark: progress[at].fresh.mark, freshIndex: progress[at].fresh.index)
         effects.add(.heartbeat(progress[at].peer, stream, heartbeat))
     }
 }

@@ -43,6 +43,7 @@ extension LeaderRules {
             let stream = progress[at].stream, progress[at].matchIndex == baton.log.last.index
         else { return }
         transfer?.isSent = true
+        endLease(baton)
         let request = TimeoutNowRequest(term: baton.currentTerm, leader: baton.me, lastLog: baton.log.last)
         effects.add(.timeoutNow(current.target, stream, request))
     }

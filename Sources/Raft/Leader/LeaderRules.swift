@@ -6,6 +6,10 @@ struct LeaderRules: RoleRules {
     var progress: [Progress] = []
     private(set) var proposals = PendingProposals()
     var reads = PendingReads()
+    var lease = LeaderLease()
+    var rounds = RoundTimes()
+    var evidence: Evidence?
+    var hasNewRound = false
     var transfer: LeadershipTransfer?
     var membership = MembershipWork()
     var pushes: [SnapshotPush] = []
@@ -13,7 +17,7 @@ struct LeaderRules: RoleRules {
     private var gatheredBytes = 0
     /// The no-op that opened this term. Before it is committed nothing older can be known to be (§8).
     private(set) var opening: LogIndex = 0
-    private var nextHeartbeat: Instant = .zero
+    private(set) var nextHeartbeat: Instant = .zero
 
     // MARK: Taking and leaving office
 
@@ -32,10 +36,8 @@ struct LeaderRules: RoleRules {
     mutating func end(_ baton: inout Baton, _ effects: inout Effects) {
         effects.add(.keepStreams([]))
         // What is not in the log never was anywhere.
-        if Mutant.isOn("reads-outlive-office") { effects.add(.serveReads(reads.takeAll(), at: baton.commitIndex)) }
-        let readers = reads.takeAll()
-        if !readers.isEmpty { baton.settings.reached(.readLost) }
-        let early = gathered.map(\.ticket) + readers
+        if Mutant.isOn("reads-outlive-office") { serve(reads.takeAll(), at: baton.commitIndex, &baton, &effects) }
+        let early = gathered.map(\.ticket) + giveUpReads(&baton, &effects)
         gathered = []
         gatheredBytes = 0
         if !early.isEmpty { effects.add(.fail(early, baton.notLeader())) }
@@ -68,6 +70,7 @@ struct LeaderRules: RoleRules {
     // MARK: The table
 
     mutating func handle(_ message: Message, _ baton: inout Baton, _ effects: inout Effects) -> Verdict {
+        notePause(baton)
         switch message {
         case .request, .reply:
             if let verdict = checkTerm(message, &baton, &effects) { return verdict }
@@ -76,14 +79,8 @@ struct LeaderRules: RoleRules {
         switch message {
         case .propose(let proposal):
             propose(proposal, baton, &effects)
-        case .read(let ticket):
-            guard reads.count < baton.settings.maximumWaitingCalls else {
-                let error = RaftError(
-                    .overloaded, "\(reads.count) reads wait already; the limit is maximumWaitingCalls")
-                effects.add(.fail([ticket], error))
-                return .stay
-            }
-            reads.add(ticket)
+        case .read(let ticket, let consistency):
+            read(ticket, consistency, &baton, &effects)
         case .request(let request, let path):
             return answer(request, path, &baton, &effects)
         case .reply(let reply, let from):
@@ -144,7 +141,7 @@ struct LeaderRules: RoleRules {
         guard let configuration = baton.membership.current else { return }
         if let index = Commitment.index(configuration, progress: progress, baton) { baton.commit(through: index) }
         baton.orderApply(&effects) { proposals.take(through: $0) }
-        serveReads(configuration, baton, &effects)
+        serveReads(configuration, &baton, &effects)
         advanceMembership(&baton, &effects)
         continuePushes(baton, &effects)
         for at in progress.indices { replicate(at, baton, &effects) }
@@ -219,30 +216,6 @@ struct LeaderRules: RoleRules {
         }
     }
 
-    // MARK: Reads
-
-    private mutating func serveReads(
-        _ configuration: ClusterConfiguration, _ baton: borrowing Baton, _ effects: inout Effects
-    ) {
-        guard !reads.isEmpty else { return }
-        if baton.commitIndex < opening { baton.settings.reached(.readWaitedForOpening) }
-        guard baton.commitIndex >= opening || Mutant.isOn("read-before-own-commit"), transfer == nil else { return }
-        for _ in 0..<2 {
-            if reads.beginRound(commitIndex: baton.commitIndex) {
-                for at in progress.indices { sendHeartbeat(at, baton, &effects) }
-            }
-            let me = baton.me
-            let newest = reads.round
-            let confirmed = Quorum(configuration).agreed { id -> UInt64 in
-                id == me ? newest : progress.first { $0.peer == id }?.confirmedRound ?? 0
-            }
-            let round = Mutant.isOn("read-without-round") ? newest : confirmed
-            guard let (tickets, index) = reads.confirm(round: round) else { return }
-            if tickets.count > 1 { baton.settings.reached(.readsSharedRound) }
-            effects.add(.serveReads(tickets, at: index))
-        }
-    }
-
     // MARK: Time
 
     private mutating func tick(_ baton: inout Baton, _ effects: inout Effects) -> Verdict {
@@ -265,6 +238,7 @@ struct LeaderRules: RoleRules {
             return .become(baton.passiveRole)
         }
         tickMembership(baton, &effects)
+        beginRound(baton)
         for at in progress.indices {
             let peer = progress[at]
             // Lost on the way, or at a disk that is very slow: ask again where the logs agree.

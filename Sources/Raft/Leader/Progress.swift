@@ -45,6 +45,11 @@ struct Progress: Sendable {
     private(set) var hasSnapshotStream = false
     /// The newest read round that it has confirmed.
     private(set) var confirmedRound: UInt64 = 0
+    /// Its newest mark, and the one that was here when the round began that is to show followers how recent they are.
+    private var mark: UInt64 = 0
+    private var evidenceMark: UInt64 = 0
+    /// Of the last such round that a quorum has confirmed; see ``HeartbeatRequest/freshMark``.
+    private(set) var fresh: (mark: UInt64, index: LogIndex) = (0, 0)
 
     init(peer: NodeID, nextIndex: LogIndex, now: Instant) {
         self.peer = peer
@@ -102,6 +107,10 @@ struct Progress: Sendable {
     mutating func heard(now: Instant) { heardAt = now }
 
     mutating func confirm(round: UInt64) { confirmedRound = max(confirmedRound, round) }
+
+    mutating func note(mark: UInt64) { self.mark = mark }
+    mutating func beginEvidence() { evidenceMark = mark }
+    mutating func showEvidence(_ index: LogIndex) { if evidenceMark != 0 { fresh = (evidenceMark, index) } }
 
     mutating func sent(last: LogIndex?, bytes: Int, now: Instant) {
         if inflight.isEmpty { movedAt = now }

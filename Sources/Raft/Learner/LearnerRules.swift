@@ -1,6 +1,8 @@
 /// A node without a vote in the configuration that it knows: it follows, and never campaigns. A pristine node is one
 /// too, until it is initialised or hears a leader.
 struct LearnerRules: RoleRules {
+    private var reads = RemoteReads()
+
     mutating func begin(_ baton: inout Baton, _ effects: inout Effects) -> Verdict {
         baton.electionTimer.stop()
         return baton.isStopping ? .become(.stopped(nil)) : .stay
@@ -28,10 +30,19 @@ struct LearnerRules: RoleRules {
             // Its configuration may be old: the candidate may know that it votes by now.
             _ = Voting.answer(request, path, &baton, &effects)
             return .stay
+        case .read(let ticket, let consistency):
+            reads.add(ticket, consistency, baton, &effects)
+            return .stay
+        case .reply(.readIndex(let reply), let from):
+            reads.note(reply, from: from, &baton, &effects)
+            return .stay
+        case .tick, .overslept:
+            reads.tick(baton, &effects)
+            return .stay
         case .initialize(let configuration, let ticket):
             return initialize(configuration, ticket, &baton, &effects)
         default:
-            return .stay  // A timeout-now is for voters; there is no timer to tick.
+            return .stay  // A timeout-now is for voters.
         }
     }
 
@@ -68,5 +79,11 @@ struct LearnerRules: RoleRules {
         return .become(.follower)
     }
 
-    func deadline(_ baton: borrowing Baton) -> Instant? { nil }
+    mutating func endTurn(_ baton: inout Baton, _ effects: inout Effects) { reads.endTurn(&baton, &effects) }
+
+    mutating func end(_ baton: inout Baton, _ effects: inout Effects) {
+        reads.fail("this node follows no more", baton, &effects)
+    }
+
+    func deadline(_ baton: borrowing Baton) -> Instant? { reads.deadline }
 }

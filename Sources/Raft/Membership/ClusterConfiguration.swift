@@ -41,11 +41,17 @@ public struct ClusterConfiguration: Hashable, Sendable {
     public let leaving: [NodeID]
     /// Who was removed, in that order. An id that is used again can be there, too, with the lives that it was before.
     public let removed: [Removed]
+    /// How long a voter that has heard a leader elects nobody else, on its own clock: what lets the leader serve reads
+    /// by a lease (``ReadConsistency/lease``). Nil where there are no leases. Whole nanoseconds; above zero, and not
+    /// above any node's ``Configuration/electionTimeout``.
+    public let leaseWindow: Duration?
 
     /// - Throws: when there are more than ``maximumMemberCount`` members, a set is empty, two members have one id, an
-    ///   id is zero, an address is empty, a voter is not a member, or somebody is leaving who does not lose its vote.
+    ///   id is zero, an address is empty, a voter is not a member, somebody is leaving who does not lose its vote, or
+    ///   the lease window is not above zero or above an hour.
     public init(
-        voterSets: [[NodeID]], members: [Member], leaving: [NodeID] = [], removed: [Removed] = []
+        voterSets: [[NodeID]], members: [Member], leaving: [NodeID] = [], removed: [Removed] = [],
+        leaseWindow: Duration? = nil
     ) throws(RaftError) {
         func refuse(_ reason: String) -> RaftError {
             RaftError(.invalidConfiguration, "member list refused: \(reason)")
@@ -85,6 +91,10 @@ public struct ClusterConfiguration: Hashable, Sendable {
         guard removed.count <= Self.maximumRemovedCount, removed.allSatisfy({ $0.incarnation?.rawValue != 0 }) else {
             throw refuse("\(removed.count) removed members; at most \(Self.maximumRemovedCount) are remembered")
         }
+        if let leaseWindow, leaseWindow <= .zero || leaseWindow > .seconds(3600) {
+            throw refuse("lease window \(leaseWindow); it is above zero, and at most an hour")
+        }
+        self.leaseWindow = leaseWindow.map { Duration.nanoseconds($0.wholeNanoseconds) }
         self.voterSets = sets
         self.members = sorted
         self.leaving = going
@@ -92,8 +102,8 @@ public struct ClusterConfiguration: Hashable, Sendable {
     }
 
     /// A configuration in which every member votes.
-    public init(voters: [Member]) throws(RaftError) {
-        try self.init(voterSets: [voters.map(\.id)], members: voters)
+    public init(voters: [Member], leaseWindow: Duration? = nil) throws(RaftError) {
+        try self.init(voterSets: [voters.map(\.id)], members: voters, leaseWindow: leaseWindow)
     }
 
     public var isJoint: Bool { voterSets.count > 1 }
@@ -115,6 +125,7 @@ public struct ClusterConfiguration: Hashable, Sendable {
     /// Whether both say the same but for the lives that members are bound to.
     public func hasSameMembers(as other: ClusterConfiguration) -> Bool {
         voterSets == other.voterSets && leaving == other.leaving && members.count == other.members.count
+            && leaseWindow == other.leaseWindow
             && zip(members, other.members).allSatisfy { $0.id == $1.id && $0.address == $1.address }
     }
 
@@ -125,7 +136,9 @@ public struct ClusterConfiguration: Hashable, Sendable {
             if member.incarnation == nil { member.incarnation = incarnation(member.id) }
             return member
         }
-        return (try? ClusterConfiguration(voterSets: voterSets, members: bound, leaving: leaving, removed: removed))
+        return
+            (try? ClusterConfiguration(
+                voterSets: voterSets, members: bound, leaving: leaving, removed: removed, leaseWindow: leaseWindow))
             ?? self
     }
 }
@@ -139,6 +152,7 @@ extension ClusterConfiguration: CustomStringConvertible {
         let others =
             (learners.isEmpty ? "" : "; learners " + list(learners))
             + (leaving.isEmpty ? "" : "; leaving " + list(leaving))
+            + (leaseWindow.map { "; leases of \($0)" } ?? "")
         return "\(voters)\(others) (" + members.map { "\($0.id)=\($0.address)" }.joined(separator: ", ") + ")"
     }
 }
@@ -149,9 +163,11 @@ extension ClusterConfiguration {
     /// Of a configuration that binds and remembers nobody, as every cluster's first one is.
     private static let plainVersion: UInt8 = 1
     private static let version: UInt8 = 2
+    /// With a lease window.
+    private static let leasedVersion: UInt8 = 3
 
     private var isPlain: Bool {
-        leaving.isEmpty && removed.isEmpty && members.allSatisfy { $0.incarnation == nil }
+        leaseWindow == nil && leaving.isEmpty && removed.isEmpty && members.allSatisfy { $0.incarnation == nil }
     }
 
     /// The payload of a configuration entry: the same bytes for equal configurations, on every machine.
@@ -159,9 +175,13 @@ extension ClusterConfiguration {
     ///     u8 version · u8 sets · per set: u32 count, u64 ids · u32 members · per member: u64 id, u16 length, address
     ///     version 2: after each address u64 incarnation, 0 for none; at the end
     ///     u32 leaving, u64 ids · u32 removed · per removed: u64 id, u64 incarnation
+    ///     version 3: at the end u64 lease window, in nanoseconds
     public var encoded: [UInt8] {
         let isPlain = isPlain
-        var bytes: [UInt8] = [isPlain ? Self.plainVersion : Self.version, UInt8(voterSets.count)]
+        var bytes: [UInt8] = [
+            isPlain ? Self.plainVersion : leaseWindow == nil ? Self.version : Self.leasedVersion,
+            UInt8(voterSets.count),
+        ]
         func put<T: FixedWidthInteger>(_ value: T, into bytes: inout [UInt8]) {
             withUnsafeBytes(of: value.littleEndian) { bytes.append(contentsOf: $0) }
         }
@@ -184,6 +204,7 @@ extension ClusterConfiguration {
             put(gone.id.rawValue, into: &bytes)
             put(gone.incarnation?.rawValue ?? 0, into: &bytes)
         }
+        if let leaseWindow { put(leaseWindow.wholeNanoseconds, into: &bytes) }
         return bytes
     }
 
@@ -209,8 +230,8 @@ extension ClusterConfiguration {
             return value == 0 ? nil : Incarnation(rawValue: value)
         }
         let version = try take(UInt8.self)
-        guard version == Self.plainVersion || version == Self.version else {
-            throw corrupt("version \(version), this program knows \(Self.plainVersion) and \(Self.version)")
+        guard (Self.plainVersion...Self.leasedVersion).contains(version) else {
+            throw corrupt("version \(version), this program knows \(Self.plainVersion) to \(Self.leasedVersion)")
         }
         let setCount = try take(UInt8.self)
         guard (1...2).contains(setCount) else { throw corrupt("\(setCount) voter sets") }
@@ -230,20 +251,33 @@ extension ClusterConfiguration {
             }
             rest = rest.dropFirst(length)
             members.append(
-                Member(id: id, address: address, incarnation: version == Self.version ? try life() : nil))
+                Member(id: id, address: address, incarnation: version == Self.plainVersion ? nil : try life()))
         }
         var leaving: [NodeID] = []
         var removed: [Removed] = []
-        if version == Self.version {
+        var leaseWindow: Duration?
+        if version != Self.plainVersion {
             for _ in 0..<(try count("leaving", size: 8)) { leaving.append(NodeID(try take(UInt64.self))) }
             for _ in 0..<(try count("removed", size: 16)) {
                 let id = NodeID(try take(UInt64.self))
                 removed.append(Removed(id: id, incarnation: try life()))
             }
         }
+        if version == Self.leasedVersion {
+            guard let nanoseconds = Int64(exactly: try take(UInt64.self)) else { throw corrupt("lease window") }
+            leaseWindow = .nanoseconds(nanoseconds)
+        }
         guard rest.isEmpty else { throw corrupt("\(rest.count) bytes too many") }
         do {
-            try self.init(voterSets: sets, members: members, leaving: leaving, removed: removed)
+            try self.init(
+                voterSets: sets, members: members, leaving: leaving, removed: removed, leaseWindow: leaseWindow)
         } catch { throw corrupt(error.message) }
+    }
+}
+
+extension Duration {
+    fileprivate var wholeNanoseconds: Int64 {
+        let (seconds, attoseconds) = components
+        return seconds * 1_000_000_000 + attoseconds / 1_000_000_000
     }
 }

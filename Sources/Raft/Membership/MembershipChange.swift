@@ -12,6 +12,9 @@ public enum MembershipRequest: Hashable, Sendable {
     case replaceVoters([NodeID], keepingOthers: Bool)
     /// Where a member listens from now on.
     case changeAddress(NodeID, to: String)
+    /// Voters elect nobody else for so long after they have heard a leader, so that it may serve reads by a lease; nil
+    /// ends that (``ClusterConfiguration/leaseWindow``).
+    case allowLeases(Duration?)
     /// Of a change of voters that is under way: it is to end with these voters. The old ones take it back.
     case redirect(to: [NodeID])
 }
@@ -64,6 +67,9 @@ enum MembershipChange {
         case .replaceVoters(let voters, let keepingOthers):
             let others = configuration.voterSets[0].filter { !voters.contains($0) }
             return voting(voters, leaving: keepingOthers ? [] : others, configuration, unfitness)
+        case .allowLeases(let window):
+            if window == configuration.leaseWindow { return .unchanged }
+            return made(configuration.voterSets, configuration, leaseWindow: .some(window))
         case .redirect: return .unchanged  // Answered above.
         }
     }
@@ -161,7 +167,7 @@ enum MembershipChange {
 
     private static func made(
         _ sets: [[NodeID]], _ configuration: ClusterConfiguration, members: [ClusterConfiguration.Member]? = nil,
-        leaving: [NodeID] = [], without gone: [NodeID] = []
+        leaving: [NodeID] = [], without gone: [NodeID] = [], leaseWindow: Duration?? = nil
     ) -> Outcome {
         let removed =
             configuration.removed
@@ -171,7 +177,8 @@ enum MembershipChange {
                 try ClusterConfiguration(
                     voterSets: sets,
                     members: (members ?? configuration.members).filter { !gone.contains($0.id) }, leaving: leaving,
-                    removed: Array(removed.suffix(ClusterConfiguration.maximumRemovedCount))))
+                    removed: Array(removed.suffix(ClusterConfiguration.maximumRemovedCount)),
+                    leaseWindow: leaseWindow ?? configuration.leaseWindow))
         } catch {
             return .refused(error)
         }

@@ -212,8 +212,10 @@ enum Following {
         if request.commit > baton.commitIndex { baton.settings.reached(.commitByHeartbeat) }
         baton.commit(through: Mutant.isOn("heartbeat-commit-uncapped") ? request.leaderCommit : request.commit)
         baton.orderApply(&effects) { _ in [] }
+        baton.freshness.heard(request.freshMark, index: request.freshIndex)
         let reply = HeartbeatReply(
-            term: baton.currentTerm, stream: request.stream, round: request.round, isRejected: false)
+            term: baton.currentTerm, stream: request.stream, round: request.round, isRejected: false,
+            mark: baton.freshness.mark(now: baton.now, spacing: baton.settings.heartbeatInterval / 16))
         baton.answer(path, .heartbeat(reply), &effects)
         return .stay
     }

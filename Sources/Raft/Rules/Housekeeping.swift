@@ -5,8 +5,18 @@ enum Housekeeping {
         switch message {
         case .propose(let proposal):
             effects.add(.fail([proposal.ticket], baton.notLeader()))
-        case .read(let ticket):
-            effects.add(.fail([ticket], baton.notLeader()))
+        case .read(let ticket, .local):
+            effects.add(.serveReads([ticket], at: 0))
+        case .read(let ticket, .atLeast(let index)):
+            baton.awaitIndex(index, ticket, &effects)
+        case .read(let ticket, .noOlderThan(let age)):
+            guard let index = baton.freshness.index(noOlderThan: age, now: baton.now, baton.settings) else {
+                return nil
+            }
+            baton.settings.reached(.staleReadServed)
+            effects.add(.serveReads([ticket], at: index))
+        case .request(.readIndex(let request), let path):
+            baton.refuse(request, path, &effects)
         case .transfer(_, let ticket):
             effects.add(.fail([ticket], baton.notLeader()))
         case .changeMembership(let order):
@@ -25,6 +35,8 @@ enum Housekeeping {
             baton.isStopping = true
             if let ticket { baton.stopRequests.append(ticket) }
             return .become(.stopped(nil))
+        case .reply(.readIndex, _), .read:
+            return nil
         case .reply, .streamStarted, .streamEnded:
             break  // Of a tenure that is over.
         case .pushSnapshot(_, let ticket):

@@ -35,7 +35,7 @@ enum TermGate {
             return .stay
         case .request(.vote(let request), let path):
             return checkVote(request, path, isPassive: isPassive, hearsLeader: hearsLeader, &baton, &effects)
-        case .request(.timeoutNow, _):
+        case .request(.timeoutNow, _), .request(.readIndex, _):
             return nil
         case .request(let request, let path):
             if request.term < baton.currentTerm {
@@ -83,7 +83,7 @@ enum TermGate {
         case .vote: Mutant.isOn("votes-of-other-rounds")
         case .append: Mutant.isOn("ack-of-other-term")
         case .heartbeat: Mutant.isOn("round-of-other-term")
-        case .snapshot: false
+        case .snapshot, .readIndex: false
         }
     }
 
@@ -104,6 +104,7 @@ enum TermGate {
         case .append(let reply): (reply.term, reply.outcome == .rejected)
         case .heartbeat(let reply): (reply.term, reply.isRejected)
         case .snapshot(let reply): (reply.term, reply.outcome == .rejected)
+        case .readIndex(let reply): (reply.term, reply.index == nil)
         }
     }
 
@@ -119,7 +120,7 @@ enum TermGate {
             .snapshot(
                 SnapshotReply(
                     term: term, stream: request.stream, snapshot: request.manifest.id, outcome: .rejected))
-        case .timeoutNow:
+        case .timeoutNow, .readIndex:
             nil
         }
     }
@@ -131,5 +132,10 @@ extension Baton {
         let held = HeldReply(path: path, reply: reply)
         if !isTermDurable { settings.reached(.replyHeld) }
         effects.add(isTermDurable || Mutant.isOn("term-before-disk") ? .reply(held) : .replyAfterWrites(held))
+    }
+
+    /// A node that does not lead, or not in the term of the question, knows no index.
+    mutating func refuse(_ request: ReadIndexRequest, _ path: any ReplyPath, _ effects: inout Effects) {
+        answer(path, .readIndex(ReadIndexReply(term: currentTerm, id: request.id, index: nil)), &effects)
     }
 }

@@ -98,6 +98,7 @@ final class NodePort: PeerReceiver, Sendable {
             published.status.role = .stopped
             published.status.leader = nil
             published.status.peers = []
+            published.status.leaseExpiry = nil
             if published.status.stopReason == nil { published.status.stopReason = reason }
         }
     }

@@ -272,8 +272,9 @@ actor Supervisor: Activated {
     /// Gives what waits to the role in office, until nothing waits.
     private func run() {
         guard let role = office.role else { return refuseWhatWaits() }
-        let now = loops.loop.now
         port.mailbox.takeAll(into: &messages)
+        // Not before: a lease that held when a message was on its way here need not hold when the message is looked at.
+        let now = loops.loop.now
         if settings.probe != nil { shortenTurn() }
         if let deadline, now - deadline > settings.electionTimeout.lowerBound {
             // Before everything that waited meanwhile: others may lead by now.
@@ -386,6 +387,7 @@ actor Supervisor: Activated {
         var taken = ended
         let stopped = RaftError(.stopped, "node \(settings.id) has stopped")
         for ticket in taken.snapshots.takeCallers() { ticket.fail(stopped) }
+        for ticket in taken.indexReads.takeAll() { ticket.fail(stopped) }
         for ticket in taken.stopRequests { succeedAtEnd(ticket) }
         taken.initializing?.fail(
             RaftError(.stopped, "node \(settings.id) stopped before its first entry was durable", outcome: .unknown))
@@ -397,7 +399,7 @@ actor Supervisor: Activated {
         let error = reason ?? RaftError(.stopped, "node \(settings.id) has stopped")
         switch message {
         case .propose(let proposal): proposal.ticket.fail(error)
-        case .read(let ticket): ticket.fail(error)
+        case .read(let ticket, _): ticket.fail(error)
         case .initialize(_, let ticket): ticket.fail(error)
         case .transfer(_, let ticket): ticket.fail(error)
         case .changeMembership(let order): order.ticket.fail(error)

@@ -1,7 +1,7 @@
 // The vote keeper: the Supervisor's hand for elections.
-// Owns one link for questions to each other voter.
-// Takes from the candidate's turn whom to ask what; the answers go straight to the node's mailbox.
-// Never repeats a question: a candidate that hears nothing begins a new round.
+// Owns one link for questions to each other voter, or to the leader.
+// Takes from a candidate's or a follower's turn whom to ask what; the answers go straight to the node's mailbox.
+// Never repeats a question: who hears nothing asks again.
 // Started by the Supervisor; ends with the node.
 
 actor VoteKeeper {
@@ -34,6 +34,12 @@ actor VoteKeeper {
             guard let address = address(voter) else { continue }
             caller(voter, address).ask(.vote(request))
         }
+    }
+
+    /// One question to one member, beside the links to the others.
+    func ask(_ member: NodeID, _ request: PeerRequest) {
+        guard let address = address(member) else { return }
+        caller(member, address).ask(request)
     }
 
     private func caller(_ peer: NodeID, _ address: String) -> VoteCaller {

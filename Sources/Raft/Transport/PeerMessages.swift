@@ -125,9 +125,16 @@ public struct HeartbeatRequest: Hashable, Sendable {
     public var commit: LogIndex
     /// The leader's commitIndex, uncapped. Never used to advance the receiver's.
     public var leaderCommit: LogIndex
+    /// The leader had this mark of the receiver (``HeartbeatReply/mark``) when a round began that a quorum has confirmed
+    /// since, with `freshIndex` committed when it began. 0 when there is no such round.
+    public var freshMark: UInt64
+    public var freshIndex: LogIndex
     public init(
-        term: Term, leader: NodeID, stream: StreamID, round: UInt64, commit: LogIndex, leaderCommit: LogIndex
+        term: Term, leader: NodeID, stream: StreamID, round: UInt64, commit: LogIndex, leaderCommit: LogIndex,
+        freshMark: UInt64 = 0, freshIndex: LogIndex = 0
     ) {
+        self.freshMark = freshMark
+        self.freshIndex = freshIndex
         self.term = term
         self.leader = leader
         self.stream = stream
@@ -144,7 +151,10 @@ public struct HeartbeatReply: Hashable, Sendable {
     public var round: UInt64
     /// The request's term is over; see `term`.
     public var isRejected: Bool
-    public init(term: Term, stream: StreamID, round: UInt64, isRejected: Bool) {
+    /// Says to the follower that made it when it was made, and to nobody else anything; 0 for none.
+    public var mark: UInt64
+    public init(term: Term, stream: StreamID, round: UInt64, isRejected: Bool, mark: UInt64 = 0) {
+        self.mark = mark
         self.term = term
         self.stream = stream
         self.round = round
@@ -162,6 +172,36 @@ public struct TimeoutNowRequest: Hashable, Sendable {
         self.term = term
         self.leader = leader
         self.lastLog = lastLog
+    }
+}
+
+/// "From which index on may I serve a linearizable read?" (ReadIndex for followers, dissertation §6.4). Asked by any member
+/// of the leader that it follows; answered only once a quorum has confirmed that leader after the question came.
+public struct ReadIndexRequest: Hashable, Sendable {
+    public var term: Term
+    public var asker: NodeID
+    /// The answer repeats it.
+    public var id: UInt64
+    /// All who wait for the answer rely on clocks anyway: the leader's lease is enough.
+    public var mayUseLease: Bool
+    public init(term: Term, asker: NodeID, id: UInt64, mayUseLease: Bool = false) {
+        self.term = term
+        self.asker = asker
+        self.id = id
+        self.mayUseLease = mayUseLease
+    }
+}
+
+public struct ReadIndexReply: Hashable, Sendable {
+    public var term: Term
+    public var id: UInt64
+    /// Everything acknowledged before the question is at or below it; nil when this node does not lead, or not in the
+    /// term of the question.
+    public var index: LogIndex?
+    public init(term: Term, id: UInt64, index: LogIndex?) {
+        self.term = term
+        self.id = id
+        self.index = index
     }
 }
 
@@ -226,6 +266,7 @@ public enum PeerRequest: Hashable, Sendable {
     case heartbeat(HeartbeatRequest)
     case timeoutNow(TimeoutNowRequest)
     case snapshot(SnapshotRequest)
+    case readIndex(ReadIndexRequest)
 
     public var term: Term {
         switch self {
@@ -234,6 +275,7 @@ public enum PeerRequest: Hashable, Sendable {
         case .heartbeat(let request): request.term
         case .timeoutNow(let request): request.term
         case .snapshot(let request): request.term
+        case .readIndex(let request): request.term
         }
     }
     /// Who says that it sends this. The transport has checked it against the certificate.
@@ -244,6 +286,7 @@ public enum PeerRequest: Hashable, Sendable {
         case .heartbeat(let request): request.leader
         case .timeoutNow(let request): request.leader
         case .snapshot(let request): request.leader
+        case .readIndex(let request): request.asker
         }
     }
 }
@@ -253,6 +296,7 @@ public enum PeerReply: Hashable, Sendable {
     case append(AppendReply)
     case heartbeat(HeartbeatReply)
     case snapshot(SnapshotReply)
+    case readIndex(ReadIndexReply)
 
     public var term: Term {
         switch self {
@@ -260,6 +304,7 @@ public enum PeerReply: Hashable, Sendable {
         case .append(let reply): reply.term
         case .heartbeat(let reply): reply.term
         case .snapshot(let reply): reply.term
+        case .readIndex(let reply): reply.term
         }
     }
 }

@@ -37,6 +37,11 @@ struct Baton: ~Copyable, Sendable {
     var leaderHeardAt: Instant?
     var electionTimer = ElectionTimer()
 
+    // MARK: Readers
+    /// How recent the state here is known to be, whatever the role.
+    var freshness: Freshness
+    var indexReads = IndexReads()
+
     // MARK: Belonging to the cluster
     /// The log began with entries of a leader, or with its snapshot, not with this node's own first one: perhaps this
     /// is a member that has lost its disk, so it has no vote before a configuration binds this life of it
@@ -67,6 +72,7 @@ struct Baton: ~Copyable, Sendable {
         let snapshots = snapshots ?? SnapshotLedger(builder: recovered.incarnation, isEnabled: false, now: now)
         self.snapshots = snapshots
         self.random = random
+        freshness = Freshness(random)
         self.now = now
         // A vote file that lags behind the log cannot be (it is written first); the greater term is always right.
         hardState = recovered.hardState
@@ -81,6 +87,9 @@ struct Baton: ~Copyable, Sendable {
         if recovered.last.term > hardState.currentTerm {
             hardState = HardState(currentTerm: recovered.last.term)
         }
+        // Nothing says when it last heard a leader. It may have been right before this start, and that leader may hold
+        // a lease by it.
+        if membership.current?.leaseWindow != nil { leaderHeardAt = now }
     }
 
     var me: NodeID { settings.id }
@@ -119,7 +128,16 @@ struct Baton: ~Copyable, Sendable {
     /// their term (dissertation §4.2.3).
     var hasHeardLeaderRecently: Bool {
         guard let leaderHeardAt else { return false }
-        return now - leaderHeardAt < settings.electionTimeout.lowerBound
+        return now - leaderHeardAt < max(settings.electionTimeout.lowerBound, membership.current?.leaseWindow ?? .zero)
+    }
+
+    /// Until when this node's vote, for itself too, would break the lease of the leader that it heard. Nil when no lease
+    /// can rest on it.
+    var leaseOwedUntil: Instant? {
+        guard let window = membership.current?.leaseWindow, let leaderHeardAt, now - leaderHeardAt < window else {
+            return nil
+        }
+        return leaderHeardAt + window
     }
 
     /// Never somebody who is no member any more (R58).

@@ -54,6 +54,8 @@ final class Devices: Sendable {
                 streams.assumeIsolated { $0.send(.heartbeat(request), to: peer, on: id) }
             case .timeoutNow(let peer, let id, let request):
                 streams.assumeIsolated { $0.send(.timeoutNow(request), to: peer, on: id) }
+            case .askReadIndex(let leader, let request):
+                votes.assumeIsolated { $0.ask(leader, .readIndex(request)) }
             case .apply(let order):
                 applier.apply(order)
             case .buildSnapshot(let id):

@@ -37,6 +37,7 @@ enum Effect: Sendable {
     case append(NodeID, StreamID, AppendOrder)
     case heartbeat(NodeID, StreamID, HeartbeatRequest)
     case timeoutNow(NodeID, StreamID, TimeoutNowRequest)
+    case askReadIndex(NodeID, ReadIndexRequest)
     case apply(ApplyOrder)
     /// Take a view of the state and make a snapshot of it, beside everything else.
     case buildSnapshot(SnapshotID)
@@ -101,7 +102,8 @@ struct Effects: Sendable {
             case .apply(let order): .fail(order.tickets.map(\.ticket), error)
             case .serveReads(let tickets, _): .fail(tickets, error)
             case .write, .reply, .replyAfterWrites, .requestVotes, .keepStreams, .append, .heartbeat, .timeoutNow,
-                .rememberJoining, .buildSnapshot, .abortBuild, .installSnapshot, .sendSnapshot, .endSnapshot,
+                .askReadIndex, .rememberJoining, .buildSnapshot, .abortBuild, .installSnapshot, .sendSnapshot,
+                .endSnapshot,
                 .receiveSnapshot, .endReceipt, .discardSnapshot, .pruneSnapshots:
                 nil
             }

@@ -6,6 +6,8 @@ struct ElectionTimer: Sendable {
         deadline = now + random.duration(in: range)
     }
 
+    mutating func set(_ moment: Instant) { deadline = moment }
+
     mutating func stop() { deadline = nil }
 
     func isDue(_ now: Instant) -> Bool { deadline.map { now >= $0 } ?? false }

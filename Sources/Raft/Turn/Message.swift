@@ -2,7 +2,7 @@
 enum Message: Sendable {
     // From callers.
     case propose(Proposal)
-    case read(Ticket)
+    case read(Ticket, ReadConsistency = .linearizable)
     case initialize(ClusterConfiguration, CompletionTicket)
     case transfer(to: NodeID?, CompletionTicket)
     case changeMembership(MembershipOrder)

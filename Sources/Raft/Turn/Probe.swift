@@ -113,6 +113,18 @@ package enum Mark: UInt8, CaseIterable, Sendable {
     case messageClogged
 
     // MARK: Callers
+    case leaseReadServed
+    case leaseReadByRound
+    case leaseLostInPause
+    case leaseEndedForTransfer
+    case leaseDelayedVote
+    case followerReadServed
+    case followerReadAborted
+    case followerReadsShared
+    case staleReadServed
+    case staleReadRefused
+    case indexReadServed
+    case indexReadGivenUp
     case readWaitedForOpening
     case readLost
     case readsSharedRound

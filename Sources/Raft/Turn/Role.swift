@@ -49,8 +49,12 @@ extension Role {
                 status.update(baton, role: me.name)
                 if Rules.self != LeaderRules.self {
                     if !status.peers.isEmpty { status.peers = [] }
-                } else if withPeers, let leader = rules as? LeaderRules {
-                    status.peers = leader.progress.map { PeerStatus($0, now: baton.now) }
+                    status.leaseExpiry = nil
+                } else if withPeers || baton.membership.current?.leaseWindow != nil,
+                    let leader = rules as? LeaderRules
+                {
+                    status.leaseExpiry = leader.leaseExpiry(baton)
+                    if withPeers { status.peers = leader.progress.map { PeerStatus($0, now: baton.now) } }
                 }
                 return (baton.membership.currentID, baton.membership.bootstrap)
             } ?? (.zero, nil)

@@ -59,6 +59,7 @@ final class Tenure<Rules: RoleRules> {
             next = role
             rules.end(&held, &effects)
         }
+        held.serveIndexReads(&effects)
         var bug: String?
         if let violation = before.violation(held) {
             bug = "a rule of this node was broken, a bug: \(violation)"

@@ -121,6 +121,7 @@ package struct GetRequest: Hashable, Sendable {
         var message = Raft__Client__V1__GetRequest()
         raft__client__v1__get_request__init(&message)
         message.consistency = consistency.wire
+        message.bound = consistency.bound
         return withFields(key, []) { key, _ in
             message.key = key
             return Protobuf.encode(message)
@@ -132,7 +133,8 @@ package struct GetRequest: Hashable, Sendable {
             bytes, budget: ClientMethods.unpackBudget, unpack: raft__client__v1__get_request__unpack
         ) { message throws(RPCStatus) in
             GetRequest(
-                key: Protobuf.bytes(message.pointee.key), consistency: try Consistency(message.pointee.consistency))
+                key: Protobuf.bytes(message.pointee.key),
+                consistency: try Consistency(message.pointee.consistency, bound: message.pointee.bound))
         }
     }
 }
@@ -154,6 +156,7 @@ package struct RangeRequest: Hashable, Sendable {
         var message = Raft__Client__V1__RangeRequest()
         raft__client__v1__range_request__init(&message)
         message.consistency = consistency.wire
+        message.bound = consistency.bound
         message.limit = limit
         message.has_up_to = upTo == nil ? 0 : 1
         return withFields(from, upTo ?? []) { from, upTo in
@@ -170,7 +173,8 @@ package struct RangeRequest: Hashable, Sendable {
             RangeRequest(
                 from: Protobuf.bytes(message.pointee.from),
                 upTo: message.pointee.has_up_to == 0 ? nil : Protobuf.bytes(message.pointee.up_to),
-                limit: message.pointee.limit, consistency: try Consistency(message.pointee.consistency))
+                limit: message.pointee.limit,
+                consistency: try Consistency(message.pointee.consistency, bound: message.pointee.bound))
         }
     }
 }
@@ -179,14 +183,28 @@ extension Consistency {
     fileprivate var wire: Raft__Client__V1__Consistency {
         switch self {
         case .linearizable: RAFT__CLIENT__V1__CONSISTENCY__LINEARIZABLE
+        case .lease: RAFT__CLIENT__V1__CONSISTENCY__LEASE
+        case .noOlderThan: RAFT__CLIENT__V1__CONSISTENCY__NO_OLDER_THAN
+        case .atLeast: RAFT__CLIENT__V1__CONSISTENCY__AT_LEAST
         case .local: RAFT__CLIENT__V1__CONSISTENCY__LOCAL
         }
     }
 
+    fileprivate var bound: UInt64 {
+        switch self {
+        case .linearizable, .lease, .local: 0
+        case .noOlderThan(let age): wireNanoseconds(age)
+        case .atLeast(let revision): revision
+        }
+    }
+
     /// - Throws: for a consistency that this version does not know; a weaker one must not stand in for it.
-    fileprivate init(_ wire: Raft__Client__V1__Consistency) throws(RPCStatus) {
+    fileprivate init(_ wire: Raft__Client__V1__Consistency, bound: UInt64) throws(RPCStatus) {
         switch wire {
         case RAFT__CLIENT__V1__CONSISTENCY__LINEARIZABLE: self = .linearizable
+        case RAFT__CLIENT__V1__CONSISTENCY__LEASE: self = .lease
+        case RAFT__CLIENT__V1__CONSISTENCY__NO_OLDER_THAN: self = .noOlderThan(duration(wireNanoseconds: bound))
+        case RAFT__CLIENT__V1__CONSISTENCY__AT_LEAST: self = .atLeast(revision: bound)
         case RAFT__CLIENT__V1__CONSISTENCY__LOCAL: self = .local
         default:
             throw RPCStatus(.invalidArgument, "consistency \(wire.rawValue) is not known here; update the server")

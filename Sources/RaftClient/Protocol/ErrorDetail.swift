@@ -49,7 +49,7 @@ extension RPCStatus {
     package init(_ error: RaftError) {
         let code: Code =
             switch error.code {
-            case .notLeader: .failedPrecondition
+            case .notLeader, .tooStale: .failedPrecondition
             case .overloaded: .resourceExhausted
             case .deadlineExceeded: .deadlineExceeded
             case .cancelled: .cancelled

@@ -21,7 +21,7 @@ package struct ChangeMembershipRequest: Hashable, Sendable {
         let addressBytes =
             switch request {
             case .add(_, let address), .changeAddress(_, let address): address.utf8.count
-            case .promote, .demote, .remove, .replaceVoters, .redirect: 0
+            case .promote, .demote, .remove, .replaceVoters, .redirect, .allowLeases: 0
             }
         let arena = ProtobufArena(budget: addressBytes + 1024)
         var message = Raft__Admin__V1__ChangeMembershipRequest()
@@ -76,6 +76,10 @@ package struct ChangeMembershipRequest: Hashable, Sendable {
                 message.move = $0
                 return Protobuf.encode(message)
             }
+        case .allowLeases(let window):
+            message.change_case = RAFT__ADMIN__V1__CHANGE_MEMBERSHIP_REQUEST__CHANGE_LEASE_WINDOW
+            message.lease_window = window.map(wireNanoseconds) ?? 0
+            return Protobuf.encode(message)
         case .redirect(let voters):
             var field = Raft__Admin__V1__VoterList()
             raft__admin__v1__voter_list__init(&field)
@@ -116,6 +120,9 @@ package struct ChangeMembershipRequest: Hashable, Sendable {
             case RAFT__ADMIN__V1__CHANGE_MEMBERSHIP_REQUEST__CHANGE_MOVE:
                 request = .changeAddress(
                     NodeID(message.move.pointee.id), to: Protobuf.string(message.move.pointee.address))
+            case RAFT__ADMIN__V1__CHANGE_MEMBERSHIP_REQUEST__CHANGE_LEASE_WINDOW:
+                request = .allowLeases(
+                    message.lease_window == 0 ? nil : duration(wireNanoseconds: message.lease_window))
             case RAFT__ADMIN__V1__CHANGE_MEMBERSHIP_REQUEST__CHANGE_REDIRECT:
                 let field = message.redirect.pointee
                 request = .redirect(to: ids(field.voters, field.n_voters))
@@ -139,3 +146,13 @@ package struct ChangeMembershipResponse: Hashable, Sendable {
         ) { _ in ChangeMembershipResponse() }
     }
 }
+
+/// At least 1 for what is above zero: 0 means none on the wire.
+func wireNanoseconds(_ duration: Duration) -> UInt64 {
+    let (seconds, attoseconds) = duration.components
+    guard duration > .zero else { return 1 }
+    let (whole, overflows) = UInt64(seconds).multipliedReportingOverflow(by: 1_000_000_000)
+    return overflows ? .max : max(whole.addingReportingOverflow(UInt64(attoseconds / 1_000_000_000)).partialValue, 1)
+}
+
+func duration(wireNanoseconds: UInt64) -> Duration { .nanoseconds(Int64(clamping: wireNanoseconds)) }

@@ -13,14 +13,13 @@ struct Get: AsyncParsableCommand {
             """)
 
     @Argument(help: "The key.") var key: String
-    @Flag(help: "Ask the first node that answers for what it has applied: needs no leader, and may lag behind.")
-    var local = false
+    @OptionGroup var read: ReadOptions
     @OptionGroup var options: ClientOptions
 
     func run() async throws {
         let key = ByteText.bytes(ofArgument: key)
         let found = try await options.withClient(.client) { client, _ in
-            try await client.get(key, local ? .local : .linearizable)
+            try await client.get(key, read.consistency)
         }
         switch options.output {
         case .table:

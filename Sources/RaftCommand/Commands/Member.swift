@@ -13,7 +13,7 @@ struct Member: ParsableCommand {
             """,
         subcommands: [
             MemberList.self, MemberAdd.self, MemberPromote.self, MemberDemote.self, MemberRemove.self,
-            MemberReplace.self, MemberMove.self,
+            MemberReplace.self, MemberMove.self, MemberLeases.self,
         ])
 }
 

@@ -19,8 +19,7 @@ struct RangeCommand: AsyncParsableCommand {
     @Option(help: ArgumentHelp("The first key.", valueName: "key")) var from: String?
     @Option(help: ArgumentHelp("The first key that is not printed any more.", valueName: "key")) var to: String?
     @Option(help: ArgumentHelp("The most keys printed.", valueName: "count")) var limit: Int?
-    @Flag(help: "Ask the first node that answers for what it has applied: needs no leader, and may lag behind.")
-    var local = false
+    @OptionGroup var read: ReadOptions
     @OptionGroup var options: ClientOptions
 
     func validate() throws {
@@ -46,7 +45,7 @@ struct RangeCommand: AsyncParsableCommand {
             var from = first
             while true {
                 let page = try await client.range(
-                    from: from, upTo: upTo, limit: limit.map { $0 - entries.count }, local ? .local : .linearizable)
+                    from: from, upTo: upTo, limit: limit.map { $0 - entries.count }, read.consistency)
                 entries += page.entries
                 guard page.hasMore, let last = page.entries.last, limit.map({ entries.count < $0 }) ?? true else {
                     return (entries, page.hasMore)

@@ -287,7 +287,7 @@ final class SafetyChecker: @unchecked Sendable {
             if vote.term > durable.next {
                 fail("I9", "node \(node) asks for term \(vote.term), its disk has \(durable)")
             }
-        case .append, .heartbeat, .timeoutNow, .snapshot:
+        case .append, .heartbeat, .timeoutNow, .snapshot, .readIndex:
             if request.term > durable {
                 fail("I9", "node \(node) speaks in term \(request.term), its disk has \(durable)")
             }
@@ -326,8 +326,8 @@ final class SafetyChecker: @unchecked Sendable {
             {
                 fail("I9", "node \(node) acknowledged another entry \(through) than leader \(asker) sent")
             }
-        case .heartbeat(let heartbeat):
-            if heartbeat.term > durable { fail("I9", "node \(node) told of term \(heartbeat.term) early") }
+        case .heartbeat, .readIndex:
+            if reply.term > durable { fail("I9", "node \(node) told of term \(reply.term) early") }
         case .snapshot(let snapshot):
             if snapshot.term > durable { fail("I9", "node \(node) told of term \(snapshot.term) early") }
             guard case .installed(let through) = snapshot.outcome, through > 0 else { return }

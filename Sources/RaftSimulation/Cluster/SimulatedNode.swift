@@ -39,6 +39,8 @@ final class SimulatedNode: @unchecked Sendable {
     private var machineFails = false
     /// When its last pause ends, or has ended.
     private var pausedUntil: Int64 = 0
+    /// What its status last said: until when, on its own clock, it may serve reads by the lease of this term.
+    private(set) var lease: (expiry: Instant, term: Term)?
     /// Since when this node has led without a vote that it could get back.
     private var votelessSince: Instant?
     /// Which of its statuses was looked at last, and whether that was one of a node that is open.
@@ -201,7 +203,11 @@ final class SimulatedNode: @unchecked Sendable {
         machineFails = false
         directory = nil
         life = nil
+        lease = nil
     }
+
+    /// On its own clock.
+    var now: Instant { .nanoseconds(clock.nanoseconds) }
 
     /// The world ends: nothing of this node is needed any more.
     func end() {
@@ -309,6 +315,7 @@ final class SimulatedNode: @unchecked Sendable {
             }
             isObserved = status.incarnation.rawValue != 0
             guard isObserved else { return }
+            lease = status.leaseExpiry.map { ($0, status.currentTerm) }
             checker.look(at: status, isWriting: disk?.isBusy ?? false, pausedUntil: pausedUntil)
             let isVoteless =
                 status.role == .leader && status.commitIndex >= status.configurationID.index

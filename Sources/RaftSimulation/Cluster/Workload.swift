@@ -8,6 +8,10 @@ final class Workload: @unchecked Sendable {
     private let checker: SafetyChecker
     private let profile: WorkloadProfile
     private var random: RandomSource
+    /// Of reads: what they ask for must not change who calls what when.
+    private var readRandom: RandomSource
+    /// What was known to be acknowledged, and since when.
+    private var acknowledgements: [(time: Int64, through: LogIndex)] = []
     private var clientCount = 0
     private var calls: [Call] = []
     /// The end of what is known to be acknowledged.
@@ -26,6 +30,8 @@ final class Workload: @unchecked Sendable {
         var end = End.open
         /// A read: the last entry that the machine had applied when it looked.
         var seenThrough: LogIndex = 0
+        /// A read that promises less than the order of all calls.
+        var isWeak = false
     }
 
     init(
@@ -36,6 +42,7 @@ final class Workload: @unchecked Sendable {
         self.checker = checker
         self.profile = profile
         random = RandomSource(seed: seed)
+        readRandom = RandomSource(seed: seed ^ 0x7265_6164)
     }
 
     /// Every call that had, or may have had, an effect, and every read that was answered.
@@ -43,7 +50,7 @@ final class Workload: @unchecked Sendable {
         calls.compactMap { call in
             switch call.end {
             case .refused: nil
-            case .done: call.operation
+            case .done: call.isWeak ? nil : call.operation
             case .open, .unknown: call.operation.kind == .get ? nil : call.operation
             }
         }
@@ -130,6 +137,7 @@ final class Workload: @unchecked Sendable {
     /// Makes one call. `done` is told what was found, with a read; it may never be called.
     private func call(
         _ kind: HistoryOperation.Kind, key: String, client: UInt64, at target: SimulatedNode,
+        asking consistency: ReadConsistency? = nil,
         done: @escaping @Sendable (Result<String?, RaftError>) -> Void
     ) {
         guard let node = target.node, let life = target.life else {
@@ -143,7 +151,7 @@ final class Workload: @unchecked Sendable {
         let serial = UInt64(position + 1)
         let change: SimulatedStore.Command.Change
         switch kind {
-        case .get: return read(position, target, node, done)
+        case .get: return read(position, target, node, asking: consistency, done)
         case .put(let value): change = .put(value)
         case .append(let value): change = .append(value)
         case .compareAndSwap(let expected, let new): change = .compareAndSwap(expected: expected, new: new)
@@ -153,7 +161,7 @@ final class Workload: @unchecked Sendable {
             switch result {
             case .success(let output):
                 // Even if the client has given up: the node has promised.
-                acknowledgedThrough = max(acknowledgedThrough, output.index)
+                acknowledge(output.index)
                 acknowledgedCount += 1
                 if checker.applied[output.index]?.serial != serial {
                     checker.fail(
@@ -173,11 +181,43 @@ final class Workload: @unchecked Sendable {
         }
     }
 
+    private func acknowledge(_ index: LogIndex) {
+        guard index > acknowledgedThrough else { return }
+        acknowledgedThrough = index
+        acknowledgements.append((scheduler.nanoseconds, index))
+    }
+
+    /// What was acknowledged this long ago.
+    private func acknowledged(before nanoseconds: Int64) -> LogIndex {
+        let moment = scheduler.nanoseconds - nanoseconds
+        return acknowledgements.last { $0.time <= moment }?.through ?? 0
+    }
+
+    /// What a read asks for, and from which entry on it must see everything.
+    private func drawConsistency() -> (ReadConsistency, floor: LogIndex) {
+        func draw(_ below: UInt64) -> Int64 { Int64(readRandom.next() % below) }
+        switch draw(16) {
+        case 0..<6: return (.linearizable, acknowledgedThrough)
+        case 6..<11: return (.lease, acknowledgedThrough)
+        case 11, 12, 13:
+            let age = draw(4) == 0 ? draw(20_000_000) : draw(2_000_000_000)
+            return (.noOlderThan(.nanoseconds(age)), acknowledged(before: age))
+        case 14:
+            let wish = LogIndex(acknowledgedThrough.rawValue + UInt64(draw(3) == 0 ? draw(20) : 0))
+            // The machine counts only commands.
+            var floor = wish
+            while floor > 0, checker.applied[floor] == nil { floor = floor.previous }
+            return (.atLeast(wish), floor)
+        default: return (.local, 0)
+        }
+    }
+
     private func read(
-        _ position: Int, _ target: SimulatedNode, _ node: RaftNode<SimulatedStore>,
+        _ position: Int, _ target: SimulatedNode, _ node: RaftNode<SimulatedStore>, asking given: ReadConsistency?,
         _ done: @escaping @Sendable (Result<String?, RaftError>) -> Void
     ) {
-        let floor = acknowledgedThrough
+        let (consistency, floor) = given.map { ($0, acknowledgedThrough) } ?? drawConsistency()
+        calls[position].isWeak = consistency != .linearizable && consistency != .lease
         let key = calls[position].operation.key
         let settle = { @Sendable [self] (result: Result<Result<Sight, any Error>, RaftError>) in
             switch result {
@@ -186,18 +226,24 @@ final class Workload: @unchecked Sendable {
                 // Cheap, and at once; whether the value is right shows at the end.
                 if seen.last < floor {
                     checker.fail(
-                        "I16", "node \(target.id) read entry \(seen.last) as its last after \(floor) was acknowledged")
+                        "I16",
+                        "node \(target.id) read entry \(seen.last) as its last; a read of \(consistency) owed \(floor)")
                 }
+                if case .atLeast = consistency { checker.reached(.indexReadServed) }
                 readCount += 1
                 calls[position].seenThrough = seen.last
                 finish(position, .value(seen.value))
                 done(.success(seen.value))
             case .failure(let error):
+                if case .atLeast = consistency, error.code == .deadlineExceeded { checker.reached(.indexReadGivenUp) }
                 fail(position, error)
                 done(.failure(error))
             }
         }
-        node.read(.linearizable, { Sight(value: $0.values[key], last: $0.last) }, completion: settle)
+        node.read(
+            consistency, timeout: .nanoseconds(min(profile.patience, 400_000_000)),
+            { Sight(value: $0.values[key], last: $0.last) },
+            completion: settle)
     }
 
     private struct Sight: Sendable {
@@ -253,7 +299,7 @@ final class Workload: @unchecked Sendable {
             scheduler.schedule(after: pause) { [self] in nextAudit(through: nodes, hint: hint) }
         }
         scheduler.schedule(after: profile.patience) { again(nil, 0) }
-        call(kind, key: next.key, client: 0, at: target) { [self] result in
+        call(kind, key: next.key, client: 0, at: target, asking: .linearizable) { [self] result in
             switch result {
             case .success:
                 audit.removeFirst()
@@ -268,13 +314,16 @@ final class Workload: @unchecked Sendable {
     func logOrderIsWitness() -> Bool {
         struct Placed {
             var call: Int
+            var isWeak = false
             /// Twice the log's index, and one more for a read.
             var place: UInt64
         }
         var placed: [Placed] = []
         for (position, call) in calls.enumerated() {
             if call.operation.kind == .get {
-                if call.end == .done { placed.append(Placed(call: position, place: call.seenThrough.rawValue * 2 + 1)) }
+                guard call.end == .done else { continue }
+                let place = call.seenThrough.rawValue * 2 + 1
+                placed.append(Placed(call: position, isWeak: call.isWeak, place: place))
             } else if let index = checker.appliedIndex(UInt64(position + 1)) {
                 placed.append(Placed(call: position, place: index.rawValue * 2))
             }
@@ -293,6 +342,8 @@ final class Workload: @unchecked Sendable {
                 if isSwapped { values[operation.key] = new }
             }
         }
+        // Whose value is right, and who promised no more.
+        placed.removeAll(where: \.isWeak)
         // In order of beginning: nothing that begins later than a call has ended comes before it.
         let ends = placed.compactMap { item in
             calls[item.call].operation.returnNanoseconds.map { (time: $0, place: item.place) }

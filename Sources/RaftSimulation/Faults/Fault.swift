@@ -102,6 +102,7 @@ extension Fault: CustomStringConvertible {
             "replace voters by \(list(ids))\(isKeeping ? " keeping others" : "")"
         case .changeAddress(let id, let address): "move \(id) to \(address)"
         case .redirect(let ids): "redirect to \(list(ids))"
+        case .allowLeases(let window): "allow leases of \(text(window?.nanoseconds ?? 0))"
         }
     }
 
@@ -210,6 +211,9 @@ extension Fault: CustomStringConvertible {
         case "redirect":
             guard words.skip("to"), let ids = words.nodes() else { return nil }
             return .redirect(to: ids)
+        case "allow":
+            guard words.skip("leases"), words.skip("of"), let window = words.time() else { return nil }
+            return .allowLeases(window == 0 ? nil : .nanoseconds(window))
         default: return nil
         }
     }

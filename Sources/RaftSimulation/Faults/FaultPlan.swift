@@ -82,7 +82,10 @@ struct FaultPlan {
         case .some(.snapshots):
             return chance(50) ? [.snapshot(chosen.id)] : leader.map { [.pushSnapshot($0.id)] } ?? []
         case .some(.drift):
-            return [.drift(chosen.id, partsPerMillion: Int(draw(-50_000...50_000)))]
+            // To the bound, and not beyond it.
+            let bound = Int64(chosen.settings.maximumClockDrift)
+            let drift = chance(50) ? draw(-bound...bound) : chance(50) ? bound : -bound
+            return [.drift(chosen.id, partsPerMillion: Int(drift))]
         case .some(.churn): return churn.next(nodes, &random)
         default:
             var faults: [Fault] = [.cut([])]

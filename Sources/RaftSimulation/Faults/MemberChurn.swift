@@ -26,7 +26,7 @@ struct MemberChurn {
         }
         let members = configuration.members.map(\.id)
         let strangers = nodes.map(\.id).filter { !members.contains($0) && !usedUp.contains($0) }
-        switch random.next() % 12 {
+        switch random.next() % 13 {
         case 0...2:
             return pick(strangers).map { ask(.add($0, address: "simulated:\($0)")) } ?? []
         case 3...5:
@@ -50,6 +50,9 @@ struct MemberChurn {
             return voters.isEmpty ? [] : ask(.redirect(to: voters))
         case 10:
             return pick(members).map { ask(.changeAddress($0, to: "moved:\($0).\(random.next() % 100)")) } ?? []
+        case 11:
+            let shortest = asked.settings.electionTimeout.lowerBound
+            return ask(.allowLeases([nil, shortest, shortest * 3 / 4][Int(random.next() % 3)]))
         default:
             return pick(nodes.map(\.id)).map { ask(.promote($0)) } ?? []
         }

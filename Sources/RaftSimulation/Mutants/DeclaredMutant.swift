@@ -144,10 +144,10 @@ package struct DeclaredMutant: Sendable, Hashable {
             in: "Raft/Leader/LeaderRules"),
         .init(
             "24.1", "read-without-round", "A linearizable read asks no quorum", from: "etcd 7331; redisraft 19",
-            in: "Raft/Leader/LeaderRules"),
+            in: "Raft/Leader/LeaderRules+Reads"),
         .init(
             "24.2", "read-before-own-commit", "A leader serves reads before an entry of its term is committed",
-            from: "dissertation §6.4", in: "Raft/Leader/LeaderRules"),
+            from: "dissertation §6.4", in: "Raft/Leader/LeaderRules+Reads"),
         .init(
             "24.3", "read-on-earlier-round", "Answers to heartbeats from before the read count for it",
             from: "etcd 7331; redisraft 19", in: "Raft/Leader/PendingReads"),
@@ -160,13 +160,13 @@ package struct DeclaredMutant: Sendable, Hashable {
             from: "etcd 20418", in: "Raft/Candidate/CandidateRules"),
         .init(
             "26.1", "lease-from-receipt", "A lease is measured from the answer, not from the question",
-            from: "CockroachDB 133764", needs: "lease reads"),
+            from: "CockroachDB 133764", in: "Raft/Leader/LeaderRules+Reads"),
         .init(
             "26.2", "lease-without-margin", "A lease leaves no room for clocks that drift", from: "dissertation §6.4.1",
-            needs: "lease reads"),
+            in: "Raft/Reads/LeaderLease"),
         .init(
             "26.3", "lease-in-transfer", "A lease is kept while leadership is passed on", from: "openraft 1747",
-            needs: "lease reads"),
+            in: "Raft/Leader/LeaderRules+Reads", "Raft/Reads/LeaderLease"),
         .init(
             "27", "snapshot-edge", "Off by one where the log begins behind a snapshot", from: "openraft 71a290cd",
             needs: "snapshots"),

@@ -15,6 +15,8 @@ struct Traffic {
         case timeoutNows = "timeout-nows"
         case snapshots
         case snapshotReplies = "snapshot replies"
+        case readIndexes = "read-index questions"
+        case readIndexReplies = "read-index replies"
     }
 
     let from: NodeID
@@ -31,6 +33,7 @@ struct Traffic {
             case .heartbeat: .heartbeats
             case .timeoutNow: .timeoutNows
             case .snapshot: .snapshots
+            case .readIndex: .readIndexes
             }
     }
 
@@ -43,6 +46,7 @@ struct Traffic {
             case .append: .appendReplies
             case .heartbeat: .heartbeatReplies
             case .snapshot: .snapshotReplies
+            case .readIndex: .readIndexReplies
             }
     }
 }

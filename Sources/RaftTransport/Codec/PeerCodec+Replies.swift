@@ -49,6 +49,7 @@ extension PeerCodec {
             body.stream = heartbeat.stream.rawValue
             body.round = heartbeat.round
             body.is_rejected = heartbeat.isRejected ? 1 : 0
+            body.mark = heartbeat.mark
             return withUnsafeMutablePointer(to: &body) { body in
                 envelope.body_case = RAFT__PEER__V1__PEER_REPLY__BODY_HEARTBEAT
                 envelope.heartbeat = body
@@ -74,6 +75,18 @@ extension PeerCodec {
             return withUnsafeMutablePointer(to: &body) { body in
                 envelope.body_case = RAFT__PEER__V1__PEER_REPLY__BODY_SNAPSHOT
                 envelope.snapshot = body
+                return Protobuf.encode(envelope)
+            }
+        case .readIndex(let answer):
+            var body = Raft__Peer__V1__ReadIndexReply()
+            raft__peer__v1__read_index_reply__init(&body)
+            body.term = answer.term.rawValue
+            body.id = answer.id
+            body.has_index = answer.index == nil ? 0 : 1
+            body.index = answer.index?.rawValue ?? 0
+            return withUnsafeMutablePointer(to: &body) { body in
+                envelope.body_case = RAFT__PEER__V1__PEER_REPLY__BODY_READ_INDEX
+                envelope.read_index = body
                 return Protobuf.encode(envelope)
             }
         }
@@ -109,7 +122,12 @@ extension PeerCodec {
                 return .heartbeat(
                     HeartbeatReply(
                         term: Term(body.term), stream: StreamID(rawValue: body.stream), round: body.round,
-                        isRejected: body.is_rejected != 0))
+                        isRejected: body.is_rejected != 0, mark: body.mark))
+            case RAFT__PEER__V1__PEER_REPLY__BODY_READ_INDEX:
+                guard let body = envelope.pointee.read_index?.pointee else { throw refuse("no body") }
+                return .readIndex(
+                    ReadIndexReply(
+                        term: Term(body.term), id: body.id, index: body.has_index != 0 ? LogIndex(body.index) : nil))
             case RAFT__PEER__V1__PEER_REPLY__BODY_SNAPSHOT:
                 guard let body = envelope.pointee.snapshot?.pointee else { throw refuse("no body") }
                 return .snapshot(

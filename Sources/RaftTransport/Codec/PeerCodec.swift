@@ -82,6 +82,8 @@ enum PeerCodec {
             body.round = heartbeat.round
             body.commit = heartbeat.commit.rawValue
             body.leader_commit = heartbeat.leaderCommit.rawValue
+            body.fresh_mark = heartbeat.freshMark
+            body.fresh_index = heartbeat.freshIndex.rawValue
             return withUnsafeMutablePointer(to: &body) { body in
                 envelope.body_case = RAFT__PEER__V1__PEER_REQUEST__BODY_HEARTBEAT
                 envelope.heartbeat = body
@@ -97,6 +99,18 @@ enum PeerCodec {
             return withUnsafeMutablePointer(to: &body) { body in
                 envelope.body_case = RAFT__PEER__V1__PEER_REQUEST__BODY_TIMEOUT_NOW
                 envelope.timeout_now = body
+                return Protobuf.encode(envelope)
+            }
+        case .readIndex(let question):
+            var body = Raft__Peer__V1__ReadIndexRequest()
+            raft__peer__v1__read_index_request__init(&body)
+            body.term = question.term.rawValue
+            body.asker = question.asker.rawValue
+            body.id = question.id
+            body.may_use_lease = question.mayUseLease ? 1 : 0
+            return withUnsafeMutablePointer(to: &body) { body in
+                envelope.body_case = RAFT__PEER__V1__PEER_REQUEST__BODY_READ_INDEX
+                envelope.read_index = body
                 return Protobuf.encode(envelope)
             }
         }
@@ -135,13 +149,20 @@ enum PeerCodec {
                 return .heartbeat(
                     HeartbeatRequest(
                         term: Term(body.term), leader: try node(body.leader), stream: StreamID(rawValue: body.stream),
-                        round: body.round, commit: LogIndex(body.commit), leaderCommit: LogIndex(body.leader_commit)))
+                        round: body.round, commit: LogIndex(body.commit), leaderCommit: LogIndex(body.leader_commit),
+                        freshMark: body.fresh_mark, freshIndex: LogIndex(body.fresh_index)))
             case RAFT__PEER__V1__PEER_REQUEST__BODY_TIMEOUT_NOW:
                 guard let body = envelope.pointee.timeout_now?.pointee else { throw refuse("no body") }
                 return .timeoutNow(
                     TimeoutNowRequest(
                         term: Term(body.term), leader: try node(body.leader),
                         lastLog: logID(body.last_log_term, body.last_log_index)))
+            case RAFT__PEER__V1__PEER_REQUEST__BODY_READ_INDEX:
+                guard let body = envelope.pointee.read_index?.pointee else { throw refuse("no body") }
+                return .readIndex(
+                    ReadIndexRequest(
+                        term: Term(body.term), asker: try node(body.asker), id: body.id,
+                        mayUseLease: body.may_use_lease != 0))
             case RAFT__PEER__V1__PEER_REQUEST__BODY_SNAPSHOT:
                 guard let body = envelope.pointee.snapshot?.pointee else { throw refuse("no body") }
                 return .snapshot(try decodeSnapshot(body, piece: split.entries))

@@ -46,7 +46,7 @@ final class TLSPeerLink: PeerLink, RPCStreamHandler, Sendable {
         let isUrgent =
             switch request {
             case .append, .snapshot: false
-            case .vote, .heartbeat, .timeoutNow: true
+            case .vote, .heartbeat, .timeoutNow, .readIndex: true
             }
         let bytes = PeerCodec.encode(request)
         guard !stream.send(bytes, isUrgent: isUrgent), !stream.isEnded else { return }

@@ -63,6 +63,9 @@ struct DeclaredMutantTests {
         "suspect-end-is-torn",
         "lost-disk-votes",
         "apply-backlog-forgotten",
+        "lease-from-receipt",
+        "lease-without-margin",
+        "lease-in-transfer",
     ]
 
     @Test("Every mutant that there is has a seed that is known to notice it")

@@ -340,7 +340,7 @@ struct LeaderRulesTests {
         desk.now += .ms(100)
         desk.expect(
             .tick, .stay,
-            [heartbeat(2, commit: 3, leaderCommit: 3), heartbeat(3, commit: 0, leaderCommit: 3)])
+            [heartbeat(2, round: 1, commit: 3, leaderCommit: 3), heartbeat(3, round: 1, commit: 0, leaderCommit: 3)])
         #expect(desk.rules.deadline(desk.baton) == desk.now + .ms(100))
     }
 
@@ -400,7 +400,7 @@ struct LeaderRulesTests {
         let (_, acts) = desk.turn([.tick])
         #expect(
             acts == [
-                heartbeat(2, commit: 4, leaderCommit: 4), heartbeat(3, commit: 3, leaderCommit: 4),
+                heartbeat(2, round: 1, commit: 4, leaderCommit: 4), heartbeat(3, round: 1, commit: 3, leaderCommit: 4),
                 append(3, after: LogID(3, 3), [command("a", at: 4)], commit: 4, sequence: 3),
             ])
     }
@@ -490,7 +490,7 @@ struct LeaderRulesTests {
         #expect(verdict == .stay)
         #expect(acts.prefix(2) == [.note(.warning), .fail(1, .transferFailed)])
         #expect(desk.rules.transfer == nil)
-        let (_, served) = desk.turn([Self.beats(2, round: 1)])
+        let (_, served) = desk.turn([Self.beats(2, round: desk.rules.reads.round)])
         #expect(served == [.serveReads(1, at: 3)])
         #expect(desk.turn([.command("x")]).acts.contains { $0.kind == "write(append)" })
     }

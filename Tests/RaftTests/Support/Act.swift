@@ -11,6 +11,7 @@ enum Act: Equatable {
     case append(NodeID, StreamID, AppendRequest, readThrough: LogIndex? = nil)
     case heartbeat(NodeID, HeartbeatRequest)
     case timeoutNow(NodeID, TimeoutNowRequest)
+    case askReadIndex(NodeID, mayUseLease: Bool)
     case apply(from: LogIndex, through: LogIndex, tickets: Int = 0)
     case buildSnapshot
     case abortBuild
@@ -38,9 +39,9 @@ enum Act: Equatable {
     init(_ effect: Effect) {
         switch effect {
         case .write(let operations, _, let replies):
-            self = .write(operations.map(Operation.init), replies: replies.map(\.reply))
-        case .reply(let held): self = .reply(held.reply)
-        case .replyAfterWrites(let held): self = .replyAfterWrites(held.reply)
+            self = .write(operations.map(Operation.init), replies: replies.map { Self.unmarked($0.reply) })
+        case .reply(let held): self = .reply(Self.unmarked(held.reply))
+        case .replyAfterWrites(let held): self = .replyAfterWrites(Self.unmarked(held.reply))
         case .requestVotes(let voters, let request): self = .requestVotes(voters, request)
         case .keepStreams(let peers): self = .keepStreams(peers)
         case .rememberJoining: self = .rememberJoining
@@ -48,6 +49,8 @@ enum Act: Equatable {
             self = .append(peer, stream, order.request, readThrough: order.readThrough)
         case .heartbeat(let peer, _, let request): self = .heartbeat(peer, request)
         case .timeoutNow(let peer, _, let request): self = .timeoutNow(peer, request)
+        case .askReadIndex(let leader, let request):
+            self = .askReadIndex(leader, mayUseLease: request.mayUseLease)
         case .apply(let order): self = .apply(from: order.first, through: order.through, tickets: order.tickets.count)
         case .buildSnapshot: self = .buildSnapshot
         case .abortBuild: self = .abortBuild
@@ -67,6 +70,13 @@ enum Act: Equatable {
         }
     }
 
+    /// A mark says something to its maker only, and is as random as it should be.
+    private static func unmarked(_ reply: PeerReply) -> PeerReply {
+        guard case .heartbeat(var reply) = reply else { return reply }
+        reply.mark = 0
+        return .heartbeat(reply)
+    }
+
     /// The case's name alone: for the table, where the cell says what kind of thing happens.
     var kind: String {
         switch self {
@@ -80,6 +90,7 @@ enum Act: Equatable {
         case .append: "append"
         case .heartbeat: "heartbeat"
         case .timeoutNow: "timeout-now"
+        case .askReadIndex: "ask for read index"
         case .apply: "apply"
         case .serveReads: "serve reads"
         case .buildSnapshot: "build snapshot"

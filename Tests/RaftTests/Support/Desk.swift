@@ -138,6 +138,7 @@ final class Desk<Rules: RoleRules> {
         } else {
             rules.end(&baton, &gathered)
         }
+        baton.serveIndexReads(&gathered)
         if let violation = before.violation(baton) { Issue.record("invariant: \(violation)") }
         effects = gathered.takeAll()
         for effect in effects {

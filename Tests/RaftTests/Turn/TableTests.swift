@@ -8,7 +8,8 @@ import Testing
 struct TableTests {
     /// Every kind of message there is. `of` has no default: a new case of `Message` does not compile without its row.
     enum Row: String, CaseIterable {
-        case propose, read, initialize, transfer, stop, stopWithoutCaller
+        case propose, read, leaseRead, boundedRead, indexRead, localRead, readIndex, readIndexReply
+        case initialize, transfer, stop, stopWithoutCaller
         case changeMembership, removed
         case append, heartbeat, vote, preVote, timeoutNow
         case appendReply, heartbeatReply, voteReply, preVoteReply
@@ -19,7 +20,9 @@ struct TableTests {
         static func of(_ message: Message) -> Set<Row> {
             switch message {
             case .propose: [.propose]
-            case .read: [.read]
+            case .read: [.read, .leaseRead, .boundedRead, .indexRead, .localRead]
+            case .request(.readIndex, _): [.readIndex]
+            case .reply(.readIndex, _): [.readIndexReply]
             case .initialize: [.initialize]
             case .transfer: [.transfer]
             case .changeMembership: [.changeMembership]
@@ -60,6 +63,12 @@ struct TableTests {
             switch self {
             case .propose: return .command("x")
             case .read: return .read(Ticket())
+            case .leaseRead: return .read(Ticket(), .lease)
+            case .boundedRead: return .read(Ticket(), .noOlderThan(.seconds(1)))
+            case .indexRead: return .read(Ticket(), .atLeast(0))
+            case .localRead: return .read(Ticket(), .local)
+            case .readIndex: return request(.readIndex(ReadIndexRequest(term: 5, asker: 2, id: 7)))
+            case .readIndexReply: return .reply(.readIndex(ReadIndexReply(term: 5, id: 7, index: 2)), from: 2)
             case .initialize: return .initialize(Desk<FollowerRules>.configuration([1, 2, 3]), Caller().completion)
             case .transfer: return .transfer(to: 2, Caller().completion)
             case .changeMembership:
@@ -154,6 +163,19 @@ struct TableTests {
             Cell(.stay, "fail notLeader"), Cell(.stay, "fail notLeader"), Cell(.stay, "fail notLeader"), drop,
             Cell(.stay, "fail notLeader"),
         ],
+        .leaseRead: [
+            Cell(.stay, "fail notLeader"), Cell(.stay, "fail notLeader"), Cell(.stay, "fail notLeader"), drop,
+            Cell(.stay, "fail notLeader"),
+        ],
+        // Nobody has shown how recent this node is.
+        .boundedRead: [
+            Cell(.stay, "fail tooStale"), Cell(.stay, "fail tooStale"), Cell(.stay, "fail tooStale"), drop,
+            Cell(.stay, "fail tooStale"),
+        ],
+        .indexRead: Array(repeating: Cell(.stay, "serve reads"), count: 5),
+        .localRead: Array(repeating: Cell(.stay, "serve reads"), count: 5),
+        .readIndex: [Cell(.stay, "reply"), Cell(.stay, "reply"), Cell(.stay, "reply"), drop, Cell(.stay, "reply")],
+        .readIndexReply: Array(repeating: drop, count: 5),  // Nobody has asked: RemoteReadsTests ask.
         .initialize: Array(repeating: Cell(.stay, "fail alreadyInitialized"), count: 5),
         .transfer: [
             Cell(.stay, "fail notLeader"), Cell(.stay, "fail notLeader"), Cell(.stay, "fail notLeader"),

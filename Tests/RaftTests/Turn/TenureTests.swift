@@ -11,7 +11,7 @@ private struct ScriptedRules: RoleRules {
     mutating func handle(_ message: Message, _ baton: inout Baton, _ effects: inout Effects) -> Verdict {
         switch message {
         case .tick: return onTick(&baton, &effects)
-        case .read(let ticket): waiting.append(ticket)
+        case .read(let ticket, _): waiting.append(ticket)
         case .stop: return .become(.stopped(nil))
         case .request: return .handOver(.follower)
         default: break

@@ -52,7 +52,7 @@ private final class TestNode: PeerReceiver {
                 .heartbeat(
                     HeartbeatReply(
                         term: heartbeat.term, stream: heartbeat.stream, round: heartbeat.round, isRejected: false)))
-        case .timeoutNow, .snapshot: break
+        case .timeoutNow, .snapshot, .readIndex: break
         }
     }
 }
