@@ -8,8 +8,8 @@ struct MemberLeases: AsyncParsableCommand {
         abstract: "Let the leader serve reads by a lease, or end that.",
         discussion: """
             Voters elect nobody else for so long after they have heard a leader, on their own clocks, and for so long \
-            after a start. Reads with --lease then cost no round of messages, and miss writes if a clock drifts more \
-            than --max-clock-drift of `raft serve` says.
+            after a start. Reads with --lease then cost no round of messages, and may miss writes if a clock runs \
+            wrong by more than a thousandth.
 
             \(Failure.exitCodeHelp)
             """)
