@@ -63,7 +63,6 @@ struct DeclaredMutantTests {
         "suspect-end-is-torn",
         "lost-disk-votes",
         "apply-backlog-forgotten",
-        "lease-from-receipt",
         "lease-without-margin",
         "lease-in-transfer",
     ]
