@@ -3,7 +3,7 @@ import Testing
 @testable import Raft
 
 /// What the system that this one follows got wrong at its version 0.7.6, each a test under its number in the article
-/// KnownBugs. D11 and D13 need snapshots and membership changes, and come with them.
+/// KnownBugs.
 @Suite("Regressions")
 struct RegressionTests {
     typealias Leaders = LeaderRulesTests

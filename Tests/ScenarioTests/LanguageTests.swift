@@ -22,7 +22,9 @@ struct LanguageTests {
             ("put x=1 at", "a node"), ("nodes 5", ""), ("end repeat", "nothing is being repeated"),
             ("repeat 3 times", "no end"), ("ghost 2 grants 1 vote", "whose"), ("expect A fine", "ok, refused"),
             ("node 1 begins log 1..x@2", "a run of entries"), ("at 3 s: dance 2", "a fault at a moment"),
-            ("put x at 1", "put x=5"), ("crash 1 after 2 losing power", "changes"),
+            ("put x at 1", "put x=5"), ("ask 1 to dance", "add, promote"), ("ask 1 to add", "the new member"),
+            ("now: dance 2", "a fault is written"), ("builds of 1 go", "go on"), ("push snapshot 3", "\"at\""),
+            ("crash 1 after 2 losing power", "changes"),
         ])
     func unreadable(line: String, reason: String) {
         let failure = failure("\(line)")
@@ -57,6 +59,17 @@ struct LanguageTests {
         ("start all\nwait 1 s\nput x=1 at the leader as A\nexpect A refused", "A is ok"),
         ("start all\nwait 1 s\nput x=1 at the leader as A\nwait 1 s\nexpect A pending", "A is ok"),
         ("start all\nexpect A ok", "there is no call A"),
+        ("start all\nwait 1 s\nexpect node 1: voters 1 2", "voters [1, 2, 3]"),
+        ("start all\nwait 1 s\nexpect node 1: learners 3", "learners []"),
+        ("start all\nwait 1 s\nexpect node 1: joint", "voters 1, 2, 3"),
+        ("start all\nwait 1 s\nexpect node 1: removed", "is not removed"),
+        ("start all\nwait 1 s\nexpect node 1: snapshot at least 1", "snapshot 0"),
+        ("start all\nwait 1 s\nexpect node 1: purged at least 1", "purged 0"),
+        ("start all\nwait 1 s\nask the leader to remove 9 as A\nexpect A ok", "A is refused"),
+        (
+            "snapshots by hand\nstart all\nwait 1 s\nbuilds of the leader hang\nsnapshot at the leader as S\nexpect S ok",
+            "S is pending"
+        ),
         (
             "start all\nwait 1 s\nput x=1 at the leader as A\nexpect A ok\nread at the leader as R\nexpect R ok\nexpect R does not see A",
             "saw"

@@ -83,6 +83,32 @@ final class ScenarioCalls: @unchecked Sendable {
         return call
     }
 
+    func ask(
+        _ request: MembershipRequest, at node: RaftNode<SimulatedStore>, isGuarded: Bool, name: String?
+    ) {
+        let call = add(name)
+        node.membership.perform(
+            request, ifUnchangedSince: isGuarded ? node.status.configurationID : nil, timeout: .seconds(30),
+            completion: settle(call))
+    }
+
+    func snapshot(at node: RaftNode<SimulatedStore>, name: String?) {
+        node.triggerSnapshot(completion: settle(add(name)))
+    }
+
+    func push(to peer: NodeID?, at node: RaftNode<SimulatedStore>, name: String?) {
+        node.pushSnapshot(to: peer, completion: settle(add(name)))
+    }
+
+    private func settle<Value>(_ call: Call) -> @Sendable (Result<Value, RaftError>) -> Void {
+        { [self] result in
+            switch result {
+            case .success: call.state = .ok
+            case .failure(let error): settle(call, error)
+            }
+        }
+    }
+
     func transfer(at node: RaftNode<SimulatedStore>, to target: NodeID?, name: String?) {
         let call = add(name)
         node.transferLeadership(to: target) { [self] result in

@@ -64,6 +64,19 @@ extension ScenarioRun {
             return compare(comparison, status.lastApplied.rawValue, index.rawValue, "applied")
         case .leader(let leader):
             return status.leader?.id == leader ? nil : "leader \(status.leader?.id.description ?? "none")"
+        case .voters(let ids):
+            let voters = status.configuration?.voters ?? []
+            return voters == ids.sorted() ? nil : "voters \(voters)"
+        case .learners(let ids):
+            let learners = status.configuration?.learners ?? []
+            return learners == ids.sorted() ? nil : "learners \(learners)"
+        case .joint(let isWanted):
+            return status.configuration?.isJoint == isWanted ? nil : "\(status.configuration?.description ?? "none")"
+        case .removed: return status.isRemoved ? nil : "is not removed"
+        case .snapshot(let comparison, let index):
+            return compare(comparison, status.snapshot?.last.index.rawValue ?? 0, index.rawValue, "snapshot")
+        case .purged(let comparison, let index):
+            return compare(comparison, status.purged.rawValue, index.rawValue, "purged")
         case .isDown, .log, .vote: return nil
         }
     }

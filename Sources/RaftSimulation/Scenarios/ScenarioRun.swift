@@ -73,6 +73,12 @@ final class ScenarioRun: @unchecked Sendable {
             timed.fault.happen(to: world.realNodes, on: world.network)
         case .transfer(let from, let to, let name):
             world.calls.transfer(at: try running(from), to: try to.map(resolve), name: name)
+        case .now(let fault): fault.happen(to: world.realNodes, on: world.network)
+        case .ask(let at, let request, let isGuarded, let name):
+            world.calls.ask(request, at: try running(at), isGuarded: isGuarded, name: name)
+        case .snapshot(let at, let name): world.calls.snapshot(at: try running(at), name: name)
+        case .push(let to, let at, let name):
+            world.calls.push(to: try to.map(resolve), at: try running(at), name: name)
         case .ghost(let set, let action):
             for id in try resolve(set) {
                 guard let ghost = world.ghosts[id] else { throw Untrue(reason: "node \(id) is no ghost") }
@@ -144,6 +150,8 @@ final class ScenarioRun: @unchecked Sendable {
                 switch fault {
                 case .hangs: world.node(id).disk?.hold()
                 case .goesOn: world.node(id).disk?.release()
+                case .buildsHang: world.node(id).loops.last?.hold()
+                case .buildsGoOn: world.node(id).loops.last?.release()
                 case .fails: world.node(id).failNext(.sync)
                 case .isLost:
                     guard !world.node(id).isUp else { throw Untrue(reason: "node \(id) is up: crash it first") }
@@ -376,11 +384,11 @@ final class ScenarioRun: @unchecked Sendable {
     /// Faults off: one leader, writes and a read succeed, and every log and state is the same.
     private func converge(without: Set<NodeID>) throws {
         try world.endFaults(without: without)
-        let members = world.nodes.filter { !without.contains($0.id) }
+        let present = world.nodes.filter { !without.contains($0.id) }
         let end = world.scheduler.now + world.settings.configuration.electionTimeout.upperBound * 60 + .seconds(10)
         for _ in 0..<3 { try write(until: end) }
         let left = max(end - world.scheduler.now, .zero)
-        guard try world.run(for: left, until: { world.haveConverged(members) }) else {
+        guard try world.run(for: left, until: { world.haveConverged(world.members(among: present)) }) else {
             throw Untrue(reason: "the cluster does not come together")
         }
         guard let leader = world.leader?.node else { throw Untrue(reason: "nobody leads") }

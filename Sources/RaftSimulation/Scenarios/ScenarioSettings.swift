@@ -25,11 +25,20 @@ struct ScenarioSettings {
         case uncommittedLimit(Int)
         case tailLimit(Int)
         case applyLimit(Int)
+        case members([NodeID])
+        case snapshotEvery(Int?)
+        case pieces(Int)
+        case keep(Int)
+        case lagLimit(Int)
         case begins([NodeID], Beginning)
     }
 
     var nodeCount = 3
     var real: [NodeID]?
+    /// Who begins the cluster; everyone unless said.
+    var members: [NodeID]?
+    /// Whether nodes purge their logs behind snapshots.
+    var makesSnapshots = false
     var seed: UInt64 = 1
     var configuration = Configuration(id: 1, cluster: "scenario")
     var ownTimeouts: [NodeID: ClosedRange<Duration>] = [:]
@@ -41,6 +50,7 @@ struct ScenarioSettings {
         configuration.electionTimeout = .milliseconds(150)...(.milliseconds(300))
         configuration.heartbeatInterval = .milliseconds(50)
         configuration.maximumBackoff = .milliseconds(200)
+        configuration.snapshotPolicy = .manual
         network.delay = 500_000...1_000_000
     }
 
@@ -65,6 +75,13 @@ struct ScenarioSettings {
         case .uncommittedLimit(let bytes): configuration.maximumUncommittedBytes = bytes
         case .tailLimit(let bytes): configuration.maximumTailBytes = bytes
         case .applyLimit(let bytes): configuration.maximumApplyBytes = bytes
+        case .members(let ids): members = ids
+        case .snapshotEvery(let count):
+            configuration.snapshotPolicy.entryCount = count
+            makesSnapshots = true
+        case .pieces(let bytes): configuration.snapshotPieceBytes = bytes
+        case .keep(let count): configuration.maximumKeptEntries = count
+        case .lagLimit(let count): configuration.maximumReplicationLag = count
         case .begins(let ids, let beginning): for id in ids { beginnings[id] = beginning }
         }
     }

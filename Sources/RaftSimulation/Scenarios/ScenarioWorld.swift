@@ -21,11 +21,14 @@ final class ScenarioWorld: @unchecked Sendable {
         var random = RandomSource(seed: settings.seed)
         scheduler = Scheduler(seed: random.next())
         network = SimulatedNetwork(scheduler: scheduler, profile: settings.network, seed: random.next())
-        network.tellsLives = false  // A scenario counts entries.
+        // A scenario counts entries; only whoever joins needs one that binds its life.
+        network.tellsLives = settings.members != nil
         let ids = settings.ids
-        members = try ClusterConfiguration(voters: ids.map { .init(id: $0, address: "simulated:\($0)") })
+        let first = settings.members ?? ids
+        members = try ClusterConfiguration(voters: first.map { .init(id: $0, address: "simulated:\($0)") })
         checker = SafetyChecker(
-            voters: ids, limits: settings.configuration, tally: MarkTally(seed: settings.seed, isArmed: false))
+            voters: first, spares: ids.filter { !first.contains($0) }, limits: settings.configuration,
+            tally: MarkTally(seed: settings.seed, isArmed: false))
         traffic = TrafficControl(network)
         calls = ScenarioCalls(checker: checker)
         nodes = ids.map { [scheduler, network, checker, members] id in
@@ -33,8 +36,10 @@ final class ScenarioWorld: @unchecked Sendable {
             own.id = id
             if let range = settings.ownTimeouts[id] { own.electionTimeout = range }
             let setting = SimulatedNode.Setting(
-                configuration: own, members: members, segmentBytes: 16 << 10, diskLatency: settings.diskLatency,
-                preparesSegments: false, clockOffset: scheduler.nanoseconds, seed: random.next(), log: { _ in })
+                configuration: own, members: first.contains(id) ? members : nil, segmentBytes: 16 << 10,
+                diskLatency: settings.diskLatency, preparesSegments: false,
+                makesSnapshots: settings.makesSnapshots, clockOffset: scheduler.nanoseconds, seed: random.next(),
+                log: { _ in })
             return SimulatedNode(setting, scheduler: scheduler, network: network, checker: checker)
         }
         for node in nodes {
@@ -162,10 +167,16 @@ final class ScenarioWorld: @unchecked Sendable {
         }
     }
 
+    /// Of these nodes, those that are members by now.
+    func members(among nodes: [SimulatedNode]) -> [SimulatedNode] {
+        guard let configuration = leader?.node?.status.configuration else { return nodes }
+        return nodes.filter { configuration.member($0.id) != nil }
+    }
+
     func haveConverged(_ members: [SimulatedNode]) -> Bool {
         let statuses = members.compactMap { $0.node?.status }
         guard statuses.count == members.count, statuses.filter({ $0.role == .leader }).count == 1,
-            let first = statuses.first
+            let first = statuses.first, first.configuration?.isJoint == false
         else { return false }
         return statuses.allSatisfy {
             $0.last == first.last && $0.lastApplied == first.last.index && $0.currentTerm == first.currentTerm

@@ -29,12 +29,16 @@ indirect enum Statement: Sendable {
     case put(PutSpec, at: NodeName, name: String?)
     case read(key: String, at: NodeName, isLocal: Bool, name: String)
     case transfer(from: NodeName, to: NodeName?, name: String?)
+    case ask(NodeName, MembershipRequest, isGuarded: Bool, name: String?)
+    case snapshot(at: NodeName, name: String?)
+    case push(to: NodeName?, at: NodeName, name: String?)
 
     // Ghosts.
     case ghost(NodeSet, GhostAction)
 
     // Time.
     case at(TimedFault)
+    case now(Fault)
     case wait(Duration)
     case mark(String)
     case name(String, NodeName)
@@ -73,6 +77,9 @@ enum NodeSet {
 enum DiskFault {
     case hangs
     case goesOn
+    /// Only what writes a snapshot stands still.
+    case buildsHang
+    case buildsGoOn
     case fails
     case takes(ClosedRange<Int64>)
     /// Everything on it is gone.
@@ -136,6 +143,12 @@ enum Attribute {
     case applied(Comparison, LogIndex)
     case vote(NodeID?)
     case leader(NodeID?)
+    case voters([NodeID])
+    case learners([NodeID])
+    case joint(Bool)
+    case removed
+    case snapshot(Comparison, LogIndex)
+    case purged(Comparison, LogIndex)
 }
 
 enum CallState: String {

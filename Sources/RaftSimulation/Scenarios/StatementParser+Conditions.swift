@@ -129,8 +129,24 @@ extension StatementParser {
             let comparison = comparison()
             return .applied(comparison, try index())
         }
+        if take("voters") { return .voters(try idList()) }
+        if take("learners") { return .learners(take("none") ? [] : try idList()) }
+        if take("joint") { return .joint(true) }
+        if takePhrase("not joint") { return .joint(false) }
+        if take("removed") { return .removed }
+        if take("snapshot") {
+            if take("none") { return .snapshot(.equal, 0) }
+            let comparison = comparison()
+            return .snapshot(comparison, try index())
+        }
+        if take("purged") {
+            let comparison = comparison()
+            return .purged(comparison, try index())
+        }
         if take("vote") { return .vote(take("none") ? nil : NodeID(try number())) }
         if take("leader") { return .leader(take("none") ? nil : NodeID(try number())) }
-        throw expected("a role, down, term, log, last, durable, commit, applied, vote or leader")
+        throw expected(
+            "a role, down, term, log, last, durable, commit, applied, vote, leader, voters, learners, joint, removed, snapshot or purged"
+        )
     }
 }

@@ -11,6 +11,15 @@ extension StatementParser {
             words = []
             return .at(timed)
         }
+        if take("now") {
+            // Without what the parser leaves out: a fault has words of its own.
+            let fault = text.drop { $0 != ":" }.dropFirst()
+            guard let fault = Fault(parsing: String(fault)) else {
+                throw Failure(reason: "a fault is written as raft-simulate --shrink prints it: now: free disk of 2")
+            }
+            words = []
+            return .now(fault)
+        }
         if let change = try setting() { return .setting(change) }
         if let statement = try processes() { return statement }
         if let statement = try network() { return statement }
@@ -78,6 +87,28 @@ extension StatementParser {
             try require("appends")
             return .window(count)
         }
+        if take("members") { return .members(try idList()) }
+        if takePhrase("snapshot every") {
+            let count = try count()
+            try require("entries")
+            return .snapshotEvery(count)
+        }
+        if takePhrase("snapshots by hand") { return .snapshotEvery(nil) }
+        if takePhrase("snapshot pieces") {
+            let count = try count()
+            try require("bytes")
+            return .pieces(count)
+        }
+        if take("keep") {
+            let count = try count()
+            try require("entries")
+            return .keep(count)
+        }
+        if takePhrase("lag limit") {
+            let count = try count()
+            try require("entries")
+            return .lagLimit(count)
+        }
         for limit in ["append", "uncommitted", "tail", "apply"] where takePhrase(limit + " limit") {
             let count = try count()
             try require("bytes")
@@ -129,6 +160,12 @@ extension StatementParser {
             if takePhrase("is lost") { return .disk(victims, .isLost) }
             guard take("takes") || take("take") else { throw expected("hangs, goes on, fails, is lost or takes") }
             return .disk(victims, .takes(try nanoseconds()))
+        }
+        if takePhrase("builds of") {
+            let victims = try nodes()
+            if take("hang") { return .disk(victims, .buildsHang) }
+            try require("go on")
+            return .disk(victims, .buildsGoOn)
         }
         if take("let") {
             if takePhrase("all campaign") { return .allCampaign }
@@ -207,7 +244,46 @@ extension StatementParser {
             let to = take("to") ? try node() : nil
             return .transfer(from: from, to: to, name: take("as") ? try callName() : nil)
         }
+        if take("ask") {
+            let node = try node()
+            let isGuarded = take("guardedly")
+            try require("to")
+            let request = try request()
+            return .ask(node, request, isGuarded: isGuarded, name: take("as") ? try callName() : nil)
+        }
+        if takePhrase("snapshot at") {
+            let node = try node()
+            return .snapshot(at: node, name: take("as") ? try callName() : nil)
+        }
+        if takePhrase("push snapshot") {
+            let to = take("to") ? try node() : nil
+            try require("at")
+            let node = try node()
+            return .push(to: to, at: node, name: take("as") ? try callName() : nil)
+        }
         return nil
+    }
+
+    /// What an operator asks of the members, in the words of a fault.
+    mutating func request() throws(Failure) -> MembershipRequest {
+        if take("add") {
+            let id = try id(of: "the new member")
+            return .add(id, address: take("at") ? try word("an address") : "simulated:\(id)")
+        }
+        if take("promote") { return .promote(try id(of: "a learner")) }
+        if take("demote") { return .demote(try id(of: "a voter")) }
+        if take("remove") { return .remove(try id(of: "a member")) }
+        if take("move") {
+            let id = try id(of: "a member")
+            try require("to")
+            return .changeAddress(id, to: try word("an address"))
+        }
+        if takePhrase("redirect to") { return .redirect(to: try idList()) }
+        guard takePhrase("replace voters by") else {
+            throw expected("add, promote, demote, remove, move, replace voters by or redirect to")
+        }
+        let ids = try idList()
+        return .replaceVoters(ids, keepingOthers: takePhrase("keeping others"))
     }
 
     // MARK: Ghosts
