@@ -592,6 +592,141 @@ void   raft__admin__v1__snapshot_response__free_unpacked
   assert(message->base.descriptor == &raft__admin__v1__snapshot_response__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   raft__admin__v1__list_sessions_request__init
+                     (Raft__Admin__V1__ListSessionsRequest         *message)
+{
+  static const Raft__Admin__V1__ListSessionsRequest init_value = RAFT__ADMIN__V1__LIST_SESSIONS_REQUEST__INIT;
+  *message = init_value;
+}
+size_t raft__admin__v1__list_sessions_request__get_packed_size
+                     (const Raft__Admin__V1__ListSessionsRequest *message)
+{
+  assert(message->base.descriptor == &raft__admin__v1__list_sessions_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t raft__admin__v1__list_sessions_request__pack
+                     (const Raft__Admin__V1__ListSessionsRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &raft__admin__v1__list_sessions_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t raft__admin__v1__list_sessions_request__pack_to_buffer
+                     (const Raft__Admin__V1__ListSessionsRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &raft__admin__v1__list_sessions_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Raft__Admin__V1__ListSessionsRequest *
+       raft__admin__v1__list_sessions_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Raft__Admin__V1__ListSessionsRequest *)
+     protobuf_c_message_unpack (&raft__admin__v1__list_sessions_request__descriptor,
+                                allocator, len, data);
+}
+void   raft__admin__v1__list_sessions_request__free_unpacked
+                     (Raft__Admin__V1__ListSessionsRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &raft__admin__v1__list_sessions_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   raft__admin__v1__session__init
+                     (Raft__Admin__V1__Session         *message)
+{
+  static const Raft__Admin__V1__Session init_value = RAFT__ADMIN__V1__SESSION__INIT;
+  *message = init_value;
+}
+size_t raft__admin__v1__session__get_packed_size
+                     (const Raft__Admin__V1__Session *message)
+{
+  assert(message->base.descriptor == &raft__admin__v1__session__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t raft__admin__v1__session__pack
+                     (const Raft__Admin__V1__Session *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &raft__admin__v1__session__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t raft__admin__v1__session__pack_to_buffer
+                     (const Raft__Admin__V1__Session *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &raft__admin__v1__session__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Raft__Admin__V1__Session *
+       raft__admin__v1__session__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Raft__Admin__V1__Session *)
+     protobuf_c_message_unpack (&raft__admin__v1__session__descriptor,
+                                allocator, len, data);
+}
+void   raft__admin__v1__session__free_unpacked
+                     (Raft__Admin__V1__Session *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &raft__admin__v1__session__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   raft__admin__v1__list_sessions_response__init
+                     (Raft__Admin__V1__ListSessionsResponse         *message)
+{
+  static const Raft__Admin__V1__ListSessionsResponse init_value = RAFT__ADMIN__V1__LIST_SESSIONS_RESPONSE__INIT;
+  *message = init_value;
+}
+size_t raft__admin__v1__list_sessions_response__get_packed_size
+                     (const Raft__Admin__V1__ListSessionsResponse *message)
+{
+  assert(message->base.descriptor == &raft__admin__v1__list_sessions_response__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t raft__admin__v1__list_sessions_response__pack
+                     (const Raft__Admin__V1__ListSessionsResponse *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &raft__admin__v1__list_sessions_response__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t raft__admin__v1__list_sessions_response__pack_to_buffer
+                     (const Raft__Admin__V1__ListSessionsResponse *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &raft__admin__v1__list_sessions_response__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Raft__Admin__V1__ListSessionsResponse *
+       raft__admin__v1__list_sessions_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Raft__Admin__V1__ListSessionsResponse *)
+     protobuf_c_message_unpack (&raft__admin__v1__list_sessions_response__descriptor,
+                                allocator, len, data);
+}
+void   raft__admin__v1__list_sessions_response__free_unpacked
+                     (Raft__Admin__V1__ListSessionsResponse *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &raft__admin__v1__list_sessions_response__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 #define raft__admin__v1__status_request__field_descriptors NULL
 #define raft__admin__v1__status_request__field_indices_by_name NULL
 #define raft__admin__v1__status_request__number_ranges NULL
@@ -1532,5 +1667,203 @@ const ProtobufCMessageDescriptor raft__admin__v1__snapshot_response__descriptor 
   raft__admin__v1__snapshot_response__field_indices_by_name,
   1,  raft__admin__v1__snapshot_response__number_ranges,
   (ProtobufCMessageInit) raft__admin__v1__snapshot_response__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+#define raft__admin__v1__list_sessions_request__field_descriptors NULL
+#define raft__admin__v1__list_sessions_request__field_indices_by_name NULL
+#define raft__admin__v1__list_sessions_request__number_ranges NULL
+const ProtobufCMessageDescriptor raft__admin__v1__list_sessions_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "raft.admin.v1.ListSessionsRequest",
+  "ListSessionsRequest",
+  "Raft__Admin__V1__ListSessionsRequest",
+  "raft.admin.v1",
+  sizeof(Raft__Admin__V1__ListSessionsRequest),
+  0,
+  raft__admin__v1__list_sessions_request__field_descriptors,
+  raft__admin__v1__list_sessions_request__field_indices_by_name,
+  0,  raft__admin__v1__list_sessions_request__number_ranges,
+  (ProtobufCMessageInit) raft__admin__v1__list_sessions_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor raft__admin__v1__session__field_descriptors[5] =
+{
+  {
+    "id",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Raft__Admin__V1__Session, id),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "last_active",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Raft__Admin__V1__Session, last_active),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "lowest_unanswered",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Raft__Admin__V1__Session, lowest_unanswered),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "reply_count",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Raft__Admin__V1__Session, reply_count),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "reply_bytes",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Raft__Admin__V1__Session, reply_bytes),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned raft__admin__v1__session__field_indices_by_name[] = {
+  0,   /* field[0] = id */
+  1,   /* field[1] = last_active */
+  2,   /* field[2] = lowest_unanswered */
+  4,   /* field[4] = reply_bytes */
+  3,   /* field[3] = reply_count */
+};
+static const ProtobufCIntRange raft__admin__v1__session__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 5 }
+};
+const ProtobufCMessageDescriptor raft__admin__v1__session__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "raft.admin.v1.Session",
+  "Session",
+  "Raft__Admin__V1__Session",
+  "raft.admin.v1",
+  sizeof(Raft__Admin__V1__Session),
+  5,
+  raft__admin__v1__session__field_descriptors,
+  raft__admin__v1__session__field_indices_by_name,
+  1,  raft__admin__v1__session__number_ranges,
+  (ProtobufCMessageInit) raft__admin__v1__session__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor raft__admin__v1__list_sessions_response__field_descriptors[5] =
+{
+  {
+    "sessions",
+    1,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Raft__Admin__V1__ListSessionsResponse, n_sessions),
+    offsetof(Raft__Admin__V1__ListSessionsResponse, sessions),
+    &raft__admin__v1__session__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "applied_index",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Raft__Admin__V1__ListSessionsResponse, applied_index),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "repeated_count",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Raft__Admin__V1__ListSessionsResponse, repeated_count),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "refused_count",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Raft__Admin__V1__ListSessionsResponse, refused_count),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "expired_count",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Raft__Admin__V1__ListSessionsResponse, expired_count),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned raft__admin__v1__list_sessions_response__field_indices_by_name[] = {
+  1,   /* field[1] = applied_index */
+  4,   /* field[4] = expired_count */
+  3,   /* field[3] = refused_count */
+  2,   /* field[2] = repeated_count */
+  0,   /* field[0] = sessions */
+};
+static const ProtobufCIntRange raft__admin__v1__list_sessions_response__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 5 }
+};
+const ProtobufCMessageDescriptor raft__admin__v1__list_sessions_response__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "raft.admin.v1.ListSessionsResponse",
+  "ListSessionsResponse",
+  "Raft__Admin__V1__ListSessionsResponse",
+  "raft.admin.v1",
+  sizeof(Raft__Admin__V1__ListSessionsResponse),
+  5,
+  raft__admin__v1__list_sessions_response__field_descriptors,
+  raft__admin__v1__list_sessions_response__field_indices_by_name,
+  1,  raft__admin__v1__list_sessions_response__number_ranges,
+  (ProtobufCMessageInit) raft__admin__v1__list_sessions_response__init,
   NULL,NULL,NULL    /* reserved[123] */
 };

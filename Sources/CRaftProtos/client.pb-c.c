@@ -7,6 +7,51 @@
 #endif
 
 #include "client.pb-c.h"
+void   raft__client__v1__session_request__init
+                     (Raft__Client__V1__SessionRequest         *message)
+{
+  static const Raft__Client__V1__SessionRequest init_value = RAFT__CLIENT__V1__SESSION_REQUEST__INIT;
+  *message = init_value;
+}
+size_t raft__client__v1__session_request__get_packed_size
+                     (const Raft__Client__V1__SessionRequest *message)
+{
+  assert(message->base.descriptor == &raft__client__v1__session_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t raft__client__v1__session_request__pack
+                     (const Raft__Client__V1__SessionRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &raft__client__v1__session_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t raft__client__v1__session_request__pack_to_buffer
+                     (const Raft__Client__V1__SessionRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &raft__client__v1__session_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Raft__Client__V1__SessionRequest *
+       raft__client__v1__session_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Raft__Client__V1__SessionRequest *)
+     protobuf_c_message_unpack (&raft__client__v1__session_request__descriptor,
+                                allocator, len, data);
+}
+void   raft__client__v1__session_request__free_unpacked
+                     (Raft__Client__V1__SessionRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &raft__client__v1__session_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 void   raft__client__v1__put_request__init
                      (Raft__Client__V1__PutRequest         *message)
 {
@@ -502,6 +547,231 @@ void   raft__client__v1__range_response__free_unpacked
   assert(message->base.descriptor == &raft__client__v1__range_response__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   raft__client__v1__register_session_request__init
+                     (Raft__Client__V1__RegisterSessionRequest         *message)
+{
+  static const Raft__Client__V1__RegisterSessionRequest init_value = RAFT__CLIENT__V1__REGISTER_SESSION_REQUEST__INIT;
+  *message = init_value;
+}
+size_t raft__client__v1__register_session_request__get_packed_size
+                     (const Raft__Client__V1__RegisterSessionRequest *message)
+{
+  assert(message->base.descriptor == &raft__client__v1__register_session_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t raft__client__v1__register_session_request__pack
+                     (const Raft__Client__V1__RegisterSessionRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &raft__client__v1__register_session_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t raft__client__v1__register_session_request__pack_to_buffer
+                     (const Raft__Client__V1__RegisterSessionRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &raft__client__v1__register_session_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Raft__Client__V1__RegisterSessionRequest *
+       raft__client__v1__register_session_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Raft__Client__V1__RegisterSessionRequest *)
+     protobuf_c_message_unpack (&raft__client__v1__register_session_request__descriptor,
+                                allocator, len, data);
+}
+void   raft__client__v1__register_session_request__free_unpacked
+                     (Raft__Client__V1__RegisterSessionRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &raft__client__v1__register_session_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   raft__client__v1__register_session_response__init
+                     (Raft__Client__V1__RegisterSessionResponse         *message)
+{
+  static const Raft__Client__V1__RegisterSessionResponse init_value = RAFT__CLIENT__V1__REGISTER_SESSION_RESPONSE__INIT;
+  *message = init_value;
+}
+size_t raft__client__v1__register_session_response__get_packed_size
+                     (const Raft__Client__V1__RegisterSessionResponse *message)
+{
+  assert(message->base.descriptor == &raft__client__v1__register_session_response__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t raft__client__v1__register_session_response__pack
+                     (const Raft__Client__V1__RegisterSessionResponse *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &raft__client__v1__register_session_response__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t raft__client__v1__register_session_response__pack_to_buffer
+                     (const Raft__Client__V1__RegisterSessionResponse *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &raft__client__v1__register_session_response__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Raft__Client__V1__RegisterSessionResponse *
+       raft__client__v1__register_session_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Raft__Client__V1__RegisterSessionResponse *)
+     protobuf_c_message_unpack (&raft__client__v1__register_session_response__descriptor,
+                                allocator, len, data);
+}
+void   raft__client__v1__register_session_response__free_unpacked
+                     (Raft__Client__V1__RegisterSessionResponse *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &raft__client__v1__register_session_response__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   raft__client__v1__keep_session_request__init
+                     (Raft__Client__V1__KeepSessionRequest         *message)
+{
+  static const Raft__Client__V1__KeepSessionRequest init_value = RAFT__CLIENT__V1__KEEP_SESSION_REQUEST__INIT;
+  *message = init_value;
+}
+size_t raft__client__v1__keep_session_request__get_packed_size
+                     (const Raft__Client__V1__KeepSessionRequest *message)
+{
+  assert(message->base.descriptor == &raft__client__v1__keep_session_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t raft__client__v1__keep_session_request__pack
+                     (const Raft__Client__V1__KeepSessionRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &raft__client__v1__keep_session_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t raft__client__v1__keep_session_request__pack_to_buffer
+                     (const Raft__Client__V1__KeepSessionRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &raft__client__v1__keep_session_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Raft__Client__V1__KeepSessionRequest *
+       raft__client__v1__keep_session_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Raft__Client__V1__KeepSessionRequest *)
+     protobuf_c_message_unpack (&raft__client__v1__keep_session_request__descriptor,
+                                allocator, len, data);
+}
+void   raft__client__v1__keep_session_request__free_unpacked
+                     (Raft__Client__V1__KeepSessionRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &raft__client__v1__keep_session_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   raft__client__v1__close_session_request__init
+                     (Raft__Client__V1__CloseSessionRequest         *message)
+{
+  static const Raft__Client__V1__CloseSessionRequest init_value = RAFT__CLIENT__V1__CLOSE_SESSION_REQUEST__INIT;
+  *message = init_value;
+}
+size_t raft__client__v1__close_session_request__get_packed_size
+                     (const Raft__Client__V1__CloseSessionRequest *message)
+{
+  assert(message->base.descriptor == &raft__client__v1__close_session_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t raft__client__v1__close_session_request__pack
+                     (const Raft__Client__V1__CloseSessionRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &raft__client__v1__close_session_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t raft__client__v1__close_session_request__pack_to_buffer
+                     (const Raft__Client__V1__CloseSessionRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &raft__client__v1__close_session_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Raft__Client__V1__CloseSessionRequest *
+       raft__client__v1__close_session_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Raft__Client__V1__CloseSessionRequest *)
+     protobuf_c_message_unpack (&raft__client__v1__close_session_request__descriptor,
+                                allocator, len, data);
+}
+void   raft__client__v1__close_session_request__free_unpacked
+                     (Raft__Client__V1__CloseSessionRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &raft__client__v1__close_session_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   raft__client__v1__session_response__init
+                     (Raft__Client__V1__SessionResponse         *message)
+{
+  static const Raft__Client__V1__SessionResponse init_value = RAFT__CLIENT__V1__SESSION_RESPONSE__INIT;
+  *message = init_value;
+}
+size_t raft__client__v1__session_response__get_packed_size
+                     (const Raft__Client__V1__SessionResponse *message)
+{
+  assert(message->base.descriptor == &raft__client__v1__session_response__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t raft__client__v1__session_response__pack
+                     (const Raft__Client__V1__SessionResponse *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &raft__client__v1__session_response__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t raft__client__v1__session_response__pack_to_buffer
+                     (const Raft__Client__V1__SessionResponse *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &raft__client__v1__session_response__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Raft__Client__V1__SessionResponse *
+       raft__client__v1__session_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Raft__Client__V1__SessionResponse *)
+     protobuf_c_message_unpack (&raft__client__v1__session_response__descriptor,
+                                allocator, len, data);
+}
+void   raft__client__v1__session_response__free_unpacked
+                     (Raft__Client__V1__SessionResponse *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &raft__client__v1__session_response__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 void   raft__client__v1__error_detail__init
                      (Raft__Client__V1__ErrorDetail         *message)
 {
@@ -547,7 +817,71 @@ void   raft__client__v1__error_detail__free_unpacked
   assert(message->base.descriptor == &raft__client__v1__error_detail__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
-static const ProtobufCFieldDescriptor raft__client__v1__put_request__field_descriptors[2] =
+static const ProtobufCFieldDescriptor raft__client__v1__session_request__field_descriptors[3] =
+{
+  {
+    "session",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Raft__Client__V1__SessionRequest, session),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "sequence",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Raft__Client__V1__SessionRequest, sequence),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "lowest_unanswered",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Raft__Client__V1__SessionRequest, lowest_unanswered),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned raft__client__v1__session_request__field_indices_by_name[] = {
+  2,   /* field[2] = lowest_unanswered */
+  1,   /* field[1] = sequence */
+  0,   /* field[0] = session */
+};
+static const ProtobufCIntRange raft__client__v1__session_request__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 3 }
+};
+const ProtobufCMessageDescriptor raft__client__v1__session_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "raft.client.v1.SessionRequest",
+  "SessionRequest",
+  "Raft__Client__V1__SessionRequest",
+  "raft.client.v1",
+  sizeof(Raft__Client__V1__SessionRequest),
+  3,
+  raft__client__v1__session_request__field_descriptors,
+  raft__client__v1__session_request__field_indices_by_name,
+  1,  raft__client__v1__session_request__number_ranges,
+  (ProtobufCMessageInit) raft__client__v1__session_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor raft__client__v1__put_request__field_descriptors[3] =
 {
   {
     "key",
@@ -573,15 +907,29 @@ static const ProtobufCFieldDescriptor raft__client__v1__put_request__field_descr
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "session",
+    10,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Raft__Client__V1__PutRequest, session),
+    &raft__client__v1__session_request__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned raft__client__v1__put_request__field_indices_by_name[] = {
   0,   /* field[0] = key */
+  2,   /* field[2] = session */
   1,   /* field[1] = value */
 };
-static const ProtobufCIntRange raft__client__v1__put_request__number_ranges[1 + 1] =
+static const ProtobufCIntRange raft__client__v1__put_request__number_ranges[2 + 1] =
 {
   { 1, 0 },
-  { 0, 2 }
+  { 10, 2 },
+  { 0, 3 }
 };
 const ProtobufCMessageDescriptor raft__client__v1__put_request__descriptor =
 {
@@ -591,10 +939,10 @@ const ProtobufCMessageDescriptor raft__client__v1__put_request__descriptor =
   "Raft__Client__V1__PutRequest",
   "raft.client.v1",
   sizeof(Raft__Client__V1__PutRequest),
-  2,
+  3,
   raft__client__v1__put_request__field_descriptors,
   raft__client__v1__put_request__field_indices_by_name,
-  1,  raft__client__v1__put_request__number_ranges,
+  2,  raft__client__v1__put_request__number_ranges,
   (ProtobufCMessageInit) raft__client__v1__put_request__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
@@ -649,7 +997,7 @@ const ProtobufCMessageDescriptor raft__client__v1__put_response__descriptor =
   (ProtobufCMessageInit) raft__client__v1__put_response__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor raft__client__v1__delete_request__field_descriptors[1] =
+static const ProtobufCFieldDescriptor raft__client__v1__delete_request__field_descriptors[2] =
 {
   {
     "key",
@@ -663,14 +1011,28 @@ static const ProtobufCFieldDescriptor raft__client__v1__delete_request__field_de
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "session",
+    10,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Raft__Client__V1__DeleteRequest, session),
+    &raft__client__v1__session_request__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned raft__client__v1__delete_request__field_indices_by_name[] = {
   0,   /* field[0] = key */
+  1,   /* field[1] = session */
 };
-static const ProtobufCIntRange raft__client__v1__delete_request__number_ranges[1 + 1] =
+static const ProtobufCIntRange raft__client__v1__delete_request__number_ranges[2 + 1] =
 {
   { 1, 0 },
-  { 0, 1 }
+  { 10, 1 },
+  { 0, 2 }
 };
 const ProtobufCMessageDescriptor raft__client__v1__delete_request__descriptor =
 {
@@ -680,10 +1042,10 @@ const ProtobufCMessageDescriptor raft__client__v1__delete_request__descriptor =
   "Raft__Client__V1__DeleteRequest",
   "raft.client.v1",
   sizeof(Raft__Client__V1__DeleteRequest),
-  1,
+  2,
   raft__client__v1__delete_request__field_descriptors,
   raft__client__v1__delete_request__field_indices_by_name,
-  1,  raft__client__v1__delete_request__number_ranges,
+  2,  raft__client__v1__delete_request__number_ranges,
   (ProtobufCMessageInit) raft__client__v1__delete_request__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
@@ -738,7 +1100,7 @@ const ProtobufCMessageDescriptor raft__client__v1__delete_response__descriptor =
   (ProtobufCMessageInit) raft__client__v1__delete_response__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor raft__client__v1__compare_and_swap_request__field_descriptors[5] =
+static const ProtobufCFieldDescriptor raft__client__v1__compare_and_swap_request__field_descriptors[6] =
 {
   {
     "key",
@@ -800,18 +1162,32 @@ static const ProtobufCFieldDescriptor raft__client__v1__compare_and_swap_request
     0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "session",
+    10,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Raft__Client__V1__CompareAndSwapRequest, session),
+    &raft__client__v1__session_request__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned raft__client__v1__compare_and_swap_request__field_indices_by_name[] = {
   4,   /* field[4] = expected_absent */
   3,   /* field[3] = expected_revision */
   2,   /* field[2] = expected_value */
   0,   /* field[0] = key */
+  5,   /* field[5] = session */
   1,   /* field[1] = value */
 };
-static const ProtobufCIntRange raft__client__v1__compare_and_swap_request__number_ranges[1 + 1] =
+static const ProtobufCIntRange raft__client__v1__compare_and_swap_request__number_ranges[2 + 1] =
 {
   { 1, 0 },
-  { 0, 5 }
+  { 10, 5 },
+  { 0, 6 }
 };
 const ProtobufCMessageDescriptor raft__client__v1__compare_and_swap_request__descriptor =
 {
@@ -821,10 +1197,10 @@ const ProtobufCMessageDescriptor raft__client__v1__compare_and_swap_request__des
   "Raft__Client__V1__CompareAndSwapRequest",
   "raft.client.v1",
   sizeof(Raft__Client__V1__CompareAndSwapRequest),
-  5,
+  6,
   raft__client__v1__compare_and_swap_request__field_descriptors,
   raft__client__v1__compare_and_swap_request__field_indices_by_name,
-  1,  raft__client__v1__compare_and_swap_request__number_ranges,
+  2,  raft__client__v1__compare_and_swap_request__number_ranges,
   (ProtobufCMessageInit) raft__client__v1__compare_and_swap_request__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
@@ -1236,6 +1612,169 @@ const ProtobufCMessageDescriptor raft__client__v1__range_response__descriptor =
   raft__client__v1__range_response__field_indices_by_name,
   1,  raft__client__v1__range_response__number_ranges,
   (ProtobufCMessageInit) raft__client__v1__range_response__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+#define raft__client__v1__register_session_request__field_descriptors NULL
+#define raft__client__v1__register_session_request__field_indices_by_name NULL
+#define raft__client__v1__register_session_request__number_ranges NULL
+const ProtobufCMessageDescriptor raft__client__v1__register_session_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "raft.client.v1.RegisterSessionRequest",
+  "RegisterSessionRequest",
+  "Raft__Client__V1__RegisterSessionRequest",
+  "raft.client.v1",
+  sizeof(Raft__Client__V1__RegisterSessionRequest),
+  0,
+  raft__client__v1__register_session_request__field_descriptors,
+  raft__client__v1__register_session_request__field_indices_by_name,
+  0,  raft__client__v1__register_session_request__number_ranges,
+  (ProtobufCMessageInit) raft__client__v1__register_session_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor raft__client__v1__register_session_response__field_descriptors[1] =
+{
+  {
+    "session",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Raft__Client__V1__RegisterSessionResponse, session),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned raft__client__v1__register_session_response__field_indices_by_name[] = {
+  0,   /* field[0] = session */
+};
+static const ProtobufCIntRange raft__client__v1__register_session_response__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 1 }
+};
+const ProtobufCMessageDescriptor raft__client__v1__register_session_response__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "raft.client.v1.RegisterSessionResponse",
+  "RegisterSessionResponse",
+  "Raft__Client__V1__RegisterSessionResponse",
+  "raft.client.v1",
+  sizeof(Raft__Client__V1__RegisterSessionResponse),
+  1,
+  raft__client__v1__register_session_response__field_descriptors,
+  raft__client__v1__register_session_response__field_indices_by_name,
+  1,  raft__client__v1__register_session_response__number_ranges,
+  (ProtobufCMessageInit) raft__client__v1__register_session_response__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor raft__client__v1__keep_session_request__field_descriptors[2] =
+{
+  {
+    "session",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Raft__Client__V1__KeepSessionRequest, session),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "lowest_unanswered",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Raft__Client__V1__KeepSessionRequest, lowest_unanswered),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned raft__client__v1__keep_session_request__field_indices_by_name[] = {
+  1,   /* field[1] = lowest_unanswered */
+  0,   /* field[0] = session */
+};
+static const ProtobufCIntRange raft__client__v1__keep_session_request__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor raft__client__v1__keep_session_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "raft.client.v1.KeepSessionRequest",
+  "KeepSessionRequest",
+  "Raft__Client__V1__KeepSessionRequest",
+  "raft.client.v1",
+  sizeof(Raft__Client__V1__KeepSessionRequest),
+  2,
+  raft__client__v1__keep_session_request__field_descriptors,
+  raft__client__v1__keep_session_request__field_indices_by_name,
+  1,  raft__client__v1__keep_session_request__number_ranges,
+  (ProtobufCMessageInit) raft__client__v1__keep_session_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor raft__client__v1__close_session_request__field_descriptors[1] =
+{
+  {
+    "session",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Raft__Client__V1__CloseSessionRequest, session),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned raft__client__v1__close_session_request__field_indices_by_name[] = {
+  0,   /* field[0] = session */
+};
+static const ProtobufCIntRange raft__client__v1__close_session_request__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 1 }
+};
+const ProtobufCMessageDescriptor raft__client__v1__close_session_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "raft.client.v1.CloseSessionRequest",
+  "CloseSessionRequest",
+  "Raft__Client__V1__CloseSessionRequest",
+  "raft.client.v1",
+  sizeof(Raft__Client__V1__CloseSessionRequest),
+  1,
+  raft__client__v1__close_session_request__field_descriptors,
+  raft__client__v1__close_session_request__field_indices_by_name,
+  1,  raft__client__v1__close_session_request__number_ranges,
+  (ProtobufCMessageInit) raft__client__v1__close_session_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+#define raft__client__v1__session_response__field_descriptors NULL
+#define raft__client__v1__session_response__field_indices_by_name NULL
+#define raft__client__v1__session_response__number_ranges NULL
+const ProtobufCMessageDescriptor raft__client__v1__session_response__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "raft.client.v1.SessionResponse",
+  "SessionResponse",
+  "Raft__Client__V1__SessionResponse",
+  "raft.client.v1",
+  sizeof(Raft__Client__V1__SessionResponse),
+  0,
+  raft__client__v1__session_response__field_descriptors,
+  raft__client__v1__session_response__field_indices_by_name,
+  0,  raft__client__v1__session_response__number_ranges,
+  (ProtobufCMessageInit) raft__client__v1__session_response__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
 static const ProtobufCFieldDescriptor raft__client__v1__error_detail__field_descriptors[4] =

@@ -35,6 +35,17 @@ public struct Configuration: Sendable {
     /// The first pause before a failed stream is started again; doubles up to ``maximumBackoff``, with jitter.
     public var minimumBackoff: Duration = .milliseconds(20)
     public var maximumBackoff: Duration = .seconds(2)
+    /// A client's session that was silent for so long is ended, and at most half as long again; see ``SessionID``. The
+    /// leader's clock says when to propose that, the log whether it happens.
+    public var sessionTimeout: Duration = .seconds(3600)
+    /// The most sessions at a time: one more ends the one that was silent for longest. In memory on every node; together
+    /// they have at most so many times ``maximumSessionReplyBytes`` of replies.
+    public var maximumSessions = 4096
+    /// The most commands of one session whose replies are not acknowledged: one more is refused.
+    public var maximumSessionReplies = 256
+    /// The most bytes of one session's replies: above it those of the lowest numbers are dropped. A session keeps the
+    /// limits that its leader had when it was registered.
+    public var maximumSessionReplyBytes = 64 << 10
     /// Set by simulations only.
     package var probe: (any Probe)?
 
@@ -89,7 +100,8 @@ public struct Configuration: Sendable {
             ("maximumInflightAppends", maximumInflightAppends), ("maximumInflightBytes", maximumInflightBytes),
             ("maximumWaitingCalls", maximumWaitingCalls), ("maximumUncommittedBytes", maximumUncommittedBytes),
             ("maximumApplyBytes", maximumApplyBytes), ("maximumReplicationLag", maximumReplicationLag),
-            ("snapshotPieceBytes", snapshotPieceBytes),
+            ("snapshotPieceBytes", snapshotPieceBytes), ("maximumSessions", maximumSessions),
+            ("maximumSessionReplies", maximumSessionReplies), ("maximumSessionReplyBytes", maximumSessionReplyBytes),
             ("maximumInflightSnapshotPieces", maximumInflightSnapshotPieces),
             ("maximumSnapshotBytesPerSecond", maximumSnapshotBytesPerSecond ?? 1),
             ("snapshotPolicy.entryCount", snapshotPolicy.entryCount ?? 1),
@@ -116,6 +128,17 @@ public struct Configuration: Sendable {
         }
         guard snapshotPolicy.interval.map({ $0 > .zero }) ?? true else {
             throw refuse("snapshotPolicy.interval is not above zero; nil builds none for the time alone")
+        }
+        for (name, value) in [
+            ("maximumSessions", maximumSessions), ("maximumSessionReplies", maximumSessionReplies),
+            ("maximumSessionReplyBytes", maximumSessionReplyBytes),
+        ] where value > 1 << 30 {
+            throw refuse("\(name) is \(value); at most \(1 << 30)")
+        }
+        guard sessionTimeout > electionTimeout.upperBound else {
+            throw refuse(
+                "sessionTimeout \(sessionTimeout) is not above the election timeout \(electionTimeout.upperBound); every change of leaders would end sessions"
+            )
         }
         guard maximumTailBytes >= 0 else { throw refuse("maximumTailBytes is \(maximumTailBytes)") }
         guard minimumBackoff > .zero, maximumBackoff >= minimumBackoff else {

@@ -35,6 +35,8 @@ public struct NodeStatus: Sendable {
     /// On a leader: until when, on this node's own clock, it may serve reads without asking anybody
     /// (``ReadConsistency/lease``). Nil while it may not.
     public var leaseExpiry: Instant?
+    /// The clients' sessions that it has applied.
+    public var sessions = SessionCounts()
     /// Why the node stopped; nil while it runs, and after it was asked to stop.
     public var stopReason: RaftError?
 

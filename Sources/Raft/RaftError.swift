@@ -51,6 +51,12 @@ public struct RaftError: Error, Sendable, CustomStringConvertible {
         public static let emptyMembership = Code("emptyMembership")
         /// The learner holds too little of the log to be given a vote. Nothing happened.
         public static let learnerLags = Code("learnerLags")
+        /// There is no such session: it expired, was closed, or never was. This attempt had no effect; an earlier one
+        /// of the same command may have had. Register another session.
+        public static let sessionExpired = Code("sessionExpired")
+        /// The session's command was acknowledged before, or was applied and its reply did not fit. It is not applied
+        /// again.
+        public static let replyDropped = Code("replyDropped")
         /// A snapshot could not be built or sent. The log is kept.
         public static let snapshotFailed = Code("snapshotFailed")
         /// What is on disk is not what was written.

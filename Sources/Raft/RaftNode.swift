@@ -7,10 +7,10 @@ public import Logging
 ///
 /// Safe to use from any thread or task.
 public final class RaftNode<Machine: StateMachine>: Sendable {
-    private let settings: Configuration
+    let settings: Configuration
     private let supervisor: Supervisor
     private let port: NodePort
-    private let applier: any ApplierPort
+    let applier: any ApplierPort
     private let bootstrap: ClusterConfiguration?
     private let loop: any Loop
 
@@ -48,7 +48,8 @@ public final class RaftNode<Machine: StateMachine>: Sendable {
         let applier = Applier<Machine>(
             machine: machine, loop: Machine.execution == .inline ? loops.loop : loops.apply, node: mailbox,
             reader: reader, maximumBytes: configuration.maximumApplyBytes,
-            builder: snapshots.map { SnapshotBuilder(store: $0, builds: loops.builds, reads: loops.reads) })
+            builder: snapshots.map { SnapshotBuilder(store: $0, builds: loops.builds, reads: loops.reads) },
+            settings: configuration)
         self.applier = applier
         supervisor = Supervisor(
             settings: configuration, loops: loops, store: store, transport: transport, mailbox: mailbox,
@@ -92,8 +93,12 @@ public final class RaftNode<Machine: StateMachine>: Sendable {
         post(command, OutputTicket(completion))
     }
 
-    private func post(_ command: Machine.Command, _ ticket: OutputTicket<Machine.Output>) {
+    /// - Parameter request: which command of a session it is; nil for one of none.
+    func post(
+        _ command: Machine.Command, in request: SessionRequest? = nil, _ ticket: OutputTicket<Machine.Output>
+    ) {
         var payload: [UInt8] = []
+        request?.encode(into: &payload)
         command.encode(into: &payload)
         guard payload.count <= settings.maximumCommandBytes else {
             return ticket.fail(
@@ -102,7 +107,8 @@ public final class RaftNode<Machine: StateMachine>: Sendable {
                     "a command of \(payload.count) bytes is above the limit of \(settings.maximumCommandBytes) (maximumCommandBytes)"
                 ))
         }
-        offer(.propose(Proposal(payload: payload, ticket: ticket)), ticket)
+        let kind: EntryKind = request == nil ? .command : .sessionCommand
+        offer(.propose(Proposal(kind: kind, payload: payload, ticket: ticket)), ticket)
     }
 
     func offer(_ message: Message, _ ticket: Ticket) {
@@ -163,7 +169,11 @@ public final class RaftNode<Machine: StateMachine>: Sendable {
     }
 
     /// What the node knows of itself now. After the end it still says why.
-    public var status: NodeStatus { port.status }
+    public var status: NodeStatus {
+        var status = port.status
+        status.sessions = applier.sessionCounts
+        return status
+    }
 
     /// The status, unless nothing was written to it since it had this version; then nil. For whoever looks after every
     /// event of a simulation.

@@ -4,7 +4,7 @@ internal import RaftTransport
 /// What to do about one failed attempt of a call. Pure.
 ///
 /// The rule behind it: a call is made again only if it certainly had no effect, or if having it twice is no harm
-/// because it only reads.
+/// because it only reads, or because a session sees to it that it has it once.
 enum CallPolicy {
     enum Decision: Hashable {
         /// Ask the leader, here.
@@ -18,18 +18,19 @@ enum CallPolicy {
 
     /// - Parameters:
     ///   - isRead: the call changes nothing.
+    ///   - isOnce: the call is a command of a session: made again, it is applied once.
     ///   - endpoint: who was asked, for the message.
-    static func judge(_ status: RPCStatus, isRead: Bool, endpoint: String) -> Decision {
+    static func judge(_ status: RPCStatus, isRead: Bool, isOnce: Bool = false, endpoint: String) -> Decision {
         let text = status.message(from: endpoint)
         let detail = status.detail
-        let mayHaveHappened = status.wasSent && !isRead && !certainlyNothing(status, detail)
+        let mayHaveHappened = !isRead && !isOnce && self.mayHaveHappened(status)
 
         switch status.code {
         case .permissionDenied:
             return .give(up: RaftClientError(.notAuthorized, text))
         case .unauthenticated where !mayHaveHappened:
             return .elsewhere
-        case .cancelled where !mayHaveHappened && !status.wasSent:
+        case .cancelled where !mayHaveHappened && (isOnce || !status.wasSent):
             return .give(up: RaftClientError(.cancelled, text))
         default: break
         }
@@ -43,6 +44,8 @@ enum CallPolicy {
         case "notLeader", "tooStale":
             if let address = detail?.leader?.address, address != endpoint { return .follow(address) }
             return .elsewhere
+        case "sessionExpired": return .give(up: RaftClientError(.sessionExpired, text))
+        case "replyDropped": return .give(up: RaftClientError(.outcomeUnknown, text))
         case "overloaded", "changeInProgress", "notCommittedInTerm": return .later
         // What the leader says of the members is so everywhere, and nobody else can send its snapshots.
         case "notInProgress", "membershipChanged", "notALearner", "notAVoter", "emptyMembership", "learnerLags",
@@ -56,6 +59,11 @@ enum CallPolicy {
         case .resourceExhausted: return .later
         default: return .elsewhere
         }
+    }
+
+    /// Whether this attempt of a call that changes something may have had an effect, or may have one yet.
+    static func mayHaveHappened(_ status: RPCStatus) -> Bool {
+        status.wasSent && status.detail?.code != "sessionExpired" && !certainlyNothing(status, status.detail)
     }
 
     /// Whether the server itself says that the call had, and will have, no effect.

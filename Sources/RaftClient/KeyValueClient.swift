@@ -5,7 +5,8 @@ public import RaftTransport
 /// A client of a key-value cluster. Any number of calls may be under way at a time; they share the connections.
 ///
 /// It finds the leader and follows it, and makes a call again by itself when that is safe: a read always, a write only
-/// if it certainly had no effect. A write whose result got lost ends in ``RaftClientError/Code/outcomeUnknown``.
+/// if it certainly had no effect, or with ``Options/usesSessions``: then the cluster applies it once, however often it is
+/// made. A write whose result got lost and did not come back ends in ``RaftClientError/Code/outcomeUnknown``.
 public final class KeyValueClient: Sendable {
     public struct Options: Sendable {
         /// How long a call may take in all, unless it says otherwise.
@@ -17,14 +18,20 @@ public final class KeyValueClient: Sendable {
         /// The pause after every node was asked in vain; doubles up to ``maximumPause``, with jitter.
         public var minimumPause: Duration = .milliseconds(20)
         public var maximumPause: Duration = .milliseconds(300)
+        /// Make writes as commands of sessions: begun by the client, numbered, made again at the next leader until
+        /// ``timeout`` when a result got lost, and applied once. Costs an entry of the log for each client, and 24
+        /// bytes for each write.
+        public var usesSessions = false
         public init() {}
     }
 
     /// The nodes that are asked at first, `host:port`. Any one of them is enough.
     public let endpoints: [String]
-    private let options: Options
+    let options: Options
+    /// Nil for a client that uses none.
+    let sessions: ClientSessions?
     private let pool: ConnectionPool
-    private let clock: any ClientClock
+    let clock: any ClientClock
     private let random: @Sendable () -> Double
     /// Who answered last as a leader does.
     private let leader = Lock<String?>(nil)
@@ -52,10 +59,14 @@ public final class KeyValueClient: Sendable {
         self.clock = clock
         self.random = random
         pool = ConnectionPool(connector)
+        sessions = options.usesSessions ? ClientSessions(maximumOpen: 64) : nil
     }
 
-    /// Closes every connection. Calls still under way fail.
-    public func close() async { await pool.close() }
+    /// Closes every connection, and ends the sessions if that takes half a second at most. Calls still under way fail.
+    public func close() async {
+        await closeSessions()
+        await pool.close()
+    }
 
     // MARK: Calls
 
@@ -65,16 +76,21 @@ public final class KeyValueClient: Sendable {
     public func put(
         _ key: [UInt8], _ value: [UInt8], timeout: Duration? = nil
     ) async throws(RaftClientError) -> PutResult {
-        let request = PutRequest(key: key, value: value)
-        return try await call(ClientMethods.put, request.encoded(), isRead: false, timeout) {
-            bytes throws(RPCStatus) in try PutResult(decoding: bytes)
+        try await write(ClientMethods.put, timeout) {
+            PutRequest(key: key, value: value, session: $0).encoded()
+        } decode: {
+            bytes throws(RPCStatus) in
+            try PutResult(decoding: bytes)
         }
     }
 
     /// Removes a key, if it is there.
     public func delete(_ key: [UInt8], timeout: Duration? = nil) async throws(RaftClientError) -> DeleteResult {
-        try await call(ClientMethods.delete, DeleteRequest(key: key).encoded(), isRead: false, timeout) {
-            bytes throws(RPCStatus) in try DeleteResult(decoding: bytes)
+        try await write(ClientMethods.delete, timeout) {
+            DeleteRequest(key: key, session: $0).encoded()
+        } decode: {
+            bytes throws(RPCStatus) in
+            try DeleteResult(decoding: bytes)
         }
     }
 
@@ -82,9 +98,11 @@ public final class KeyValueClient: Sendable {
     public func compareAndSwap(
         _ key: [UInt8], expecting expectation: KeyExpectation, _ value: [UInt8], timeout: Duration? = nil
     ) async throws(RaftClientError) -> SwapResult {
-        let request = CompareAndSwapRequest(key: key, expectation: expectation, value: value)
-        return try await call(ClientMethods.compareAndSwap, request.encoded(), isRead: false, timeout) {
-            bytes throws(RPCStatus) in try SwapResult(decoding: bytes)
+        try await write(ClientMethods.compareAndSwap, timeout) {
+            CompareAndSwapRequest(key: key, expectation: expectation, value: value, session: $0).encoded()
+        } decode: {
+            bytes throws(RPCStatus) in
+            try SwapResult(decoding: bytes)
         }
     }
 
@@ -148,7 +166,7 @@ public final class KeyValueClient: Sendable {
     }
 
     /// Asks one node, once.
-    private func ask<Response>(
+    func ask<Response>(
         _ endpoint: String, _ method: Method, _ request: [UInt8], _ timeout: Duration?,
         decode: (_ bytes: [UInt8]) throws(RPCStatus) -> Response
     ) async throws(RaftClientError) -> Response {
@@ -183,24 +201,34 @@ public final class KeyValueClient: Sendable {
 
     // MARK: Attempts
 
-    private func call<Response>(
-        _ method: Method, _ request: [UInt8], isRead: Bool, needsLeader: Bool = true, _ timeout: Duration?,
+    func call<Response>(
+        _ method: Method, _ request: [UInt8], isRead: Bool, in session: SessionRequest? = nil, needsLeader: Bool = true,
+        _ timeout: Duration?,
         decode: (_ bytes: [UInt8]) throws(RPCStatus) -> Response
     ) async throws(RaftClientError) -> Response {
+        let isOnce = session != nil
         let timeout = timeout ?? options.timeout
         let deadline = clock.now + timeout
         var route = Route(endpoints: endpoints, first: needsLeader ? leader.withLock { $0 } : nil)
         var pause = options.minimumPause
         var problem = "no node was asked"
+        // An attempt before this one, with a session: whatever ends the call now, it is not known to have done nothing.
+        var mayHaveHappened = false
+        func given(_ code: RaftClientError.Code, _ text: String) -> RaftClientError {
+            guard mayHaveHappened else { return RaftClientError(code, text) }
+            return RaftClientError(
+                .outcomeUnknown,
+                "\(text); an attempt before may have been applied, or may be yet: look before repeating it")
+        }
         while true {
             guard deadline > clock.now else {
-                throw RaftClientError(
+                throw given(
                     .unavailable, "no node served the call within \(timeout); the last one asked said: \(problem)")
             }
             let endpoint = route.endpoint
             let status: RPCStatus
             do throws(RPCStatus) {
-                let bytes = try await attempt(method, request, isRead: isRead, at: endpoint, deadline)
+                let bytes = try await attempt(method, request, isRead: isRead || isOnce, at: endpoint, deadline)
                 if needsLeader { leader.withLock { $0 = endpoint } }
                 do throws(RPCStatus) { return try decode(bytes) } catch {
                     // The answer came, so the call was made: not the caller's fault, whatever the code says.
@@ -211,19 +239,21 @@ public final class KeyValueClient: Sendable {
             }
             leader.withLock { if $0 == endpoint { $0 = nil } }
             problem = status.message(from: endpoint)
+            if isOnce, CallPolicy.mayHaveHappened(status) { mayHaveHappened = true }
+            if let session, status.detail?.code == "sessionExpired" { sessions?.forget(session.session) }
             let mayGoOn: Bool
-            switch CallPolicy.judge(status, isRead: isRead, endpoint: endpoint) {
-            case .give(up: let error): throw error
+            switch CallPolicy.judge(status, isRead: isRead, isOnce: isOnce, endpoint: endpoint) {
+            case .give(up: let error): throw given(error.code, error.message)
             case .follow(let address): mayGoOn = route.follow(address)
             case .elsewhere: mayGoOn = route.turn(isRefused: status.code == .unauthenticated)
             case .later: mayGoOn = false
             }
-            if route.isRefusedEverywhere { throw RaftClientError(.notAuthorized, problem) }
+            if route.isRefusedEverywhere { throw given(.notAuthorized, problem) }
             if mayGoOn { continue }
             let jittered = min(pause * (0.5 + random() / 2), max(deadline - clock.now, .zero))
             pause = min(pause * 2, options.maximumPause)
             do { try await clock.pause(jittered) } catch {
-                throw RaftClientError(.cancelled, "cancelled; the last node asked said: \(problem)")
+                throw given(.cancelled, "cancelled; the last node asked said: \(problem)")
             }
         }
     }

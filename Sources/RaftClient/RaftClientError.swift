@@ -13,6 +13,8 @@ public struct RaftClientError: Error, Hashable, Sendable, CustomStringConvertibl
         /// The write was handed to the cluster, and its result did not come back. It may be applied, now or later;
         /// look before doing it again.
         public static let outcomeUnknown = Code("outcomeUnknown")
+        /// The session is gone, and the call certainly had no effect: it is made again in another one.
+        static let sessionExpired = Code("sessionExpired")
         /// The certificate does not allow the call, or one side did not accept the other's. Nothing happened.
         public static let notAuthorized = Code("notAuthorized")
         /// The caller's task was cancelled before anything was sent, or during a read. Nothing happened.

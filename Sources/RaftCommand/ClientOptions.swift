@@ -35,10 +35,10 @@ struct ClientOptions: ParsableArguments {
 
     /// Runs `body` with a client, says on standard error when it takes long, and closes the client.
     func withClient<Result>(
-        _ role: Role, _ body: (KeyValueClient, ClusterContext) async throws -> Result
+        _ role: Role, usesSessions: Bool = false, _ body: (KeyValueClient, ClusterContext) async throws -> Result
     ) async throws -> Result {
         let context = try loadContext()
-        let client = try Self.client(context, role, timeout: timeout.duration)
+        let client = try Self.client(context, role, timeout: timeout.duration, usesSessions: usesSessions)
         let notice = Task { [timeout] in
             try await Task.sleep(for: .seconds(1))
             Console.error(
@@ -56,7 +56,7 @@ struct ClientOptions: ParsableArguments {
 
     /// A client with the context's certificate for `role`.
     static func client(
-        _ context: ClusterContext, _ role: Role, timeout: Duration
+        _ context: ClusterContext, _ role: Role, timeout: Duration, usesSessions: Bool = false
     ) throws(Failure) -> KeyValueClient {
         guard let credentials = role == .admin ? context.admin : context.client else {
             throw Failure(
@@ -78,7 +78,18 @@ struct ClientOptions: ParsableArguments {
         }
         var options = KeyValueClient.Options()
         options.timeout = timeout
+        options.usesSessions = usesSessions
         return KeyValueClient(
             endpoints: context.endpoints, tls: tls, group: MultiThreadedEventLoopGroup.singleton, options: options)
     }
+}
+
+/// What every command takes that changes something.
+struct WriteOptions: ParsableArguments {
+    @Flag(
+        help: """
+            Try again until --timeout when a result is lost: the cluster applies it once (a session). Costs one more \
+            round.
+            """)
+    var session = false
 }

@@ -9,13 +9,14 @@ internal import Raft
     internal import Darwin
 #endif
 
-/// One LMDB environment: the values, and beside them the position in the log that they show.
+/// One LMDB environment: the values, and beside them the position in the log that they show and the clients' sessions.
 ///
 /// Written through a memory map and never synced by a commit (see ``CleanMark``). Belongs to one thread at a time.
 final class Environment {
     private let environment: OpaquePointer
     private let values: MDB_dbi
     private let meta: MDB_dbi
+    private let sessions: MDB_dbi
     private let maximumMapBytes: Int
     private var mapBytes: Int
     /// One read transaction for all reads between two writes: renewing it costs less than beginning one.
@@ -36,6 +37,7 @@ final class Environment {
         let environment = created!
         var values = MDB_dbi()
         var meta = MDB_dbi()
+        var sessions = MDB_dbi()
         let mapBytes: Int
         do {
             guard Int(mdb_env_get_maxkeysize(environment)) >= KeyValueLimits.maximumKeyBytes else {
@@ -46,7 +48,7 @@ final class Environment {
             }
             mapBytes = max(Self.fileSize(directory + "/data.mdb"), Self.wholePages(initialMapBytes))
             try Self.check(mdb_env_set_mapsize(environment, mapBytes), "set the map size to \(mapBytes) bytes")
-            try Self.check(mdb_env_set_maxdbs(environment, 2), "set the count of databases")
+            try Self.check(mdb_env_set_maxdbs(environment, 3), "set the count of databases")
             // NOTLS: the read transaction belongs to this object, not to the thread that began it.
             let flags = UInt32(MDB_WRITEMAP) | UInt32(MDB_NOSYNC) | UInt32(MDB_NOTLS)
             try Self.check(mdb_env_open(environment, directory, flags, 0o600), "open \(directory)")
@@ -56,6 +58,9 @@ final class Environment {
             do {
                 try Self.check(mdb_dbi_open(transaction, "values", UInt32(MDB_CREATE), &values), "open the values")
                 try Self.check(mdb_dbi_open(transaction, "meta", UInt32(MDB_CREATE), &meta), "open the position")
+                // A state from before there were sessions has none.
+                try Self.check(
+                    mdb_dbi_open(transaction, "sessions", UInt32(MDB_CREATE), &sessions), "open the sessions")
             } catch {
                 mdb_txn_abort(transaction)
                 throw error
@@ -68,6 +73,7 @@ final class Environment {
         self.environment = environment
         self.values = values
         self.meta = meta
+        self.sessions = sessions
         self.mapBytes = mapBytes
         self.maximumMapBytes = maximumMapBytes
     }
@@ -94,6 +100,7 @@ final class Environment {
         fileprivate let transaction: OpaquePointer
         fileprivate let values: MDB_dbi
         fileprivate let meta: MDB_dbi
+        fileprivate let sessions: MDB_dbi
     }
 
     /// Runs `body` in a write transaction and commits it. May run it more than once: all that an earlier run wrote is
@@ -103,7 +110,7 @@ final class Environment {
         while true {
             var begun: OpaquePointer?
             try Self.check(mdb_txn_begin(environment, nil, 0, &begun), "begin a transaction")
-            let writer = Writer(transaction: begun!, values: values, meta: meta)
+            let writer = Writer(transaction: begun!, values: values, meta: meta, sessions: sessions)
             let result: Result
             do {
                 result = try body(writer)
@@ -200,6 +207,25 @@ final class Environment {
                 code = mdb_cursor_get(cursor, &key, &data, MDB_NEXT)
             }
         }
+    }
+
+    /// Every row of the sessions, in the order of their keys.
+    func sessionRecords() throws -> [SessionRecord] {
+        var cursor: OpaquePointer?
+        try Self.check(mdb_cursor_open(try renewReader(), sessions, &cursor), "open a cursor")
+        defer { mdb_cursor_close(cursor) }
+        var records: [SessionRecord] = []
+        var key = MDB_val()
+        var data = MDB_val()
+        var code = mdb_cursor_get(cursor, &key, &data, MDB_FIRST)
+        while code != MDB_NOTFOUND {
+            try Self.check(code, "read the sessions")
+            records.append(
+                SessionRecord(
+                    key: Array(UnsafeRawBufferPointer(key)), value: Array(UnsafeRawBufferPointer(data))))
+            code = mdb_cursor_get(cursor, &key, &data, MDB_NEXT)
+        }
+        return records
     }
 
     /// The values as they are now, for a snapshot. One at a time: an earlier view ends.
@@ -305,6 +331,24 @@ extension Environment.Writer {
         }
     }
 
+    /// Writes rows of the sessions, or removes those without a value.
+    func keep(_ records: [SessionRecord]) throws {
+        for record in records {
+            try record.key.withUnsafeBytes { bytes in
+                var key = MDB_val(bytes)
+                guard let value = record.value else {
+                    let code = mdb_del(transaction, sessions, &key, nil)
+                    if code != MDB_NOTFOUND { try Environment.check(code, "end a session") }
+                    return
+                }
+                try value.withUnsafeBytes { value in
+                    var data = MDB_val(value)
+                    try Environment.check(mdb_put(transaction, sessions, &key, &data, 0), "write a session")
+                }
+            }
+        }
+    }
+
     func setApplied(_ id: LogID) throws {
         try Environment.appliedKey.withUnsafeBytes { bytes in
             var key = MDB_val(bytes)
@@ -317,7 +361,7 @@ extension Environment.Writer {
 }
 
 extension MDB_val {
-    /// LMDB only reads through the pointer of a key.
+    /// LMDB only reads through the pointer of a key, or of a value that it copies.
     init(_ bytes: UnsafeRawBufferPointer) {
         self.init(mv_size: bytes.count, mv_data: UnsafeMutableRawPointer(mutating: bytes.baseAddress))
     }

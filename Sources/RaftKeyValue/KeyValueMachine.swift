@@ -113,12 +113,21 @@ public final class KeyValueMachine: StateMachine {
 
     /// Applies the whole run in one transaction, together with its last position.
     public func apply(_ batch: CommandBatch<KeyValueCommand>, into outputs: inout [KeyValueOutput]) throws {
+        try apply(batch, into: &outputs) { _ in [] }
+    }
+
+    /// Applies the whole run in one transaction, together with its last position and what it changes of the sessions.
+    public func apply(
+        _ batch: CommandBatch<KeyValueCommand>, into outputs: inout [KeyValueOutput],
+        keeping changes: ([KeyValueOutput]) -> [SessionRecord]
+    ) throws {
         let start = outputs.count
         try opened().write { writer in
             outputs.removeSubrange(start...)
             // Not a for loop: the commands of a batch are decoded one by one.
             // swift-format-ignore: ReplaceForEachWithForLoop
             try batch.forEachCommand { command, id in outputs.append(try Self.apply(command, at: id, writer)) }
+            try writer.keep(changes(outputs))
             try writer.setApplied(batch.through)
         }
         lastApplied = batch.through
@@ -157,6 +166,12 @@ public final class KeyValueMachine: StateMachine {
         }
     }
 
+    // MARK: Sessions
+
+    public static let sessions = SessionSupport.kept
+
+    public func keptSessions() throws -> [SessionRecord] { try opened().sessionRecords() }
+
     // MARK: Snapshots
 
     public static let makesSnapshots = true
@@ -180,6 +195,12 @@ public final class KeyValueMachine: StateMachine {
     /// Puts a snapshot's values in place of the state. Until all of them are there the state has no mark, so what a
     /// crash leaves of it is thrown away.
     public func restore(_ contents: inout SnapshotContents, through last: LogID) throws {
+        try restore(&contents, through: last, sessions: [])
+    }
+
+    public func restore(
+        _ contents: inout SnapshotContents, through last: LogID, sessions: [SessionRecord]
+    ) throws {
         lastApplied = nil
         environment = nil
         try removeFiles()
@@ -205,7 +226,10 @@ public final class KeyValueMachine: StateMachine {
         guard bytes.isEmpty else {
             throw RaftError(.corrupt, "key-value snapshot: \(bytes.count) bytes at its end are no key")
         }
-        try fresh.write { try $0.setApplied(last) }
+        try fresh.write { writer in
+            try writer.keep(sessions)
+            try writer.setApplied(last)
+        }
         try mark.write(.open)
         environment = fresh
         lastApplied = last

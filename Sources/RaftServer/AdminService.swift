@@ -48,6 +48,20 @@ struct AdminService: Sendable {
                 call.fail(error)
             }
         }
+        table.register(ClientMethods.listSessions) { call in
+            do throws(RPCStatus) {
+                _ = try ListSessionsRequest(decoding: call.request)
+                let status = node.status
+                node.sessions.list { sessions in
+                    let list = SessionList(
+                        sessions: sessions, applied: status.lastApplied, repeatedCount: status.sessions.repeated,
+                        refusedCount: status.sessions.refused, expiredCount: status.sessions.expired)
+                    call.respond(list.encoded())
+                }
+            } catch {
+                call.fail(error)
+            }
+        }
         server.serve(.admin, table)
     }
 }

@@ -21,6 +21,7 @@ struct ClientService: Sendable {
         table.register(ClientMethods.compareAndSwap) { compareAndSwap($0) }
         table.register(ClientMethods.get) { get($0) }
         table.register(ClientMethods.range) { range($0) }
+        offerSessions(&table)
         server.serve(.client, table)
     }
 
@@ -30,7 +31,7 @@ struct ClientService: Sendable {
         answering(call) { () throws(RPCStatus) in
             let request = try PutRequest(decoding: call.request)
             try check(key: request.key, value: request.value)
-            propose(.put(key: request.key, value: request.value), call) { output in
+            propose(.put(key: request.key, value: request.value), request.session, call) { output in
                 guard case .done(let revision, let previous) = output else { return nil }
                 return PutResult(revision: revision, previousRevision: previous).encoded()
             }
@@ -41,7 +42,7 @@ struct ClientService: Sendable {
         answering(call) { () throws(RPCStatus) in
             let request = try DeleteRequest(decoding: call.request)
             try check(key: request.key)
-            propose(.delete(key: request.key), call) { output in
+            propose(.delete(key: request.key), request.session, call) { output in
                 switch output {
                 case .done(let revision, let previous):
                     DeleteResult(revision: revision, previousRevision: previous).encoded()
@@ -76,7 +77,7 @@ struct ClientService: Sendable {
             }
             let command = KeyValueCommand.compareAndSwap(
                 key: request.key, expectation: expectation, value: request.value)
-            propose(command, call) { output in
+            propose(command, request.session, call) { output in
                 switch output {
                 case .done(let revision, let previous):
                     SwapResult(revision: revision, previousRevision: previous).encoded()
@@ -89,9 +90,10 @@ struct ClientService: Sendable {
 
     /// - Parameter encode: the answer's bytes; nil for an output that this command does not have.
     private func propose(
-        _ command: KeyValueCommand, _ call: ServerCall, encode: @escaping @Sendable (KeyValueOutput) -> [UInt8]?
+        _ command: KeyValueCommand, _ session: SessionRequest?, _ call: ServerCall,
+        encode: @escaping @Sendable (KeyValueOutput) -> [UInt8]?
     ) {
-        node.propose(command) { result in
+        let settle = { @Sendable (result: Result<KeyValueOutput, RaftError>) in
             switch result {
             case .failure(let error): call.fail(RPCStatus(error))
             case .success(.refused(let reason)): call.fail(RPCStatus(refusing: reason))
@@ -101,6 +103,11 @@ struct ClientService: Sendable {
                 }
                 call.respond(bytes)
             }
+        }
+        if let session {
+            node.propose(command, in: session, completion: settle)
+        } else {
+            node.propose(command, completion: settle)
         }
     }
 
@@ -156,7 +163,7 @@ struct ClientService: Sendable {
     // MARK: The rim
 
     /// Runs `body`; a request that it refuses is answered at once.
-    private func answering(_ call: ServerCall, _ body: () throws(RPCStatus) -> Void) {
+    func answering(_ call: ServerCall, _ body: () throws(RPCStatus) -> Void) {
         do throws(RPCStatus) { try body() } catch { call.fail(error) }
     }
 

@@ -51,6 +51,7 @@ public final class Simulation {
         let checker = SafetyChecker(
             voters: ids, spares: spares, limits: profile.configuration, tally: tally)
         self.checker = checker
+        tally.sessions = SessionChecker { checker.fail($0, $1) }
         // Who may vote for whom is not fixed where members come and go.
         if !profile.faults.contains(.churn) { checker.watchTenures { scheduler.nanoseconds } }
         nodes = (ids + spares).map { id in
@@ -89,6 +90,7 @@ public final class Simulation {
         say("\(profile.nodeCount) nodes, faults: \(profile.faults)")
         for node in nodes { node.start() }
         for _ in 0..<profile.workload.clientCount { workload.addClient() }
+        for _ in 0..<profile.workload.sessionClientCount { workload.addSessionClient() }
         if let replayed {
             for fault in replayed {
                 scheduler.schedule(after: fault.time - scheduler.nanoseconds) { [self] in
@@ -114,6 +116,7 @@ public final class Simulation {
         lastLines = nodes.map(\.line)
         scheduler.end()
         for node in nodes { node.end() }
+        tally.sessions = nil
     }
 
     /// The calls of all clients, for a checker elsewhere.

@@ -183,13 +183,17 @@ public struct SimulationProfile: Sendable {
             faults.insert(.snapshots)
         }
         drawLeases(RandomSource(seed: seed ^ 0x6C65_6173))
+        drawSessions(RandomSource(seed: seed ^ 0x5345_5353))
         faultPause = pick([300_000_000, 1_000_000_000, 4_000_000_000])
         isDisturbed = chance(30) && !isCalm
         isQuietAtEnd = chance(25)
         healsCoreOnly = chance(25)
         hasLongWindows = chance(20)
         hasReturn = chance(25)
-        if name == .idle { workload.clientCount = 0 }
+        if name == .idle {
+            workload.clientCount = 0
+            workload.sessionClientCount = 0
+        }
         if name == .churn {
             faults.insert(.churn)
             spareCount = pick([1, 2, 3])
@@ -221,6 +225,18 @@ public struct SimulationProfile: Sendable {
         }
     }
 
+    /// From numbers of its own, too: a run without sessions is what it was before there were any.
+    private mutating func drawSessions(_ source: RandomSource) {
+        var random = source
+        func pick<Value>(_ values: [Value]) -> Value { values[Int(random.next() % UInt64(values.count))] }
+        guard random.next() % 100 < 30 else { return }
+        workload.sessionClientCount = pick([1, 2, 2, 4])
+        configuration.maximumSessions = pick([1, 2, 3, 100])
+        configuration.maximumSessionReplies = pick([1, 3, 8, 256])
+        configuration.maximumSessionReplyBytes = pick([8, 20, 100, 64 << 10])
+        configuration.sessionTimeout = pick([.milliseconds(2500), .seconds(10), .seconds(3600)])
+    }
+
     /// From numbers of its own, so that a run without snapshots is what it was before there were any. Returns whether
     /// some are also asked for.
     private mutating func drawSnapshots(_ source: RandomSource) -> Bool {
@@ -243,6 +259,7 @@ extension SimulationProfile: CustomStringConvertible {
         network: \(network)
         disk: \(diskLatency) ns a write, segments of \(segmentBytes) bytes\(preparesSegments ? " made ahead" : "")
         clients: \(workload)
+        sessions: at most \(configuration.maximumSessions) for \(configuration.sessionTimeout), each with \(configuration.maximumSessionReplies) replies and \(configuration.maximumSessionReplyBytes) bytes
         election timeout \(configuration.electionTimeout), heartbeat \(configuration.heartbeatInterval), \(leaseWindow.map { "leases of \($0)" } ?? "no leases"), drift to \(configuration.maximumClockDrift) ppm
         \(makesSnapshots ? "snapshots after \(configuration.snapshotPolicy.entryCount.map(String.init) ?? "no") entries in pieces of \(configuration.snapshotPieceBytes) bytes, keeping \(configuration.maximumKeptEntries)" : "no snapshots")
         appends of \(configuration.maximumAppendBytes) bytes, \(configuration.maximumInflightAppends) and \(configuration.maximumInflightBytes) bytes in flight, tail \(configuration.maximumTailBytes)

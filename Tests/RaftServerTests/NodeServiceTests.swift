@@ -75,6 +75,41 @@ struct NodeServiceTests {
         }
     }
 
+    @Test("A write of a session that is made again after a restart is applied once; an operator sees the session")
+    func sessions() async throws {
+        var request = PutRequest(key: [1], value: [1])
+        var first: PutResult?
+        for start in 0..<2 {
+            try await withService { service, _ in
+                let tls = try TLSContext(
+                    certificate: directory.file("client.pem"), key: directory.file("client-key.pem"),
+                    ca: directory.file("ca.pem"))
+                let connection = try await RPCConnection.connect(
+                    to: "127.0.0.1:\(service.port)", tls: tls, purpose: .client,
+                    on: MultiThreadedEventLoopGroup.singleton, timeout: .seconds(10))
+                while service.status.role != .leader { try await Task.sleep(for: .milliseconds(5)) }
+                if start == 0 {
+                    let answer = try await connection.call(
+                        ClientMethods.registerSession, RegisterSessionRequest().encoded(), timeout: .seconds(20))
+                    let session = try RegisterSessionResponse(decoding: answer).session
+                    request.session = SessionRequest(session: session, sequence: 1, lowestUnanswered: 1)
+                }
+                for _ in 0..<2 {
+                    let answer = try await connection.call(ClientMethods.put, request.encoded(), timeout: .seconds(20))
+                    let result = try PutResult(decoding: answer)
+                    #expect(first == nil || first == result)
+                    first = result
+                }
+                await connection.close()
+                let admin = try client("admin", service)
+                let list = try await admin.listSessions(of: "127.0.0.1:\(service.port)")
+                #expect(list.sessions.map(\.id) == [request.session!.session] && list.sessions.first?.replyCount == 1)
+                #expect(list.repeatedCount == start + 1)
+                await admin.close()
+            }
+        }
+    }
+
     @Test("A new directory that was bootstrapped is warned of once, and a later start is not")
     func firstStartWarning() async throws {
         let lines = Lock<[String]>([])

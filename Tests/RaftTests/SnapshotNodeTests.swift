@@ -131,6 +131,36 @@ struct SnapshotNodeTests {
         await alone.stop()
     }
 
+    @Test("A command of a session stays applied once through a snapshot, an install and a start of all")
+    func sessions() async throws {
+        let cluster = try await SnapshotCluster([1, 2, 3])
+        _ = try await cluster.propose(1)
+        let leader = try await cluster.leader()
+        let away = [1, 2, 3].map { NodeID($0) }.first { $0 != leader.status.id }!
+        cluster.cut(true, away)
+        let session = try await leader.sessions.register()
+        let request = SessionRequest(session: session, sequence: 1, lowestUnanswered: 1)
+        #expect(try await leader.propose(.init(10), in: request) == 11)
+        _ = try await cluster.propose(100)
+        let built = try await leader.triggerSnapshot()
+        #expect(built.sessionBytes > 0)
+        try await cluster.until(leader.status.id) { $0.purged == built.last.index }
+        cluster.cut(false, away)
+        try await cluster.until(away) { $0.lastApplied >= built.last.index }
+        #expect(cluster.nodes[away]!.status.sessions.sessions == 1)
+        // The one that has it by the snapshot alone answers.
+        try await leader.transferLeadership(to: away)
+        try await cluster.until(away) { $0.role == .leader }
+        #expect(try await cluster.nodes[away]!.propose(.init(10), in: request) == 11)
+        #expect(try await cluster.propose(0) == 111)
+        await cluster.stop()
+        for id in [1, 2, 3] as [NodeID] { try await cluster.start(id) }
+        #expect(try await cluster.propose(0) == 111)
+        #expect(try await cluster.leader().propose(.init(10), in: request) == 11)
+        #expect(try await cluster.propose(0) == 111)
+        await cluster.stop()
+    }
+
     @Test("Writes go on while snapshots are built, sent and installed all the time")
     func busy() async throws {
         let cluster = try await SnapshotCluster([1, 2, 3], policy: SnapshotPolicy(entryCount: 3, logBytes: nil))

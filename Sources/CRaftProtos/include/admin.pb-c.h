@@ -28,6 +28,9 @@ typedef struct Raft__Admin__V1__ChangeMembershipResponse Raft__Admin__V1__Change
 typedef struct Raft__Admin__V1__TriggerSnapshotRequest Raft__Admin__V1__TriggerSnapshotRequest;
 typedef struct Raft__Admin__V1__PushSnapshotRequest Raft__Admin__V1__PushSnapshotRequest;
 typedef struct Raft__Admin__V1__SnapshotResponse Raft__Admin__V1__SnapshotResponse;
+typedef struct Raft__Admin__V1__ListSessionsRequest Raft__Admin__V1__ListSessionsRequest;
+typedef struct Raft__Admin__V1__Session Raft__Admin__V1__Session;
+typedef struct Raft__Admin__V1__ListSessionsResponse Raft__Admin__V1__ListSessionsResponse;
 
 
 /* --- enums --- */
@@ -294,6 +297,57 @@ struct  Raft__Admin__V1__SnapshotResponse
     , 0, 0, 0, 0, 0 }
 
 
+/*
+ * The sessions that one node has applied. Answered by every node, with or without a leader.
+ */
+struct  Raft__Admin__V1__ListSessionsRequest
+{
+  ProtobufCMessage base;
+};
+#define RAFT__ADMIN__V1__LIST_SESSIONS_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&raft__admin__v1__list_sessions_request__descriptor) \
+     }
+
+
+struct  Raft__Admin__V1__Session
+{
+  ProtobufCMessage base;
+  uint64_t id;
+  /*
+   * The last entry that spoke of it.
+   */
+  uint64_t last_active;
+  uint64_t lowest_unanswered;
+  uint64_t reply_count;
+  uint64_t reply_bytes;
+};
+#define RAFT__ADMIN__V1__SESSION__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&raft__admin__v1__session__descriptor) \
+    , 0, 0, 0, 0, 0 }
+
+
+struct  Raft__Admin__V1__ListSessionsResponse
+{
+  ProtobufCMessage base;
+  /*
+   * In order of their ids.
+   */
+  size_t n_sessions;
+  Raft__Admin__V1__Session **sessions;
+  uint64_t applied_index;
+  /*
+   * Since the node started: retries answered with the first reply, commands refused, sessions ended for their silence
+   * or to make room.
+   */
+  uint64_t repeated_count;
+  uint64_t refused_count;
+  uint64_t expired_count;
+};
+#define RAFT__ADMIN__V1__LIST_SESSIONS_RESPONSE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&raft__admin__v1__list_sessions_response__descriptor) \
+    , 0,NULL, 0, 0, 0, 0 }
+
+
 /* Raft__Admin__V1__StatusRequest methods */
 void   raft__admin__v1__status_request__init
                      (Raft__Admin__V1__StatusRequest         *message);
@@ -541,6 +595,63 @@ Raft__Admin__V1__SnapshotResponse *
 void   raft__admin__v1__snapshot_response__free_unpacked
                      (Raft__Admin__V1__SnapshotResponse *message,
                       ProtobufCAllocator *allocator);
+/* Raft__Admin__V1__ListSessionsRequest methods */
+void   raft__admin__v1__list_sessions_request__init
+                     (Raft__Admin__V1__ListSessionsRequest         *message);
+size_t raft__admin__v1__list_sessions_request__get_packed_size
+                     (const Raft__Admin__V1__ListSessionsRequest   *message);
+size_t raft__admin__v1__list_sessions_request__pack
+                     (const Raft__Admin__V1__ListSessionsRequest   *message,
+                      uint8_t             *out);
+size_t raft__admin__v1__list_sessions_request__pack_to_buffer
+                     (const Raft__Admin__V1__ListSessionsRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Raft__Admin__V1__ListSessionsRequest *
+       raft__admin__v1__list_sessions_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   raft__admin__v1__list_sessions_request__free_unpacked
+                     (Raft__Admin__V1__ListSessionsRequest *message,
+                      ProtobufCAllocator *allocator);
+/* Raft__Admin__V1__Session methods */
+void   raft__admin__v1__session__init
+                     (Raft__Admin__V1__Session         *message);
+size_t raft__admin__v1__session__get_packed_size
+                     (const Raft__Admin__V1__Session   *message);
+size_t raft__admin__v1__session__pack
+                     (const Raft__Admin__V1__Session   *message,
+                      uint8_t             *out);
+size_t raft__admin__v1__session__pack_to_buffer
+                     (const Raft__Admin__V1__Session   *message,
+                      ProtobufCBuffer     *buffer);
+Raft__Admin__V1__Session *
+       raft__admin__v1__session__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   raft__admin__v1__session__free_unpacked
+                     (Raft__Admin__V1__Session *message,
+                      ProtobufCAllocator *allocator);
+/* Raft__Admin__V1__ListSessionsResponse methods */
+void   raft__admin__v1__list_sessions_response__init
+                     (Raft__Admin__V1__ListSessionsResponse         *message);
+size_t raft__admin__v1__list_sessions_response__get_packed_size
+                     (const Raft__Admin__V1__ListSessionsResponse   *message);
+size_t raft__admin__v1__list_sessions_response__pack
+                     (const Raft__Admin__V1__ListSessionsResponse   *message,
+                      uint8_t             *out);
+size_t raft__admin__v1__list_sessions_response__pack_to_buffer
+                     (const Raft__Admin__V1__ListSessionsResponse   *message,
+                      ProtobufCBuffer     *buffer);
+Raft__Admin__V1__ListSessionsResponse *
+       raft__admin__v1__list_sessions_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   raft__admin__v1__list_sessions_response__free_unpacked
+                     (Raft__Admin__V1__ListSessionsResponse *message,
+                      ProtobufCAllocator *allocator);
 /* --- per-message closures --- */
 
 typedef void (*Raft__Admin__V1__StatusRequest_Closure)
@@ -582,6 +693,15 @@ typedef void (*Raft__Admin__V1__PushSnapshotRequest_Closure)
 typedef void (*Raft__Admin__V1__SnapshotResponse_Closure)
                  (const Raft__Admin__V1__SnapshotResponse *message,
                   void *closure_data);
+typedef void (*Raft__Admin__V1__ListSessionsRequest_Closure)
+                 (const Raft__Admin__V1__ListSessionsRequest *message,
+                  void *closure_data);
+typedef void (*Raft__Admin__V1__Session_Closure)
+                 (const Raft__Admin__V1__Session *message,
+                  void *closure_data);
+typedef void (*Raft__Admin__V1__ListSessionsResponse_Closure)
+                 (const Raft__Admin__V1__ListSessionsResponse *message,
+                  void *closure_data);
 
 /* --- services --- */
 
@@ -601,6 +721,9 @@ extern const ProtobufCMessageDescriptor raft__admin__v1__change_membership_respo
 extern const ProtobufCMessageDescriptor raft__admin__v1__trigger_snapshot_request__descriptor;
 extern const ProtobufCMessageDescriptor raft__admin__v1__push_snapshot_request__descriptor;
 extern const ProtobufCMessageDescriptor raft__admin__v1__snapshot_response__descriptor;
+extern const ProtobufCMessageDescriptor raft__admin__v1__list_sessions_request__descriptor;
+extern const ProtobufCMessageDescriptor raft__admin__v1__session__descriptor;
+extern const ProtobufCMessageDescriptor raft__admin__v1__list_sessions_response__descriptor;
 
 PROTOBUF_C__END_DECLS
 

@@ -15,6 +15,7 @@ PROTOBUF_C__BEGIN_DECLS
 #endif
 
 
+typedef struct Raft__Client__V1__SessionRequest Raft__Client__V1__SessionRequest;
 typedef struct Raft__Client__V1__PutRequest Raft__Client__V1__PutRequest;
 typedef struct Raft__Client__V1__PutResponse Raft__Client__V1__PutResponse;
 typedef struct Raft__Client__V1__DeleteRequest Raft__Client__V1__DeleteRequest;
@@ -26,6 +27,11 @@ typedef struct Raft__Client__V1__GetResponse Raft__Client__V1__GetResponse;
 typedef struct Raft__Client__V1__RangeRequest Raft__Client__V1__RangeRequest;
 typedef struct Raft__Client__V1__RangeEntry Raft__Client__V1__RangeEntry;
 typedef struct Raft__Client__V1__RangeResponse Raft__Client__V1__RangeResponse;
+typedef struct Raft__Client__V1__RegisterSessionRequest Raft__Client__V1__RegisterSessionRequest;
+typedef struct Raft__Client__V1__RegisterSessionResponse Raft__Client__V1__RegisterSessionResponse;
+typedef struct Raft__Client__V1__KeepSessionRequest Raft__Client__V1__KeepSessionRequest;
+typedef struct Raft__Client__V1__CloseSessionRequest Raft__Client__V1__CloseSessionRequest;
+typedef struct Raft__Client__V1__SessionResponse Raft__Client__V1__SessionResponse;
 typedef struct Raft__Client__V1__ErrorDetail Raft__Client__V1__ErrorDetail;
 
 
@@ -68,15 +74,37 @@ typedef enum _Raft__Client__V1__Outcome {
 
 /* --- messages --- */
 
+/*
+ * Which command of a session a write is: the same for each attempt. Applied at most once.
+ */
+struct  Raft__Client__V1__SessionRequest
+{
+  ProtobufCMessage base;
+  uint64_t session;
+  /*
+   * 1 or more, given to one command.
+   */
+  uint64_t sequence;
+  /*
+   * The client needs no reply of a lower number any more.
+   */
+  uint64_t lowest_unanswered;
+};
+#define RAFT__CLIENT__V1__SESSION_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&raft__client__v1__session_request__descriptor) \
+    , 0, 0, 0 }
+
+
 struct  Raft__Client__V1__PutRequest
 {
   ProtobufCMessage base;
   ProtobufCBinaryData key;
   ProtobufCBinaryData value;
+  Raft__Client__V1__SessionRequest *session;
 };
 #define RAFT__CLIENT__V1__PUT_REQUEST__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&raft__client__v1__put_request__descriptor) \
-    , {0,NULL}, {0,NULL} }
+    , {0,NULL}, {0,NULL}, NULL }
 
 
 struct  Raft__Client__V1__PutResponse
@@ -97,10 +125,11 @@ struct  Raft__Client__V1__DeleteRequest
 {
   ProtobufCMessage base;
   ProtobufCBinaryData key;
+  Raft__Client__V1__SessionRequest *session;
 };
 #define RAFT__CLIENT__V1__DELETE_REQUEST__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&raft__client__v1__delete_request__descriptor) \
-    , {0,NULL} }
+    , {0,NULL}, NULL }
 
 
 struct  Raft__Client__V1__DeleteResponse
@@ -133,6 +162,7 @@ struct  Raft__Client__V1__CompareAndSwapRequest
   ProtobufCMessage base;
   ProtobufCBinaryData key;
   ProtobufCBinaryData value;
+  Raft__Client__V1__SessionRequest *session;
   Raft__Client__V1__CompareAndSwapRequest__ExpectationCase expectation_case;
   union {
     ProtobufCBinaryData expected_value;
@@ -142,7 +172,7 @@ struct  Raft__Client__V1__CompareAndSwapRequest
 };
 #define RAFT__CLIENT__V1__COMPARE_AND_SWAP_REQUEST__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&raft__client__v1__compare_and_swap_request__descriptor) \
-    , {0,NULL}, {0,NULL}, RAFT__CLIENT__V1__COMPARE_AND_SWAP_REQUEST__EXPECTATION__NOT_SET, {0} }
+    , {0,NULL}, {0,NULL}, NULL, RAFT__CLIENT__V1__COMPARE_AND_SWAP_REQUEST__EXPECTATION__NOT_SET, {0} }
 
 
 struct  Raft__Client__V1__CompareAndSwapResponse
@@ -248,6 +278,67 @@ struct  Raft__Client__V1__RangeResponse
 
 
 /*
+ * Begins a session. One that nobody uses ends by itself.
+ */
+struct  Raft__Client__V1__RegisterSessionRequest
+{
+  ProtobufCMessage base;
+};
+#define RAFT__CLIENT__V1__REGISTER_SESSION_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&raft__client__v1__register_session_request__descriptor) \
+     }
+
+
+struct  Raft__Client__V1__RegisterSessionResponse
+{
+  ProtobufCMessage base;
+  uint64_t session;
+};
+#define RAFT__CLIENT__V1__REGISTER_SESSION_RESPONSE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&raft__client__v1__register_session_response__descriptor) \
+    , 0 }
+
+
+/*
+ * The client is still there; answered with an error when the session is not.
+ */
+struct  Raft__Client__V1__KeepSessionRequest
+{
+  ProtobufCMessage base;
+  uint64_t session;
+  uint64_t lowest_unanswered;
+};
+#define RAFT__CLIENT__V1__KEEP_SESSION_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&raft__client__v1__keep_session_request__descriptor) \
+    , 0, 0 }
+
+
+/*
+ * Harmless when it has ended already.
+ */
+struct  Raft__Client__V1__CloseSessionRequest
+{
+  ProtobufCMessage base;
+  uint64_t session;
+};
+#define RAFT__CLIENT__V1__CLOSE_SESSION_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&raft__client__v1__close_session_request__descriptor) \
+    , 0 }
+
+
+/*
+ * Of both.
+ */
+struct  Raft__Client__V1__SessionResponse
+{
+  ProtobufCMessage base;
+};
+#define RAFT__CLIENT__V1__SESSION_RESPONSE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&raft__client__v1__session_response__descriptor) \
+     }
+
+
+/*
  * The details of a status, of client and of admin calls.
  */
 struct  Raft__Client__V1__ErrorDetail
@@ -269,6 +360,25 @@ struct  Raft__Client__V1__ErrorDetail
     , (char *)protobuf_c_empty_string, RAFT__CLIENT__V1__OUTCOME__NOTHING_HAPPENED, 0, (char *)protobuf_c_empty_string }
 
 
+/* Raft__Client__V1__SessionRequest methods */
+void   raft__client__v1__session_request__init
+                     (Raft__Client__V1__SessionRequest         *message);
+size_t raft__client__v1__session_request__get_packed_size
+                     (const Raft__Client__V1__SessionRequest   *message);
+size_t raft__client__v1__session_request__pack
+                     (const Raft__Client__V1__SessionRequest   *message,
+                      uint8_t             *out);
+size_t raft__client__v1__session_request__pack_to_buffer
+                     (const Raft__Client__V1__SessionRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Raft__Client__V1__SessionRequest *
+       raft__client__v1__session_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   raft__client__v1__session_request__free_unpacked
+                     (Raft__Client__V1__SessionRequest *message,
+                      ProtobufCAllocator *allocator);
 /* Raft__Client__V1__PutRequest methods */
 void   raft__client__v1__put_request__init
                      (Raft__Client__V1__PutRequest         *message);
@@ -478,6 +588,101 @@ Raft__Client__V1__RangeResponse *
 void   raft__client__v1__range_response__free_unpacked
                      (Raft__Client__V1__RangeResponse *message,
                       ProtobufCAllocator *allocator);
+/* Raft__Client__V1__RegisterSessionRequest methods */
+void   raft__client__v1__register_session_request__init
+                     (Raft__Client__V1__RegisterSessionRequest         *message);
+size_t raft__client__v1__register_session_request__get_packed_size
+                     (const Raft__Client__V1__RegisterSessionRequest   *message);
+size_t raft__client__v1__register_session_request__pack
+                     (const Raft__Client__V1__RegisterSessionRequest   *message,
+                      uint8_t             *out);
+size_t raft__client__v1__register_session_request__pack_to_buffer
+                     (const Raft__Client__V1__RegisterSessionRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Raft__Client__V1__RegisterSessionRequest *
+       raft__client__v1__register_session_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   raft__client__v1__register_session_request__free_unpacked
+                     (Raft__Client__V1__RegisterSessionRequest *message,
+                      ProtobufCAllocator *allocator);
+/* Raft__Client__V1__RegisterSessionResponse methods */
+void   raft__client__v1__register_session_response__init
+                     (Raft__Client__V1__RegisterSessionResponse         *message);
+size_t raft__client__v1__register_session_response__get_packed_size
+                     (const Raft__Client__V1__RegisterSessionResponse   *message);
+size_t raft__client__v1__register_session_response__pack
+                     (const Raft__Client__V1__RegisterSessionResponse   *message,
+                      uint8_t             *out);
+size_t raft__client__v1__register_session_response__pack_to_buffer
+                     (const Raft__Client__V1__RegisterSessionResponse   *message,
+                      ProtobufCBuffer     *buffer);
+Raft__Client__V1__RegisterSessionResponse *
+       raft__client__v1__register_session_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   raft__client__v1__register_session_response__free_unpacked
+                     (Raft__Client__V1__RegisterSessionResponse *message,
+                      ProtobufCAllocator *allocator);
+/* Raft__Client__V1__KeepSessionRequest methods */
+void   raft__client__v1__keep_session_request__init
+                     (Raft__Client__V1__KeepSessionRequest         *message);
+size_t raft__client__v1__keep_session_request__get_packed_size
+                     (const Raft__Client__V1__KeepSessionRequest   *message);
+size_t raft__client__v1__keep_session_request__pack
+                     (const Raft__Client__V1__KeepSessionRequest   *message,
+                      uint8_t             *out);
+size_t raft__client__v1__keep_session_request__pack_to_buffer
+                     (const Raft__Client__V1__KeepSessionRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Raft__Client__V1__KeepSessionRequest *
+       raft__client__v1__keep_session_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   raft__client__v1__keep_session_request__free_unpacked
+                     (Raft__Client__V1__KeepSessionRequest *message,
+                      ProtobufCAllocator *allocator);
+/* Raft__Client__V1__CloseSessionRequest methods */
+void   raft__client__v1__close_session_request__init
+                     (Raft__Client__V1__CloseSessionRequest         *message);
+size_t raft__client__v1__close_session_request__get_packed_size
+                     (const Raft__Client__V1__CloseSessionRequest   *message);
+size_t raft__client__v1__close_session_request__pack
+                     (const Raft__Client__V1__CloseSessionRequest   *message,
+                      uint8_t             *out);
+size_t raft__client__v1__close_session_request__pack_to_buffer
+                     (const Raft__Client__V1__CloseSessionRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Raft__Client__V1__CloseSessionRequest *
+       raft__client__v1__close_session_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   raft__client__v1__close_session_request__free_unpacked
+                     (Raft__Client__V1__CloseSessionRequest *message,
+                      ProtobufCAllocator *allocator);
+/* Raft__Client__V1__SessionResponse methods */
+void   raft__client__v1__session_response__init
+                     (Raft__Client__V1__SessionResponse         *message);
+size_t raft__client__v1__session_response__get_packed_size
+                     (const Raft__Client__V1__SessionResponse   *message);
+size_t raft__client__v1__session_response__pack
+                     (const Raft__Client__V1__SessionResponse   *message,
+                      uint8_t             *out);
+size_t raft__client__v1__session_response__pack_to_buffer
+                     (const Raft__Client__V1__SessionResponse   *message,
+                      ProtobufCBuffer     *buffer);
+Raft__Client__V1__SessionResponse *
+       raft__client__v1__session_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   raft__client__v1__session_response__free_unpacked
+                     (Raft__Client__V1__SessionResponse *message,
+                      ProtobufCAllocator *allocator);
 /* Raft__Client__V1__ErrorDetail methods */
 void   raft__client__v1__error_detail__init
                      (Raft__Client__V1__ErrorDetail         *message);
@@ -499,6 +704,9 @@ void   raft__client__v1__error_detail__free_unpacked
                       ProtobufCAllocator *allocator);
 /* --- per-message closures --- */
 
+typedef void (*Raft__Client__V1__SessionRequest_Closure)
+                 (const Raft__Client__V1__SessionRequest *message,
+                  void *closure_data);
 typedef void (*Raft__Client__V1__PutRequest_Closure)
                  (const Raft__Client__V1__PutRequest *message,
                   void *closure_data);
@@ -532,6 +740,21 @@ typedef void (*Raft__Client__V1__RangeEntry_Closure)
 typedef void (*Raft__Client__V1__RangeResponse_Closure)
                  (const Raft__Client__V1__RangeResponse *message,
                   void *closure_data);
+typedef void (*Raft__Client__V1__RegisterSessionRequest_Closure)
+                 (const Raft__Client__V1__RegisterSessionRequest *message,
+                  void *closure_data);
+typedef void (*Raft__Client__V1__RegisterSessionResponse_Closure)
+                 (const Raft__Client__V1__RegisterSessionResponse *message,
+                  void *closure_data);
+typedef void (*Raft__Client__V1__KeepSessionRequest_Closure)
+                 (const Raft__Client__V1__KeepSessionRequest *message,
+                  void *closure_data);
+typedef void (*Raft__Client__V1__CloseSessionRequest_Closure)
+                 (const Raft__Client__V1__CloseSessionRequest *message,
+                  void *closure_data);
+typedef void (*Raft__Client__V1__SessionResponse_Closure)
+                 (const Raft__Client__V1__SessionResponse *message,
+                  void *closure_data);
 typedef void (*Raft__Client__V1__ErrorDetail_Closure)
                  (const Raft__Client__V1__ErrorDetail *message,
                   void *closure_data);
@@ -543,6 +766,7 @@ typedef void (*Raft__Client__V1__ErrorDetail_Closure)
 
 extern const ProtobufCEnumDescriptor    raft__client__v1__consistency__descriptor;
 extern const ProtobufCEnumDescriptor    raft__client__v1__outcome__descriptor;
+extern const ProtobufCMessageDescriptor raft__client__v1__session_request__descriptor;
 extern const ProtobufCMessageDescriptor raft__client__v1__put_request__descriptor;
 extern const ProtobufCMessageDescriptor raft__client__v1__put_response__descriptor;
 extern const ProtobufCMessageDescriptor raft__client__v1__delete_request__descriptor;
@@ -554,6 +778,11 @@ extern const ProtobufCMessageDescriptor raft__client__v1__get_response__descript
 extern const ProtobufCMessageDescriptor raft__client__v1__range_request__descriptor;
 extern const ProtobufCMessageDescriptor raft__client__v1__range_entry__descriptor;
 extern const ProtobufCMessageDescriptor raft__client__v1__range_response__descriptor;
+extern const ProtobufCMessageDescriptor raft__client__v1__register_session_request__descriptor;
+extern const ProtobufCMessageDescriptor raft__client__v1__register_session_response__descriptor;
+extern const ProtobufCMessageDescriptor raft__client__v1__keep_session_request__descriptor;
+extern const ProtobufCMessageDescriptor raft__client__v1__close_session_request__descriptor;
+extern const ProtobufCMessageDescriptor raft__client__v1__session_response__descriptor;
 extern const ProtobufCMessageDescriptor raft__client__v1__error_detail__descriptor;
 
 PROTOBUF_C__END_DECLS

@@ -18,6 +18,8 @@ struct LeaderRules: RoleRules {
     /// The no-op that opened this term. Before it is committed nothing older can be known to be (§8).
     private(set) var opening: LogIndex = 0
     private(set) var nextHeartbeat: Instant = .zero
+    /// When it next looks for sessions whose clients have gone.
+    private var nextSessionSweep: Instant = .zero
 
     // MARK: Taking and leaving office
 
@@ -30,6 +32,7 @@ struct LeaderRules: RoleRules {
         append([.init(kind: .blank, payload: [])], &baton, &effects)
         effects.add(.keepStreams(peers))
         nextHeartbeat = baton.now + baton.settings.heartbeatInterval
+        nextSessionSweep = baton.now + baton.settings.sessionTimeout / 4
         return .stay
     }
 
@@ -192,7 +195,7 @@ struct LeaderRules: RoleRules {
         var builder = EntryBatch.Builder(
             first: index.next, term: baton.currentTerm, reservingBytes: gatheredBytes, count: gathered.count)
         for proposal in gathered {
-            index = builder.append(.command, proposal.payload)
+            index = builder.append(proposal.kind, proposal.payload)
             proposals.add(
                 proposal.ticket, at: index, bytes: proposal.payload.count + EntryRecord.headerSize)
         }
@@ -238,6 +241,10 @@ struct LeaderRules: RoleRules {
             return .become(baton.passiveRole)
         }
         tickMembership(baton, &effects)
+        if baton.now >= nextSessionSweep {
+            nextSessionSweep = baton.now + settings.sessionTimeout / 4
+            effects.add(.sweepSessions)
+        }
         beginRound(baton)
         for at in progress.indices {
             let peer = progress[at]

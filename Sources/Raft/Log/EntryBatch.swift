@@ -8,6 +8,19 @@ public enum EntryKind: UInt8, Sendable {
     case command = 1
     /// A ``ClusterConfiguration``.
     case configuration = 2
+    /// A command of a client's session: a ``SessionRequest`` in front of it.
+    case sessionCommand = 3
+    /// Something about a session itself: it begins, is still there, or ends.
+    case session = 4
+
+    /// Entries of this kind are seldom: a batch remembers whether it may hold one.
+    fileprivate var flag: UInt8 {
+        switch self {
+        case .blank, .command: 0
+        case .configuration: 1
+        case .sessionCommand, .session: 2
+        }
+    }
 }
 
 /// One *entry record*, byte for byte the same in memory, on every disk and on the wire (little-endian):
@@ -71,25 +84,28 @@ public struct EntryBatch: Sendable {
     private let offsets: [UInt32]
     /// Which of the records in `storage` belong to this batch.
     private let records: Range<Int>
-    /// Whether some record of `storage` is a configuration: lets almost every batch go unsearched.
-    private let mayHoldConfiguration: Bool
+    /// Which seldom kinds some record of `storage` has: lets almost every batch go unsearched.
+    private let flags: UInt8
 
-    private init(storage: [UInt8], offsets: [UInt32], records: Range<Int>, mayHoldConfiguration: Bool) {
+    private init(storage: [UInt8], offsets: [UInt32], records: Range<Int>, flags: UInt8) {
         self.storage = storage
         self.offsets = offsets
         self.records = records
-        self.mayHoldConfiguration = mayHoldConfiguration
+        self.flags = flags
     }
 
     private func slice(_ records: Range<Int>) -> EntryBatch {
-        EntryBatch(storage: storage, offsets: offsets, records: records, mayHoldConfiguration: mayHoldConfiguration)
+        EntryBatch(storage: storage, offsets: offsets, records: records, flags: flags)
     }
 
     /// The configuration entries among these, in order.
     public var configurations: [Entry] {
-        guard mayHoldConfiguration else { return [] }
+        guard flags & EntryKind.configuration.flag != 0 else { return [] }
         return (0..<count).map { self[$0] }.filter { $0.kind == .configuration }
     }
+
+    /// Whether it may hold entries of sessions; false only if it holds none.
+    var mayHoldSessions: Bool { flags & EntryKind.session.flag != 0 }
 
     /// How many entries; never 0.
     public var count: Int { records.count }
@@ -160,7 +176,7 @@ public struct EntryBatch: Sendable {
         var offsets: [UInt32] = []
         var offset = 0
         var previous: LogID?
-        var mayHoldConfiguration = false
+        var flags: UInt8 = 0
         var failure: MalformedRecords?
         guard bytes.count <= Int(UInt32.max) else {
             throw MalformedRecords(offset: 0, reason: "\(bytes.count) bytes are more than a batch can hold")
@@ -170,7 +186,7 @@ public struct EntryBatch: Sendable {
                 switch EntryBatch.check(all, at: offset, group: group, after: previous) {
                 case .success(let record):
                     offsets.append(UInt32(offset))
-                    if all[offset + 28] == EntryKind.configuration.rawValue { mayHoldConfiguration = true }
+                    flags |= record.flag
                     offset = record.end
                     previous = record.id
                 case .failure(let error):
@@ -183,14 +199,13 @@ public struct EntryBatch: Sendable {
         guard !offsets.isEmpty else { throw MalformedRecords(offset: 0, reason: "no record") }
         offsets.append(UInt32(offset))
         self.init(
-            storage: bytes, offsets: offsets, records: 0..<(offsets.count - 1),
-            mayHoldConfiguration: mayHoldConfiguration)
+            storage: bytes, offsets: offsets, records: 0..<(offsets.count - 1), flags: flags)
     }
 
     private static func check(
         _ all: UnsafeRawBufferPointer, at offset: Int, group: UInt32, after previous: LogID?
-    ) -> Result<(id: LogID, end: Int), MalformedRecords> {
-        func bad(_ reason: String) -> Result<(id: LogID, end: Int), MalformedRecords> {
+    ) -> Result<(id: LogID, end: Int, flag: UInt8), MalformedRecords> {
+        func bad(_ reason: String) -> Result<(id: LogID, end: Int, flag: UInt8), MalformedRecords> {
             .failure(MalformedRecords(offset: offset, reason: reason))
         }
         func word32(_ at: Int) -> UInt32 {
@@ -212,7 +227,10 @@ public struct EntryBatch: Sendable {
             return bad("checksum \(String(word32(0), radix: 16)) does not match \(String(crc, radix: 16))")
         }
         guard all[offset + 29] == EntryRecord.version else { return bad("record version \(all[offset + 29])") }
-        guard EntryKind(rawValue: all[offset + 28]) != nil else { return bad("entry kind \(all[offset + 28])") }
+        guard let kind = EntryKind(rawValue: all[offset + 28]) else { return bad("entry kind \(all[offset + 28])") }
+        guard kind != .sessionCommand || length >= SessionRequest.headerSize else {
+            return bad("a session's command of \(length) bytes")
+        }
         guard word32(24) == group else { return bad("group \(word32(24)), expected \(group)") }
         let id = LogID(term: Term(word64(16)), index: LogIndex(word64(8)))
         guard id.index > 0, id.index.rawValue < .max else { return bad("index \(id.index)") }
@@ -220,7 +238,7 @@ public struct EntryBatch: Sendable {
             guard id.index == previous.index.next else { return bad("index \(id.index) after \(previous.index)") }
             guard id.term >= previous.term else { return bad("term \(id.term) after \(previous.term)") }
         }
-        return .success((id, end))
+        return .success((id, end, kind.flag))
     }
 
     /// Collects entries of one term into a batch.
@@ -230,7 +248,7 @@ public struct EntryBatch: Sendable {
         public let term: Term
         public let group: UInt32
         private var nextIndex: LogIndex
-        private var mayHoldConfiguration = false
+        private var flags: UInt8 = 0
 
         public init(first: LogIndex, term: Term, group: UInt32 = 0, reservingBytes bytes: Int = 0, count: Int = 0) {
             nextIndex = first
@@ -252,7 +270,7 @@ public struct EntryBatch: Sendable {
                 EntryRecord.append(
                     to: &storage, group: group, kind: kind, id: LogID(term: term, index: index), payload: $0)
             }
-            if kind == .configuration { mayHoldConfiguration = true }
+            flags |= kind.flag
             nextIndex = index.next
             return index
         }
@@ -262,8 +280,7 @@ public struct EntryBatch: Sendable {
             guard !offsets.isEmpty else { return nil }
             offsets.append(UInt32(storage.count))
             return EntryBatch(
-                storage: storage, offsets: offsets, records: 0..<(offsets.count - 1),
-                mayHoldConfiguration: mayHoldConfiguration)
+                storage: storage, offsets: offsets, records: 0..<(offsets.count - 1), flags: flags)
         }
     }
 }

@@ -25,10 +25,12 @@ public struct SnapshotManifest: Hashable, Sendable {
     /// How many bytes the state has, and their CRC-32C.
     public var byteCount: UInt64
     public var checksum: UInt32
+    /// How many of the bytes, at the front, are the clients' sessions; the state machine's own state is the rest.
+    public var sessionBytes: UInt64
 
     public init(
         id: SnapshotID, last: LogID, configuration: ClusterConfiguration, configurationID: LogID, bootstrap: UInt64?,
-        byteCount: UInt64, checksum: UInt32
+        byteCount: UInt64, checksum: UInt32, sessionBytes: UInt64 = 0
     ) {
         self.id = id
         self.last = last
@@ -37,6 +39,7 @@ public struct SnapshotManifest: Hashable, Sendable {
         self.bootstrap = bootstrap
         self.byteCount = byteCount
         self.checksum = checksum
+        self.sessionBytes = sessionBytes
     }
 }
 
@@ -48,15 +51,17 @@ extension SnapshotManifest: CustomStringConvertible {
 // MARK: - Bytes
 
 extension SnapshotManifest {
-    private static let version: UInt8 = 1
+    /// 1 where no client has a session, as before there were any; 2 with their bytes.
+    private static let versions: (plain: UInt8, withSessions: UInt8) = (1, 2)
 
     /// The same bytes on every machine, on the wire and at the end of a snapshot's file (little-endian):
     ///
-    ///     u8 version 1 · u64 builder · u64 number · u64 term, u64 index of the last entry ·
+    ///     u8 version, 1 or 2 · u64 builder · u64 number · u64 term, u64 index of the last entry ·
     ///     u64 term, u64 index of the configuration entry · u8 1 if a bootstrap follows, else 0 · u64 bootstrap ·
-    ///     u64 bytes of state · u32 their checksum · the configuration, as in its entry
+    ///     u64 bytes of state · u32 their checksum · in version 2: u64 bytes of sessions, above 0 ·
+    ///     the configuration, as in its entry
     public var encoded: [UInt8] {
-        var bytes: [UInt8] = [Self.version]
+        var bytes: [UInt8] = [sessionBytes == 0 ? Self.versions.plain : Self.versions.withSessions]
         func put<T: FixedWidthInteger>(_ value: T) {
             withUnsafeBytes(of: value.littleEndian) { bytes.append(contentsOf: $0) }
         }
@@ -70,6 +75,7 @@ extension SnapshotManifest {
         put(bootstrap ?? 0)
         put(byteCount)
         put(checksum)
+        if sessionBytes > 0 { put(sessionBytes) }
         bytes += configuration.encoded
         return bytes
     }
@@ -90,7 +96,9 @@ extension SnapshotManifest {
             return LogID(term: Term(term), index: LogIndex(try take(UInt64.self)))
         }
         let version = try take(UInt8.self)
-        guard version == Self.version else { throw corrupt("version \(version), this program knows \(Self.version)") }
+        guard version == Self.versions.plain || version == Self.versions.withSessions else {
+            throw corrupt("version \(version), this program knows 1 and 2")
+        }
         let builder = Incarnation(rawValue: try take(UInt64.self))
         id = SnapshotID(builder: builder, number: try take(UInt64.self))
         last = try takeID()
@@ -101,12 +109,16 @@ extension SnapshotManifest {
         bootstrap = hasBootstrap == 1 ? mark : nil
         byteCount = try take(UInt64.self)
         checksum = try take(UInt32.self)
+        sessionBytes = version == Self.versions.withSessions ? try take(UInt64.self) : 0
         configuration = try ClusterConfiguration(decoding: rest)
         guard last.index > 0, last.index.rawValue < .max - 1 else { throw corrupt("it ends with entry \(last)") }
         guard configurationID.index <= last.index, configurationID.term <= last.term else {
             throw corrupt("its configuration is of entry \(configurationID), after its last, \(last)")
         }
         guard byteCount <= UInt64(Int64.max) else { throw corrupt("\(byteCount) bytes of state") }
+        guard sessionBytes <= byteCount, (sessionBytes > 0) == (version == Self.versions.withSessions) else {
+            throw corrupt("\(sessionBytes) bytes of sessions in \(byteCount)")
+        }
     }
 }
 

@@ -19,6 +19,8 @@ public struct SnapshotContents {
     private let pieceBytes: Int
     private var offset: UInt64 = 0
     private var checksum: UInt32 = 0
+    /// What was read already and is to come next.
+    private var held: [UInt8] = []
 
     public init(_ reader: any SnapshotReader, pieceBytes: Int = 1 << 20) {
         self.reader = reader
@@ -29,6 +31,10 @@ public struct SnapshotContents {
     ///
     /// - Throws: when they are not what was written; with the last bytes also when the whole is not.
     public mutating func next() throws -> [UInt8]? {
+        if !held.isEmpty {
+            defer { held = [] }
+            return held
+        }
         guard offset < reader.manifest.byteCount else {
             try reader.manifest.check(byteCount: offset, checksum: checksum)
             return nil
@@ -41,6 +47,15 @@ public struct SnapshotContents {
         offset += UInt64(bytes.count)
         checksum = SnapshotChecksum.of(bytes[...], continuing: checksum)
         return bytes
+    }
+
+    /// Takes the clients' sessions off the front, which are no business of the machine's.
+    mutating func takeSessions() throws -> SessionTable {
+        let count = Int(clamping: reader.manifest.sessionBytes)
+        var bytes: [UInt8] = []
+        while bytes.count < count, let piece = try next() { bytes += piece }
+        held = Array(bytes.dropFirst(count))
+        return try SessionTable(decoding: Array(bytes.prefix(count)))
     }
 
     /// Everything that is left, for a machine that decodes it at once.

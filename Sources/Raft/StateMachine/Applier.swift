@@ -16,6 +16,12 @@ protocol ApplierPort: AnyObject, Sendable {
     func install(_ manifest: SnapshotManifest)
     /// From now on no build begins, and the one under way ends soon.
     func stopBuilding()
+    /// How many sessions there are, and what became of their commands.
+    var sessionCounts: SessionCounts { get }
+    /// The sessions as they are once everything told before is applied. `done` is called on the Applier's loop.
+    func listSessions(_ done: @escaping @Sendable ([SessionSummary]) -> Void)
+    /// Proposes the end of sessions that were silent for too long.
+    func sweepSessions()
     /// Serves reads once everything through `index` is applied.
     func serve(_ reads: [Ticket], at index: LogIndex)
     /// Ends after what it was told before. `done` is called on the Applier's loop.
@@ -59,7 +65,7 @@ final class OutputTicket<Output: Sendable>: Ticket, @unchecked Sendable {
 // Started by the Supervisor, on the node's loop for an inline machine, else on the apply loop; ends with the node.
 
 actor Applier<Machine: StateMachine>: Activated, ApplierPort {
-    private enum Order: Sendable {
+    enum Order: Sendable {
         case open(ApplierStart, @Sendable (Result<LogID?, RaftError>) -> Void)
         case apply(ApplyOrder)
         case loaded(Result<EntryBatch, RaftError>, installs: Int)
@@ -67,17 +73,19 @@ actor Applier<Machine: StateMachine>: Activated, ApplierPort {
         case install(SnapshotManifest)
         case restore(SnapshotManifest, Result<any SnapshotReader, RaftError>, installs: Int)
         case serve([Ticket], at: LogIndex)
+        case listSessions(@Sendable ([SessionSummary]) -> Void)
+        case sweepSessions
         case close(@Sendable (RaftError?) -> Void)
     }
 
     nonisolated let unownedExecutor: UnownedSerialExecutor
     private nonisolated let mailbox: Mailbox<Order>
-    private let loop: any Loop
-    private let node: Mailbox<Message>
+    let loop: any Loop
+    let node: Mailbox<Message>
     private let reader: LogReader
     private let maximumBytes: Int
 
-    private var machine: Machine
+    var machine: Machine
     private let builder: SnapshotBuilder?
     private var lastApplied: LogIndex = 0
     private var lastAppliedID: LogID = .zero
@@ -94,12 +102,23 @@ actor Applier<Machine: StateMachine>: Activated, ApplierPort {
     private var isOpen = false
     private var isClosed = false
     private var incoming: [Order] = []
-    private var outputs: [Machine.Output] = []
+    var outputs: [Machine.Output] = []
+
+    let settings: Configuration
+    let codec: OutputCodec<Machine.Output>?
+    var sessions = SessionTable()
+    /// The newest entry that a snapshot brought the sessions of, and whether at the start of this life.
+    var sessionsFrom: (index: LogIndex, isStart: Bool) = (0, true)
+    /// When a sweep first saw what each session last did.
+    var sweeps: [SessionID: (lastActive: LogIndex, since: Instant)] = [:]
+    nonisolated let counts = Lock(SessionCounts())
 
     init(
         machine: sending Machine, loop: any Loop, node: Mailbox<Message>, reader: LogReader, maximumBytes: Int,
-        builder: SnapshotBuilder? = nil
+        builder: SnapshotBuilder? = nil, settings: Configuration = Configuration(id: 1)
     ) {
+        self.settings = settings
+        codec = Machine.sessions == .none ? nil : OutputCodec<Machine.Output>.found
         self.builder = Machine.makesSnapshots ? builder : nil
         self.machine = machine
         self.loop = loop
@@ -120,6 +139,11 @@ actor Applier<Machine: StateMachine>: Activated, ApplierPort {
     nonisolated func stopBuilding() { builder?.stop() }
     nonisolated func install(_ manifest: SnapshotManifest) { mailbox.post(.install(manifest)) }
     nonisolated func apply(_ order: ApplyOrder) { mailbox.post(.apply(order)) }
+    nonisolated var sessionCounts: SessionCounts { counts.withLock { $0 } }
+    nonisolated func listSessions(_ done: @escaping @Sendable ([SessionSummary]) -> Void) {
+        if !mailbox.post(.listSessions(done)) { done([]) }
+    }
+    nonisolated func sweepSessions() { mailbox.post(.sweepSessions) }
     nonisolated func serve(_ reads: [Ticket], at index: LogIndex) {
         if !mailbox.post(.serve(reads, at: index)) {
             for ticket in reads { ticket.fail(RaftError(.stopped, "the node has stopped")) }
@@ -150,6 +174,8 @@ actor Applier<Machine: StateMachine>: Activated, ApplierPort {
             case .install(let manifest): beginInstall(manifest)
             case .restore(let manifest, let result, let of): if of == installs { restore(manifest, result) }
             case .serve(let tickets, let index): waitingReads.append((index, tickets))
+            case .listSessions(let done): done(sessions.summaries)
+            case .sweepSessions: if failure == nil, isOpen, !isClosed { sweep() }
             case .close(let done): end(done)
             }
             applyAll()
@@ -186,7 +212,10 @@ actor Applier<Machine: StateMachine>: Activated, ApplierPort {
             throw RaftError(
                 .stateMachine, "the state machine holds entry \(applied), but the log ends at \(start.logEnd)")
         }
-        if let applied, applied.index >= start.purged.index { return applied }
+        if let applied, applied.index >= start.purged.index {
+            try openSessions()
+            return applied
+        }
         if start.purged == .zero, start.snapshots.isEmpty { return applied }
         var reasons: [String] = []
         if let store = builder?.store {
@@ -196,7 +225,7 @@ actor Applier<Machine: StateMachine>: Activated, ApplierPort {
                     // Before the machine lets go of what it has.
                     try reader.verify()
                     var contents = SnapshotContents(reader)
-                    try machine.restore(&contents, through: manifest.last)
+                    try restore(&contents, through: manifest.last, isStart: true)
                     return manifest.last
                 } catch {
                     reasons.append("\(manifest): \(error)")
@@ -224,7 +253,8 @@ actor Applier<Machine: StateMachine>: Activated, ApplierPort {
         do {
             let view = try machine.snapshot()
             builder.build(
-                id, of: view, through: lastAppliedID, configuration: configuration.configuration,
+                id, of: view, sessions: Mutant.isOn("snapshot-without-sessions") ? SessionTable() : sessions,
+                through: lastAppliedID, configuration: configuration.configuration,
                 configurationID: configuration.id, bootstrap: bootstrap, node)
         } catch {
             node.post(.snapshotFailed(id, RaftError(.snapshotFailed, "no view of the state could be taken: \(error)")))
@@ -248,7 +278,7 @@ actor Applier<Machine: StateMachine>: Activated, ApplierPort {
         guard failure == nil, !isClosed else { return }
         do {
             var contents = SnapshotContents(try result.get())
-            try machine.restore(&contents, through: manifest.last)
+            try restore(&contents, through: manifest.last, isStart: false)
         } catch {
             return fail(RaftError(.stateMachine, "\(manifest) could not be taken over: \(error)"))
         }
@@ -301,27 +331,36 @@ actor Applier<Machine: StateMachine>: Activated, ApplierPort {
             for (_, ticket) in tickets { ticket.fail(unknown) }
             return
         }
-        let batch = CommandBatch<Machine.Command>(entries)
         outputs.removeAll(keepingCapacity: true)
+        var run: SessionRun?
+        let through = entries[entries.count - 1].last
         do {
-            try machine.apply(batch, into: &outputs)
+            if entries.contains(where: \.mayHoldSessions) {
+                run = try applyWithSessions(entries)
+            } else {
+                try machine.apply(CommandBatch<Machine.Command>(entries), into: &outputs)
+            }
         } catch {
             for (_, ticket) in tickets { ticket.fail(unknown) }
             if Mutant.isOn("apply-after-failure") {
-                lastApplied = batch.through.index
+                lastApplied = through.index
                 return
             }
             fail(
                 RaftError(
                     .stateMachine,
-                    "the state machine failed while entries \(first.firstIndex) to \(batch.through.index) were applied: \(error)"
+                    "the state machine failed while entries \(first.firstIndex) to \(through.index) were applied: \(error)"
                 ))
             return
         }
-        lastApplied = batch.through.index
-        lastAppliedID = batch.through
+        lastApplied = through.index
+        lastAppliedID = through
         noteConfigurations(entries)
-        if !tickets.isEmpty { resume(tickets, entries) }
+        if let run {
+            resume(tickets, entries, run)
+        } else if !tickets.isEmpty {
+            resume(tickets, entries)
+        }
     }
 
     /// A snapshot carries the configuration that was in force at its last entry.
@@ -379,7 +418,7 @@ actor Applier<Machine: StateMachine>: Activated, ApplierPort {
         waitingReads = later
     }
 
-    private var unknown: RaftError {
+    var unknown: RaftError {
         RaftError(
             .outcomeUnknown, "the node stopped before it had applied the command; the others will apply it",
             outcome: .unknown)
@@ -416,7 +455,8 @@ actor Applier<Machine: StateMachine>: Activated, ApplierPort {
                 for ticket in tickets { ticket.fail(RaftError(.stopped, "the node has stopped")) }
             case .build(let id):
                 node.post(.snapshotFailed(id, RaftError(.stopped, "the node has stopped")))
-            case .open, .loaded, .install, .restore, .close: break
+            case .listSessions(let done): done([])
+            case .open, .loaded, .install, .restore, .sweepSessions, .close: break
             }
         }
         done(reason)

@@ -25,7 +25,8 @@ final class SnapshotBuilder: Sendable {
     private struct Aborted: Error {}
 
     func build(
-        _ id: SnapshotID, of view: StateSnapshot, through last: LogID, configuration: ClusterConfiguration,
+        _ id: SnapshotID, of view: StateSnapshot, sessions: SessionTable, through last: LogID,
+        configuration: ClusterConfiguration,
         configurationID: LogID, bootstrap: UInt64?, _ node: Mailbox<Message>
     ) {
         let number = state.withLock { state in
@@ -35,10 +36,13 @@ final class SnapshotBuilder: Sendable {
         builds.post(
             Block { [self] in
                 do {
-                    let manifest = try write(number, view) { byteCount, checksum in
+                    // Before the state: what reads it knows from the manifest where that begins.
+                    let front = sessions.encoded
+                    let manifest = try write(number, front, view) { byteCount, checksum in
                         SnapshotManifest(
                             id: id, last: last, configuration: configuration, configurationID: configurationID,
-                            bootstrap: bootstrap, byteCount: byteCount, checksum: checksum)
+                            bootstrap: bootstrap, byteCount: byteCount, checksum: checksum,
+                            sessionBytes: UInt64(front.count))
                     }
                     node.post(.snapshotBuilt(manifest))
                 } catch is Aborted {
@@ -51,11 +55,12 @@ final class SnapshotBuilder: Sendable {
     }
 
     private func write(
-        _ number: UInt64, _ view: StateSnapshot, _ describe: (UInt64, UInt32) -> SnapshotManifest
+        _ number: UInt64, _ front: [UInt8], _ view: StateSnapshot, _ describe: (UInt64, UInt32) -> SnapshotManifest
     ) throws -> SnapshotManifest {
         try check(number)
         let writer = try store.begin(.own)
         do {
+            if !front.isEmpty { try writer.write(front[...]) }
             try view.write { bytes in
                 try check(number)
                 try writer.write(bytes)

@@ -43,6 +43,27 @@ public protocol StateMachine: SendableMetatype {
     /// ``apply(_:at:)`` for each; a machine with transactions makes one of the whole run.
     mutating func apply(_ batch: CommandBatch<Command>, into outputs: inout [Output]) throws
 
+    // MARK: Sessions
+
+    /// What it does about the sessions of clients. A machine in memory need not do anything: they are built again from
+    /// the snapshot and the log, as it is.
+    static var sessions: SessionSupport { get }
+
+    /// With ``SessionSupport/kept``: every row that it keeps, in the order of their keys.
+    mutating func keptSessions() throws -> [SessionRecord]
+
+    /// As ``apply(_:into:)``, when commands of sessions are in the run. With ``SessionSupport/kept`` the rows that
+    /// `changes` returns, given all outputs, must become durable together with the state: neither without the other.
+    /// `changes` may be called again, and then returns the same.
+    mutating func apply(
+        _ batch: CommandBatch<Command>, into outputs: inout [Output], keeping changes: ([Output]) -> [SessionRecord]
+    ) throws
+
+    /// As ``restore(_:through:)``; with ``SessionSupport/kept`` these rows take the place of all that it keeps.
+    mutating func restore(
+        _ contents: inout SnapshotContents, through last: LogID, sessions: [SessionRecord]
+    ) throws
+
     // MARK: Snapshots
 
     /// Whether ``snapshot()`` and ``restore(_:through:)`` are there. Without them the log is never purged, and a node
@@ -65,6 +86,18 @@ public protocol StateMachine: SendableMetatype {
     mutating func close() throws
 }
 
+/// What a state machine does about the sessions of clients, by which each of their commands is applied once.
+///
+/// They also need outputs that are ``ReplicatedOutput``. All members must answer the same.
+public enum SessionSupport: Sendable {
+    /// Nothing: it is in memory, and given everything again after a start.
+    case rebuilt
+    /// It has files of its own, and keeps the sessions in them.
+    case kept
+    /// There are none. What a machine with files of its own says that does not keep them.
+    case none
+}
+
 public enum StateMachineExecution: Sendable {
     /// On the node's own loop: for machines that are in memory, and whose `apply` takes microseconds.
     case inline
@@ -85,6 +118,19 @@ extension StateMachine {
         throw RaftError(.snapshotFailed, "\(Self.self) takes no snapshots")
     }
 
+    public static var sessions: SessionSupport { .rebuilt }
+    public mutating func keptSessions() throws -> [SessionRecord] { [] }
+    public mutating func apply(
+        _ batch: CommandBatch<Command>, into outputs: inout [Output], keeping changes: ([Output]) -> [SessionRecord]
+    ) throws {
+        try apply(batch, into: &outputs)
+    }
+    public mutating func restore(
+        _ contents: inout SnapshotContents, through last: LogID, sessions: [SessionRecord]
+    ) throws {
+        try restore(&contents, through: last)
+    }
+
     public mutating func apply(_ batch: CommandBatch<Command>, into outputs: inout [Output]) throws {
         try batch.forEachCommand { command, id in outputs.append(try apply(command, at: id)) }
     }
@@ -95,11 +141,18 @@ public struct CommandBatch<Command: ReplicatedCommand>: Sendable {
     private let entries: [EntryBatch]
     /// The last entry of the run, a command or not. A machine with files of its own keeps it with the state.
     public let through: LogID
+    /// The commands of sessions among them that are to be applied, in order; the others were applied before.
+    private let applying: [LogIndex]
 
+    /// Without commands of sessions: these are applied by a node only, which knows whether they were before.
+    ///
     /// - Parameter entries: not empty, in order and without a gap.
-    public init(_ entries: [EntryBatch]) {
+    public init(_ entries: [EntryBatch]) { self.init(entries, applying: []) }
+
+    init(_ entries: [EntryBatch], applying: [LogIndex]) {
         precondition(!entries.isEmpty, "a run of committed entries has at least one")
         self.entries = entries
+        self.applying = applying
         through = entries[entries.count - 1].last
     }
 
@@ -108,11 +161,17 @@ public struct CommandBatch<Command: ReplicatedCommand>: Sendable {
 
     /// - Throws: what `body` throws, or what ``ReplicatedCommand/init(decoding:)`` throws.
     public func forEachCommand(_ body: (Command, LogID) throws -> Void) throws {
+        var next = 0
         for batch in entries {
             for position in 0..<batch.count {
                 let entry = batch[position]
-                guard entry.kind == .command else { continue }
-                try body(try Command(decoding: entry.payload), entry.id)
+                if entry.kind == .command {
+                    try body(try Command(decoding: entry.payload), entry.id)
+                } else if next < applying.count, applying[next] == entry.id.index {
+                    next += 1
+                    try body(
+                        try Command(decoding: entry.payload.dropFirst(SessionRequest.headerSize)), entry.id)
+                }
             }
         }
     }

@@ -78,6 +78,8 @@ final class Devices: Sendable {
                 snapshots.assumeIsolated { $0.prune(endingBefore: index) }
             case .succeedSnapshot(let tickets, let manifest):
                 for ticket in tickets { ticket.succeed(manifest) }
+            case .sweepSessions:
+                applier.sweepSessions()
             case .serveReads(let tickets, let index):
                 applier.serve(tickets, at: index)
             case .fail(let tickets, let error):

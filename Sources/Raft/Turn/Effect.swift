@@ -53,6 +53,8 @@ enum Effect: Sendable {
     case discardSnapshot(SnapshotID)
     case pruneSnapshots(endingBefore: LogIndex)
     case succeedSnapshot([SnapshotTicket], SnapshotManifest)
+    /// Propose the end of sessions that were silent for too long.
+    case sweepSessions
     /// Answer these once the state machine has applied through `index`.
     case serveReads([Ticket], at: LogIndex)
     case fail([Ticket], RaftError)
@@ -103,8 +105,7 @@ struct Effects: Sendable {
             case .serveReads(let tickets, _): .fail(tickets, error)
             case .write, .reply, .replyAfterWrites, .requestVotes, .keepStreams, .append, .heartbeat, .timeoutNow,
                 .askReadIndex, .rememberJoining, .buildSnapshot, .abortBuild, .installSnapshot, .sendSnapshot,
-                .endSnapshot,
-                .receiveSnapshot, .endReceipt, .discardSnapshot, .pruneSnapshots:
+                .endSnapshot, .receiveSnapshot, .endReceipt, .discardSnapshot, .pruneSnapshots, .sweepSessions:
                 nil
             }
         }

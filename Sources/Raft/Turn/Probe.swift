@@ -5,6 +5,26 @@ package protocol Probe: AnyObject, Sendable {
     func reached(_ mark: Mark)
     /// Whether something legal but unusual is to happen here, this time.
     func disturbs(_ point: Disturbance) -> Bool
+    /// A node has applied a command of a session, or answered it without that.
+    func applied(_ event: SessionEvent, on node: NodeID)
+    /// The node's sessions after everything through `index`, as one number.
+    func sessions(_ digest: UInt64, through index: LogIndex, on node: NodeID)
+}
+
+extension Probe {
+    package func applied(_ event: SessionEvent, on node: NodeID) {}
+    package func sessions(_ digest: UInt64, through index: LogIndex, on node: NodeID) {}
+}
+
+/// What became of one entry with a session's command.
+package struct SessionEvent: Sendable {
+    package enum Outcome: Sendable { case applied, repeated, refused }
+    package var request: SessionRequest
+    /// The entry that brought it.
+    package var id: LogID
+    package var outcome: Outcome
+    /// Nil when there is none, or none any more.
+    package var reply: [UInt8]?
 }
 
 extension Configuration {
@@ -137,4 +157,16 @@ package enum Mark: UInt8, CaseIterable, Sendable {
     case swapped
     case notSwapped
     case callerGaveUp
+
+    // MARK: Sessions
+    case retryRepeated
+    case retryInNewTerm
+    case retryAfterSnapshot
+    case retryAfterRestore
+    case retryInSameRun
+    case retryAcknowledged
+    case sessionExpired
+    case sessionMadeRoom
+    case sessionFull
+    case sessionReplyDropped
 }

@@ -35,6 +35,8 @@ final class CompletionTicket: Ticket, @unchecked Sendable {
 
 /// A command on its way into the log, with its caller.
 struct Proposal: Sendable {
+    var kind = EntryKind.command
     var payload: [UInt8]
+    /// As the kind of its entry wants it: an `OutputTicket`, or a `SessionTicket` with `.session`.
     var ticket: Ticket
 }

@@ -7,6 +7,11 @@ package enum ClientMethods {
     package static let compareAndSwap = client(3, "CompareAndSwap")
     package static let get = client(4, "Get")
     package static let range = client(5, "Range")
+    package static let registerSession = client(16, "RegisterSession")
+    package static let keepSession = client(17, "KeepSession")
+    package static let closeSession = client(18, "CloseSession")
+    package static let listSessions = Method(
+        id: 16, name: "raft.admin.v1.Node/ListSessions", purpose: .admin, roles: [.admin])
     package static let status = Method(
         id: 1, name: "raft.admin.v1.Node/Status", purpose: .admin, roles: [.admin])
     package static let changeMembership = Method(

@@ -1,5 +1,6 @@
 internal import CProtobufC
 internal import CRaftProtos
+package import Raft
 package import RaftTransport
 
 // The requests of Protos/client.proto as values. The client encodes them, the server decodes them.
@@ -7,7 +8,10 @@ package import RaftTransport
 package struct PutRequest: Hashable, Sendable {
     package var key: [UInt8]
     package var value: [UInt8]
-    package init(key: [UInt8], value: [UInt8]) {
+    /// Which command of a session it is; nil for one of none.
+    package var session: SessionRequest?
+    package init(key: [UInt8], value: [UInt8], session: SessionRequest? = nil) {
+        self.session = session
         self.key = key
         self.value = value
     }
@@ -15,10 +19,13 @@ package struct PutRequest: Hashable, Sendable {
     package func encoded() -> [UInt8] {
         var message = Raft__Client__V1__PutRequest()
         raft__client__v1__put_request__init(&message)
-        return withFields(key, value) { key, value in
-            message.key = key
-            message.value = value
-            return Protobuf.encode(message)
+        return withSession(session) { session in
+            message.session = session
+            return withFields(key, value) { key, value in
+                message.key = key
+                message.value = value
+                return Protobuf.encode(message)
+            }
         }
     }
 
@@ -26,28 +33,41 @@ package struct PutRequest: Hashable, Sendable {
         self = try Protobuf.decode(
             bytes, budget: ClientMethods.unpackBudget, unpack: raft__client__v1__put_request__unpack
         ) { message in
-            PutRequest(key: Protobuf.bytes(message.pointee.key), value: Protobuf.bytes(message.pointee.value))
+            PutRequest(
+                key: Protobuf.bytes(message.pointee.key), value: Protobuf.bytes(message.pointee.value),
+                session: SessionRequest(message.pointee.session))
         }
     }
 }
 
 package struct DeleteRequest: Hashable, Sendable {
     package var key: [UInt8]
-    package init(key: [UInt8]) { self.key = key }
+    /// Which command of a session it is; nil for one of none.
+    package var session: SessionRequest?
+    package init(key: [UInt8], session: SessionRequest? = nil) {
+        self.key = key
+        self.session = session
+    }
 
     package func encoded() -> [UInt8] {
         var message = Raft__Client__V1__DeleteRequest()
         raft__client__v1__delete_request__init(&message)
-        return withFields(key, []) { key, _ in
-            message.key = key
-            return Protobuf.encode(message)
+        return withSession(session) { session in
+            message.session = session
+            return withFields(key, []) { key, _ in
+                message.key = key
+                return Protobuf.encode(message)
+            }
         }
     }
 
     package init(decoding bytes: [UInt8]) throws(RPCStatus) {
         self = try Protobuf.decode(
             bytes, budget: ClientMethods.unpackBudget, unpack: raft__client__v1__delete_request__unpack
-        ) { message in DeleteRequest(key: Protobuf.bytes(message.pointee.key)) }
+        ) { message in
+            DeleteRequest(
+                key: Protobuf.bytes(message.pointee.key), session: SessionRequest(message.pointee.session))
+        }
     }
 }
 
@@ -55,7 +75,10 @@ package struct CompareAndSwapRequest: Hashable, Sendable {
     package var key: [UInt8]
     package var expectation: KeyExpectation
     package var value: [UInt8]
-    package init(key: [UInt8], expectation: KeyExpectation, value: [UInt8]) {
+    /// Which command of a session it is; nil for one of none.
+    package var session: SessionRequest?
+    package init(key: [UInt8], expectation: KeyExpectation, value: [UInt8], session: SessionRequest? = nil) {
+        self.session = session
         self.key = key
         self.expectation = expectation
         self.value = value
@@ -64,24 +87,27 @@ package struct CompareAndSwapRequest: Hashable, Sendable {
     package func encoded() -> [UInt8] {
         var message = Raft__Client__V1__CompareAndSwapRequest()
         raft__client__v1__compare_and_swap_request__init(&message)
-        return withFields(key, value) { key, value in
-            message.key = key
-            message.value = value
-            switch expectation {
-            case .value(let expected):
-                message.expectation_case = RAFT__CLIENT__V1__COMPARE_AND_SWAP_REQUEST__EXPECTATION_EXPECTED_VALUE
-                return withFields(expected, []) { expected, _ in
-                    message.expected_value = expected
-                    return Protobuf.encode(message)
+        return withSession(session) { session in
+            message.session = session
+            return withFields(key, value) { key, value in
+                message.key = key
+                message.value = value
+                switch expectation {
+                case .value(let expected):
+                    message.expectation_case = RAFT__CLIENT__V1__COMPARE_AND_SWAP_REQUEST__EXPECTATION_EXPECTED_VALUE
+                    return withFields(expected, []) { expected, _ in
+                        message.expected_value = expected
+                        return Protobuf.encode(message)
+                    }
+                case .revision(let revision):
+                    message.expectation_case = RAFT__CLIENT__V1__COMPARE_AND_SWAP_REQUEST__EXPECTATION_EXPECTED_REVISION
+                    message.expected_revision = revision
+                case .absent:
+                    message.expectation_case = RAFT__CLIENT__V1__COMPARE_AND_SWAP_REQUEST__EXPECTATION_EXPECTED_ABSENT
+                    message.expected_absent = 1
                 }
-            case .revision(let revision):
-                message.expectation_case = RAFT__CLIENT__V1__COMPARE_AND_SWAP_REQUEST__EXPECTATION_EXPECTED_REVISION
-                message.expected_revision = revision
-            case .absent:
-                message.expectation_case = RAFT__CLIENT__V1__COMPARE_AND_SWAP_REQUEST__EXPECTATION_EXPECTED_ABSENT
-                message.expected_absent = 1
+                return Protobuf.encode(message)
             }
-            return Protobuf.encode(message)
         }
     }
 
@@ -104,7 +130,7 @@ package struct CompareAndSwapRequest: Hashable, Sendable {
             }
             return CompareAndSwapRequest(
                 key: Protobuf.bytes(message.pointee.key), expectation: expectation,
-                value: Protobuf.bytes(message.pointee.value))
+                value: Protobuf.bytes(message.pointee.value), session: SessionRequest(message.pointee.session))
         }
     }
 }

@@ -58,7 +58,7 @@ extension RPCStatus {
             case .tooLarge, .invalidConfiguration: .invalidArgument
             case .alreadyInitialized: .alreadyExists
             case .changeInProgress, .notCommittedInTerm, .notInProgress, .membershipChanged, .notALearner, .notAVoter,
-                .emptyMembership, .learnerLags, .snapshotFailed:
+                .emptyMembership, .learnerLags, .snapshotFailed, .sessionExpired, .replyDropped:
                 .failedPrecondition
             case .unknownNode: .notFound
             case .changeRedirected: .aborted

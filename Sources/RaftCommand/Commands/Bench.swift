@@ -47,6 +47,7 @@ struct Bench: AsyncParsableCommand {
     var casRatio: Double?
     @Option(help: ArgumentHelp("Make this many calls a second, in all.", valueName: "calls")) var rate: Double?
     @Option(help: ArgumentHelp("Write what the clients saw to this file.", valueName: "file")) var history: String?
+    @Flag(help: "Make writes in sessions: again when a result is lost, and applied once.") var sessions = false
     @OptionGroup var options: ClientOptions
 
     func validate() throws {
@@ -87,7 +88,8 @@ struct Bench: AsyncParsableCommand {
     func run() async throws {
         let plan = plan(tag: tag)
         let context = try options.loadContext()
-        let client = try ClientOptions.client(context, .client, timeout: options.timeout.duration)
+        let client = try ClientOptions.client(
+            context, .client, timeout: options.timeout.duration, usesSessions: sessions)
         // Before the run, and not after an hour of it.
         let file = try history.map { path throws(Failure) in try HistoryFile(path) }
         let run = BenchRun(plan, client: client, keepsHistory: file != nil)

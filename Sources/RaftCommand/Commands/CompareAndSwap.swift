@@ -19,6 +19,7 @@ struct CompareAndSwap: AsyncParsableCommand {
     @Option(help: ArgumentHelp("The key must have been changed last at this revision.", valueName: "revision"))
     var expectRevision: UInt64?
     @Flag(help: "The key must not be there.") var expectAbsent = false
+    @OptionGroup var write: WriteOptions
     @OptionGroup var options: ClientOptions
 
     func validate() throws {
@@ -37,7 +38,7 @@ struct CompareAndSwap: AsyncParsableCommand {
     func run() async throws {
         let key = ByteText.bytes(ofArgument: key)
         let value = try ByteText.value(ofArgument: value)
-        let result = try await options.withClient(.client) { client, _ in
+        let result = try await options.withClient(.client, usesSessions: write.session) { client, _ in
             try await client.compareAndSwap(key, expecting: expectation, value)
         }
         switch options.output {

@@ -12,11 +12,14 @@ struct Delete: AsyncParsableCommand {
             """)
 
     @Argument(help: "The key.") var key: String
+    @OptionGroup var write: WriteOptions
     @OptionGroup var options: ClientOptions
 
     func run() async throws {
         let key = ByteText.bytes(ofArgument: key)
-        let result = try await options.withClient(.client) { client, _ in try await client.delete(key) }
+        let result = try await options.withClient(.client, usesSessions: write.session) { client, _ in
+            try await client.delete(key)
+        }
         switch options.output {
         case .table:
             if let revision = result.revision { try Console.out("revision \(revision)\n", orLeaveWith: .unwritten) }

@@ -8,12 +8,15 @@ struct Put: AsyncParsableCommand {
 
     @Argument(help: "The key, 1 to 511 bytes.") var key: String
     @Argument(help: "The value; - takes it from standard input, byte for byte.") var value: String
+    @OptionGroup var write: WriteOptions
     @OptionGroup var options: ClientOptions
 
     func run() async throws {
         let key = ByteText.bytes(ofArgument: key)
         let value = try ByteText.value(ofArgument: value)
-        let result = try await options.withClient(.client) { client, _ in try await client.put(key, value) }
+        let result = try await options.withClient(.client, usesSessions: write.session) { client, _ in
+            try await client.put(key, value)
+        }
         switch options.output {
         case .table: try Console.out("revision \(result.revision)\n", orLeaveWith: .unwritten)
         case .json: try Console.out(Self.json(key, result).text + "\n", orLeaveWith: .unwritten)

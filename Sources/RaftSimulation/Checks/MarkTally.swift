@@ -7,6 +7,8 @@ final class MarkTally: Probe, @unchecked Sendable {
     private let armed: Set<UInt8>
     private var random: RandomSource
     var isDisturbing = true
+    /// Told of sessions.
+    var sessions: SessionChecker?
 
     /// Each point is armed in one run of four, and then fires one time in four: the rare ones more rarely.
     init(seed: UInt64, isArmed: Bool) {
@@ -23,6 +25,11 @@ final class MarkTally: Probe, @unchecked Sendable {
         } else {
             bits.1 |= 1 << UInt64(mark.rawValue - 64)
         }
+    }
+
+    func applied(_ event: SessionEvent, on node: NodeID) { sessions?.applied(event, on: node) }
+    func sessions(_ digest: UInt64, through index: LogIndex, on node: NodeID) {
+        sessions?.compare(digest, through: index, on: node)
     }
 
     func disturbs(_ point: Disturbance) -> Bool {

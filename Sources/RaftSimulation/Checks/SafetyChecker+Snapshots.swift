@@ -110,3 +110,13 @@ extension SafetyChecker {
         appliedOn[node] = last.index
     }
 }
+
+extension Entry {
+    /// How many bytes a caller has put into the log with it.
+    var proposedBytes: Int {
+        switch kind {
+        case .command, .sessionCommand, .session: payload.count
+        case .blank, .configuration: 0
+        }
+    }
+}

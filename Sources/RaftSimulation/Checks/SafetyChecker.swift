@@ -174,7 +174,7 @@ final class SafetyChecker: @unchecked Sendable {
                 fail("I3", "two different entries are \(entry.id); node \(node) stored the second")
             }
             known[entry.id] = prefix
-            mirrors[node]!.entries.append((entry.id.term, prefix, entry.kind == .command ? entry.payload.count : 0))
+            mirrors[node]!.entries.append((entry.id.term, prefix, entry.proposedBytes))
             if entry.kind == .configuration { note(entry, on: node) }
             // I4: a leader's first own entry shows what it was elected with.
             if entry.kind == .blank, let leader = leaders[entry.id.term], leader.node == node {
@@ -254,7 +254,7 @@ final class SafetyChecker: @unchecked Sendable {
             if let other = known[entry.id], other != prefix {
                 fail("I21", "node \(node) came back with another \(entry.id)")
             }
-            new.entries.append((entry.id.term, prefix, entry.kind == .command ? entry.payload.count : 0))
+            new.entries.append((entry.id.term, prefix, entry.proposedBytes))
             if entry.kind == .configuration { keep(entry, in: &new) }
         }
         if new.entries.count < required {

@@ -73,10 +73,23 @@ struct SimulatedStore: StateMachine {
     }
 
     /// What a command found and where it stands in the log.
-    struct Output: Sendable {
+    struct Output: Hashable, ReplicatedOutput {
         var index: LogIndex
         /// False for a compare-and-swap that did not swap.
         var isDone: Bool
+
+        init(index: LogIndex, isDone: Bool) {
+            self.index = index
+            self.isDone = isDone
+        }
+        func encode(into bytes: inout [UInt8]) {
+            index.rawValue.encode(into: &bytes)
+            isDone.encode(into: &bytes)
+        }
+        init(decoding bytes: ArraySlice<UInt8>) throws {
+            index = LogIndex(try UInt64(decoding: bytes.prefix(8)))
+            isDone = try Bool(decoding: bytes.dropFirst(8))
+        }
     }
 
     static let execution = StateMachineExecution.inline

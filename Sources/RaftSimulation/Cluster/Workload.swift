@@ -3,30 +3,32 @@ internal import Raft
 /// Clients that change and read a few keys, and what became of each of their calls.
 final class Workload: @unchecked Sendable {
     // @unchecked: as the scheduler.
-    private let scheduler: Scheduler
-    private let nodes: [SimulatedNode]
-    private let checker: SafetyChecker
-    private let profile: WorkloadProfile
+    let scheduler: Scheduler
+    let nodes: [SimulatedNode]
+    let checker: SafetyChecker
+    let profile: WorkloadProfile
     private var random: RandomSource
     /// Of reads: what they ask for must not change who calls what when.
     private var readRandom: RandomSource
     /// What was known to be acknowledged, and since when.
     private var acknowledgements: [(time: Int64, through: LogIndex)] = []
+    /// Of clients with sessions: the others draw as if there were none.
+    var sessionRandom: RandomSource
     private var clientCount = 0
-    private var calls: [Call] = []
+    var calls: [Call] = []
     /// The end of what is known to be acknowledged.
-    private var acknowledgedThrough: LogIndex = 0
-    private(set) var acknowledgedCount = 0
+    var acknowledgedThrough: LogIndex = 0
+    var acknowledgedCount = 0
     private(set) var readCount = 0
-    private(set) var unknownCount = 0
+    var unknownCount = 0
     var isActive = true
 
     /// One call and what became of it. Its serial number is one above its position.
-    private struct Call {
+    struct Call {
         enum End { case open, done, refused, unknown }
         var operation: HistoryOperation
-        /// The life of the node that took it.
-        let life: Life
+        /// The life of the node that took it; nil when several may have.
+        let life: Life?
         var end = End.open
         /// A read: the last entry that the machine had applied when it looked.
         var seenThrough: LogIndex = 0
@@ -43,6 +45,7 @@ final class Workload: @unchecked Sendable {
         self.profile = profile
         random = RandomSource(seed: seed)
         readRandom = RandomSource(seed: seed ^ 0x7265_6164)
+        sessionRandom = RandomSource(seed: seed ^ 0x7365_7373)
     }
 
     /// Every call that had, or may have had, an effect, and every read that was answered.
@@ -251,12 +254,12 @@ final class Workload: @unchecked Sendable {
         var last: LogIndex
     }
 
-    private func finish(_ position: Int, _ result: HistoryOperation.Result) {
+    func finish(_ position: Int, _ result: HistoryOperation.Result) {
         settle(position, .done)
         calls[position].operation.finish(result, at: scheduler.nanoseconds)
     }
 
-    private func fail(_ position: Int, _ error: RaftError) {
+    func fail(_ position: Int, _ error: RaftError) {
         settle(position, error.outcome == .nothingHappened ? .refused : .unknown)
         if error.outcome == .nothingHappened, calls[position].operation.kind != .get {
             checker.refused(UInt64(position + 1))
@@ -370,7 +373,7 @@ final class Workload: @unchecked Sendable {
             let serial = UInt64(position + 1)
             let isApplied = checker.appliedIndex(serial) != nil
             switch call.end {
-            case .open where call.life.isAlive && !isCutShort:
+            case .open where call.life?.isAlive == true && !isCutShort:
                 checker.fail("I23", "call \(serial), \(call.operation.kind), was never answered")
             case .open, .unknown:
                 if call.operation.kind != .get { checker.reached(isApplied ? .unknownApplied : .unknownNeverApplied) }
@@ -386,6 +389,8 @@ final class Workload: @unchecked Sendable {
 /// How the clients of one run behave.
 public struct WorkloadProfile: Sendable {
     public var clientCount = 4
+    /// Clients beside them that use sessions, and make a call again until they know what became of it.
+    public var sessionClientCount = 0
     /// Nanoseconds between an answer and a client's next call.
     public var pause: ClosedRange<Int64> = 1_000_000...40_000_000
     /// Nanoseconds that a client waits for an answer.
@@ -396,7 +401,7 @@ public struct WorkloadProfile: Sendable {
 }
 
 /// Whoever comes first.
-private final class Once: @unchecked Sendable {
+final class Once: @unchecked Sendable {
     // @unchecked: as the scheduler.
     private var isClaimed = false
     func claim() -> Bool {

@@ -181,8 +181,17 @@ package struct DeclaredMutant: Sendable, Hashable {
             "30", "snapshot-without-configuration", "A snapshot leaves out the configuration", from: "redisraft 14",
             needs: "snapshots"),
         .init(
-            "31", "retry-applied-twice", "A retried command is applied again", from: "dissertation §6.3",
-            needs: "client sessions"),
+            "30.2", "snapshot-without-sessions", "A snapshot leaves out the clients' sessions", from: "redisraft 14",
+            in: "Raft/StateMachine/Applier"),
+        .init(
+            "31.1", "retry-applied-twice", "A retried command is applied again", from: "dissertation §6.3",
+            in: "Raft/Sessions/SessionTable"),
+        .init(
+            "31.2", "retry-after-new-leader", "A command retried in a later term is applied again",
+            from: "dissertation §6.3", in: "Raft/Sessions/SessionTable"),
+        .init(
+            "31.3", "reply-not-stored", "A retried command is answered with nothing", from: "dissertation §6.3",
+            in: "Raft/Sessions/SessionTable"),
         .init(
             "32.1", "apply-before-commit", "What is durable is applied before it is committed", from: "Raft, Figure 2",
             in: "Raft/Turn/Baton"),

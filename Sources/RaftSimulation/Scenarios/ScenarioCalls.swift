@@ -12,6 +12,11 @@ final class ScenarioCalls: @unchecked Sendable {
         /// What a read found under its key.
         fileprivate(set) var value: String?
         fileprivate var serial: UInt64?
+        /// Of a write: whether it did what it was for.
+        fileprivate(set) var isDone = false
+        /// Of a write in a session.
+        fileprivate var request: SessionRequest?
+        fileprivate var command: SimulatedStore.Command?
     }
 
     /// What a read sees.
@@ -23,6 +28,7 @@ final class ScenarioCalls: @unchecked Sendable {
     private let checker: SafetyChecker
     private var named: [String: [Call]] = [:]
     private var all: [Call] = []
+    private var sessions: [String: SessionNumbers] = [:]
     private var nextSerial: UInt64 = 1
 
     init(checker: SafetyChecker) { self.checker = checker }
@@ -60,6 +66,78 @@ final class ScenarioCalls: @unchecked Sendable {
             }
         }
         return call
+    }
+
+    // MARK: Sessions
+
+    /// Begins a session; the call of its name is settled with it.
+    func register(_ name: String, at node: RaftNode<SimulatedStore>) {
+        let call = add(name)
+        node.sessions.register { [self] result in
+            switch result {
+            case .success(let session):
+                call.state = .ok
+                sessions[name] = SessionNumbers(session)
+            case .failure(let error): settle(call, error)
+            }
+        }
+    }
+
+    func close(_ session: String, at node: RaftNode<SimulatedStore>, name: String) -> Bool {
+        guard let numbers = sessions[session] else { return false }
+        let call = add(name)
+        node.sessions.close(numbers.session) { [self] result in
+            switch result {
+            case .success: call.state = .ok
+            case .failure(let error): settle(call, error)
+            }
+        }
+        return true
+    }
+
+    func put(
+        _ key: String, _ value: String, in session: String, at node: RaftNode<SimulatedStore>, name: String?
+    ) -> Bool {
+        guard let request = sessions[session]?.next() else { return false }
+        let call = add(name)
+        call.serial = nextSerial
+        nextSerial += 1
+        call.request = request
+        call.command = .init(serial: call.serial!, key: key, .append(value))
+        propose(call, call, at: node)
+        return true
+    }
+
+    /// The same command with the same number, once more.
+    func retry(_ first: String, at node: RaftNode<SimulatedStore>, name: String) -> Bool {
+        guard let first = named[first]?.last, first.request != nil else { return false }
+        propose(first, add(name), at: node)
+        return true
+    }
+
+    /// Its client has the reply: the next command of the session says so.
+    func acknowledge(_ name: String) -> Bool {
+        guard let request = named[name]?.last?.request,
+            let session = sessions.first(where: { $0.value.session == request.session })?.key
+        else { return false }
+        sessions[session]?.answered(request.sequence)
+        return true
+    }
+
+    private func propose(_ first: Call, _ call: Call, at node: RaftNode<SimulatedStore>) {
+        guard let command = first.command, let request = first.request else { return }
+        node.propose(command, in: request) { [self] result in
+            switch result {
+            case .success(let output):
+                call.state = .ok
+                call.index = output.index
+                call.isDone = output.isDone
+                if checker.applied[output.index]?.serial != command.serial {
+                    checker.fail("I5", "a write was acknowledged at entry \(output.index), which holds another")
+                }
+            case .failure(let error): settle(call, error)
+            }
+        }
     }
 
     @discardableResult

@@ -31,7 +31,7 @@ extension ScenarioRun {
             let isCommitted = committed.contains { $0.id == id }
             return isCommitted == isWanted ? nil : "committed: \(committed.suffix(5).map(\.id))"
         case .count, .term, .sameLeader: return try changed(condition)
-        case .call, .sees, .reads: return try call(condition)
+        case .call, .sees, .reads, .answersAs, .fails: return try call(condition)
         }
     }
 
@@ -129,6 +129,15 @@ extension ScenarioRun {
                 return "\(name) is \(call.state)\(call.error.map { " (\($0.message))" } ?? "")"
             }
             return nil
+        case .answersAs(let name, let other):
+            guard let call = try calls(name).last, call.state == .ok else { return "\(name) was not answered" }
+            guard let first = try calls(other).last, first.state == .ok else { return "\(other) was not answered" }
+            return call.index == first.index && call.isDone == first.isDone
+                ? nil : "\(name) was applied at \(call.index ?? 0), \(other) at \(first.index ?? 0)"
+        case .fails(let name, let code):
+            guard let call = try calls(name).last else { return "there is no \(name)" }
+            return call.error?.code.description == code
+                ? nil : "\(name) is \(call.state)\(call.error.map { " (\($0.code))" } ?? "")"
         case .reads(let name, let wanted):
             guard let read = try calls(name).last, read.state == .ok else { return "\(name) has read nothing" }
             return read.value == wanted ? nil : "\(name) read \(read.value ?? "nothing")"

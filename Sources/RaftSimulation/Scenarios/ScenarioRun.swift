@@ -55,7 +55,12 @@ final class ScenarioRun: @unchecked Sendable {
         case .start, .crash, .stop, .pause, .resume, .disk, .campaign, .onlyCampaigns, .allCampaign:
             try process(statement)
         case .cut, .split, .heal, .filter, .letPass, .letAllPass, .release: try network(statement)
-        case .put(let spec, let at, let name):
+        case .session, .close, .retry, .acknowledge: try sessions(statement)
+        case .put(.one(let key, let value), let at, let session?, let name):
+            guard world.calls.put(key, value, in: session, at: try running(at), name: name) else {
+                throw Untrue(reason: "there is no session \(session)")
+            }
+        case .put(let spec, let at, _, let name):
             let node = try running(at)
             switch spec {
             case .one(let key, let value): world.calls.put(key, value, at: node, name: name)
@@ -133,6 +138,23 @@ final class ScenarioRun: @unchecked Sendable {
         let id = try resolve(name)
         guard let node = world.node(id).node else { throw Untrue(reason: "node \(id) is down") }
         return node
+    }
+
+    private func sessions(_ statement: Statement) throws {
+        switch statement {
+        case .session(let name, let at): world.calls.register(name, at: try running(at))
+        case .close(let session, let at, let name):
+            guard world.calls.close(session, at: try running(at), name: name) else {
+                throw Untrue(reason: "there is no session \(session)")
+            }
+        case .retry(let call, let at, let name):
+            guard world.calls.retry(call, at: try running(at), name: name) else {
+                throw Untrue(reason: "\(call) is no write of a session")
+            }
+        case .acknowledge(let call):
+            guard world.calls.acknowledge(call) else { throw Untrue(reason: "\(call) is no write of a session") }
+        default: break
+        }
     }
 
     // MARK: Faults

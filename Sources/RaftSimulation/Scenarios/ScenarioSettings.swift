@@ -30,15 +30,17 @@ struct ScenarioSettings {
         case pieces(Int)
         case keep(Int)
         case lagLimit(Int)
+        case sessionTimeout(Duration)
+        case sessions(Int)
         case begins([NodeID], Beginning)
     }
 
     var nodeCount = 3
+    /// Whether nodes purge their logs behind snapshots.
+    var makesSnapshots = false
     var real: [NodeID]?
     /// Who begins the cluster; everyone unless said.
     var members: [NodeID]?
-    /// Whether nodes purge their logs behind snapshots.
-    var makesSnapshots = false
     var seed: UInt64 = 1
     var configuration = Configuration(id: 1, cluster: "scenario")
     var ownTimeouts: [NodeID: ClosedRange<Duration>] = [:]
@@ -82,6 +84,8 @@ struct ScenarioSettings {
         case .pieces(let bytes): configuration.snapshotPieceBytes = bytes
         case .keep(let count): configuration.maximumKeptEntries = count
         case .lagLimit(let count): configuration.maximumReplicationLag = count
+        case .sessionTimeout(let time): configuration.sessionTimeout = time
+        case .sessions(let count): configuration.maximumSessions = count
         case .begins(let ids, let beginning): for id in ids { beginnings[id] = beginning }
         }
     }

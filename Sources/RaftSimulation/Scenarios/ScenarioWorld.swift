@@ -31,9 +31,11 @@ final class ScenarioWorld: @unchecked Sendable {
             tally: MarkTally(seed: settings.seed, isArmed: false))
         traffic = TrafficControl(network)
         calls = ScenarioCalls(checker: checker)
+        checker.tally.sessions = SessionChecker { [unowned checker] in checker.fail($0, $1) }
         nodes = ids.map { [scheduler, network, checker, members] id in
             var own = settings.configuration
             own.id = id
+            own.probe = checker.tally
             if let range = settings.ownTimeouts[id] { own.electionTimeout = range }
             let setting = SimulatedNode.Setting(
                 configuration: own, members: first.contains(id) ? members : nil, segmentBytes: 16 << 10,

@@ -26,12 +26,16 @@ indirect enum Statement: Sendable {
     case release(TrafficControl.Order)
 
     // Callers.
-    case put(PutSpec, at: NodeName, name: String?)
+    case put(PutSpec, at: NodeName, session: String?, name: String?)
     case read(key: String, at: NodeName, isLocal: Bool, name: String)
     case transfer(from: NodeName, to: NodeName?, name: String?)
     case ask(NodeName, MembershipRequest, isGuarded: Bool, name: String?)
     case snapshot(at: NodeName, name: String?)
     case push(to: NodeName?, at: NodeName, name: String?)
+    case session(String, at: NodeName)
+    case close(String, at: NodeName, name: String)
+    case retry(String, at: NodeName, name: String)
+    case acknowledge(String)
 
     // Ghosts.
     case ghost(NodeSet, GhostAction)
@@ -169,6 +173,9 @@ indirect enum Condition {
     case term(NodeSet, Comparison, above: UInt64, since: String)
     case sameLeader(since: String)
     case call(String, CallState)
+    /// Two writes were answered alike.
+    case answersAs(String, String)
+    case fails(String, String)
     case sees(String, String, Bool)
     /// Nil: there is no such key.
     case reads(String, String?)

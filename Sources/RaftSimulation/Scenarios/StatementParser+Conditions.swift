@@ -8,10 +8,11 @@ extension StatementParser {
         let isPatient = beginsWithCallName && words.dropFirst().first != "leads"
         let condition = try condition()
         if take("for") { return .throughout(try duration(), condition) }
-        if isPatient, case .call(_, let state) = condition, state != .pending {
-            return .within(.seconds(5), condition)
+        switch condition {
+        case .call(_, .pending): return .expect(condition)
+        case .call, .answersAs, .fails: return isPatient ? .within(.seconds(5), condition) : .expect(condition)
+        default: return .expect(condition)
         }
-        return .expect(condition)
     }
 
     mutating func expectedAnswer() throws(Failure) -> ExpectedAnswer? {
@@ -40,9 +41,11 @@ extension StatementParser {
             if take("sees") { return .sees(name, try callName(), true) }
             if takePhrase("does not see") { return .sees(name, try callName(), false) }
             if take("reads") { return .reads(name, take("nothing") ? nil : try word("a value")) }
+            if takePhrase("answers as") { return .answersAs(name, try callName()) }
+            if takePhrase("fails with") { return .fails(name, try word("the code of an error")) }
             _ = take("is")
             guard let next, let state = CallState(rawValue: next) else {
-                throw expected("ok, refused, unknown, pending, settled, sees or reads")
+                throw expected("ok, refused, unknown, pending, settled, sees, reads, answers as or fails with")
             }
             words.removeFirst()
             return .call(name, state)

@@ -109,6 +109,8 @@ extension StatementParser {
             try require("entries")
             return .lagLimit(count)
         }
+        if takePhrase("session timeout") { return .sessionTimeout(try duration()) }
+        if take("sessions") { return .sessions(try count()) }
         for limit in ["append", "uncommitted", "tail", "apply"] where takePhrase(limit + " limit") {
             let count = try count()
             try require("bytes")
@@ -229,7 +231,8 @@ extension StatementParser {
             }
             try require("at")
             let node = try node()
-            return .put(spec, at: node, name: take("as") ? try callName() : nil)
+            let session = take("in") ? try callName() : nil
+            return .put(spec, at: node, session: session, name: take("as") ? try callName() : nil)
         }
         if take("read") {
             let key = next == "at" || next == "locally" ? "x" : try word("a key")
@@ -239,6 +242,20 @@ extension StatementParser {
             try require("as")
             return .read(key: key, at: node, isLocal: isLocal, name: try callName())
         }
+        if take("session") {
+            let name = try callName()
+            try require("at")
+            return .session(name, at: try node())
+        }
+        for word in ["close", "retry"] where take(word) {
+            let what = try callName()
+            try require("at")
+            let node = try node()
+            try require("as")
+            let name = try callName()
+            return word == "close" ? .close(what, at: node, name: name) : .retry(what, at: node, name: name)
+        }
+        if take("acknowledge") { return .acknowledge(try callName()) }
         if take("transfer") {
             let from = try node()
             let to = take("to") ? try node() : nil

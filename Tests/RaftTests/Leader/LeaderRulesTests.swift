@@ -257,6 +257,20 @@ struct LeaderRulesTests {
 
     // MARK: Reads
 
+    @Test("A leader looks for silent sessions four times in the time that they may be silent")
+    func sessions() {
+        let desk = Desk(
+            LeaderRules(), term: 3, vote: 1, log: [1], voters: [1], configure: { $0.sessionTimeout = .seconds(4000) })
+        desk.begin()
+        desk.turn([.durable(desk.lastWrite!)])
+        var sweeps: [Bool] = []
+        for _ in 1...7 {
+            desk.now += .seconds(500)
+            sweeps.append(desk.turn([.tick]).acts.contains(.sweepSessions))
+        }
+        #expect(sweeps == [false, true, false, true, false, true, false])
+    }
+
     @Test("Reads that wait share one round of heartbeats, and are served at the commit index of its beginning")
     func reads() {
         let desk = Self.leader()

@@ -23,6 +23,7 @@ enum Act: Equatable {
     case discardSnapshot
     case pruneSnapshots(endingBefore: LogIndex)
     case succeedSnapshot(Int, LogID)
+    case sweepSessions
     case serveReads(Int, at: LogIndex)
     case fail(Int, RaftError.Code)
     case succeed
@@ -63,6 +64,7 @@ enum Act: Equatable {
         case .discardSnapshot: self = .discardSnapshot
         case .pruneSnapshots(let index): self = .pruneSnapshots(endingBefore: index)
         case .succeedSnapshot(let tickets, let manifest): self = .succeedSnapshot(tickets.count, manifest.last)
+        case .sweepSessions: self = .sweepSessions
         case .serveReads(let tickets, let index): self = .serveReads(tickets.count, at: index)
         case .fail(let tickets, let error): self = .fail(tickets.count, error.code)
         case .succeed: self = .succeed
@@ -92,6 +94,7 @@ enum Act: Equatable {
         case .timeoutNow: "timeout-now"
         case .askReadIndex: "ask for read index"
         case .apply: "apply"
+        case .sweepSessions: "sweep sessions"
         case .serveReads: "serve reads"
         case .buildSnapshot: "build snapshot"
         case .abortBuild: "abort build"

@@ -1,0 +1,37 @@
+public import Raft
+
+/// What a session's command gave, as it is kept until its client has it: a tag of one byte and what belongs to it, with
+/// numbers of 8 bytes (little-endian). A revision is never 0, so 0 stands for none.
+extension KeyValueOutput: ReplicatedOutput {
+    public func encode(into bytes: inout [UInt8]) {
+        switch self {
+        case .done(let revision, let previous):
+            bytes.append(1)
+            revision.encode(into: &bytes)
+            (previous ?? 0).encode(into: &bytes)
+        case .unchanged(let current):
+            bytes.append(2)
+            (current ?? 0).encode(into: &bytes)
+        case .refused(let reason):
+            bytes.append(3)
+            reason.encode(into: &bytes)
+        }
+    }
+
+    /// - Throws: ``RaftError/Code/corrupt`` when the bytes are no output that this version knows.
+    public init(decoding bytes: ArraySlice<UInt8>) throws {
+        func revision(_ bytes: ArraySlice<UInt8>) throws -> UInt64? {
+            let number = try UInt64(decoding: bytes)
+            return number == 0 ? nil : number
+        }
+        let rest = bytes.dropFirst()
+        switch bytes.first {
+        case 1:
+            self = .done(
+                revision: try UInt64(decoding: rest.prefix(8)), previous: try revision(rest.dropFirst(8)))
+        case 2: self = .unchanged(current: try revision(rest))
+        case 3: self = .refused(try String(decoding: rest))
+        default: throw RaftError(.corrupt, "a key-value output of \(bytes.count) bytes that is none")
+        }
+    }
+}
