@@ -54,11 +54,16 @@ struct MutantOptions: ParsableArguments {
 struct MutantRun: Sendable {
     var events: Int
     var nodes: Int?
+    var profile = SimulationProfile.Name.swarm
 
     /// - Throws: what the seed found.
-    func callAsFunction(_ seed: UInt64) throws { _ = try Simulation(seed: seed, nodeCount: nodes).run(events: events) }
+    func callAsFunction(_ seed: UInt64) throws {
+        _ = try Simulation(seed: seed, nodeCount: nodes, name: profile).run(events: events)
+    }
 
-    var arguments: [String] { ["--events", "\(events)"] + (nodes.map { ["--nodes", "\($0)"] } ?? []) }
+    var arguments: [String] {
+        ["--events", "\(events)"] + (nodes.map { ["--nodes", "\($0)"] } ?? []) + ["--profile", profile.rawValue]
+    }
 }
 
 /// Searches for the seeds that notice mutants. The active mutant belongs to a whole process, so each search is a process
@@ -79,7 +84,7 @@ struct MutantCampaign {
     private func search() throws -> Bool {
         var summary = MutantSummary(verdicts: [])
         for mutant in options.chosen {
-            let trials = mutant.needs == nil ? try (0..<options.baseSeeds).map { try search(mutant, base: $0) } : []
+            let trials = mutant.isSearched ? try (0..<options.baseSeeds).map { try search(mutant, base: $0) } : []
             let verdict = MutantVerdict(mutant, trials: trials)
             summary.verdicts.append(verdict)
             if options.output == .text { say(verdict.line) }
@@ -101,14 +106,14 @@ struct MutantCampaign {
         let end = first + UInt64(range.count)
         var next = first
         while next < end {
-            let ending = try TrialProcess(campaign: self, mutant: mutant.name, seeds: next..<end).finish()
+            let ending = try trial(of: mutant, isControl: false, next..<end).finish()
             switch ending {
             case .timeUp(let count):
                 return MutantTrial(base: first, seedCount: Int(next - first) + count, outcome: .unfinished)
             case .clean:
                 return MutantTrial(base: first, seedCount: range.count, outcome: .survived)
             case .killed(let seed, let invariant, let text):
-                let control = try TrialProcess(campaign: self, mutant: "", seeds: seed..<(seed + 1)).finish()
+                let control = try trial(of: mutant, isControl: true, seed..<(seed + 1)).finish()
                 if control == .clean {
                     return MutantTrial(
                         base: first, seedCount: Int(seed - first) + 1,
@@ -119,6 +124,13 @@ struct MutantCampaign {
             }
         }
         return MutantTrial(base: first, seedCount: range.count, outcome: .survived)
+    }
+
+    /// Runs what can notice this mutant, with it or without any.
+    private func trial(of mutant: DeclaredMutant, isControl: Bool, _ seeds: Range<UInt64>) -> TrialProcess {
+        var campaign = self
+        campaign.run.profile = mutant.profile
+        return TrialProcess(campaign: campaign, mutant: isControl ? "" : mutant.name, seeds: seeds)
     }
 
     // MARK: Kept seeds
@@ -148,16 +160,16 @@ struct MutantCampaign {
     private func replay() throws -> Bool {
         let kept = try readKept()
         var isGood = true
-        for mutant in options.chosen where mutant.needs == nil {
+        for mutant in options.chosen where mutant.isSearched {
             guard let seed = kept.first(where: { $0.name == mutant.name })?.seed else {
                 say("\(mutant.number) \(mutant.name): no seed is kept; search for one with --keep")
                 isGood = false
                 continue
             }
-            switch try TrialProcess(campaign: self, mutant: mutant.name, seeds: seed..<(seed + 1)).finish() {
+            switch try trial(of: mutant, isControl: false, seed..<(seed + 1)).finish() {
             case .killed(_, let invariant, let text):
                 say("\(mutant.number) \(mutant.name): seed \(seed): \(invariant): \(text)")
-                let control = try TrialProcess(campaign: self, mutant: "", seeds: seed..<(seed + 1)).finish()
+                let control = try trial(of: mutant, isControl: true, seed..<(seed + 1)).finish()
                 if control != .clean {
                     warn("seed \(seed) does not pass without a mutant either: \(control)")
                     isGood = false

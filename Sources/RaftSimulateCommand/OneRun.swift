@@ -6,7 +6,8 @@ import RaftSimulation
 struct OneRun {
     let run: SeedRun
 
-    func print(trace: Bool, shrink: Bool) throws {
+    /// - Parameter file: where the shortest run is kept.
+    func print(trace: Bool, shrink: Bool, saving file: String?) throws {
         let lines = LastLines(limit: trace ? 0 : 200)
         let simulation = try run.simulation(onLine: { line in
             if trace { Swift.print(line) } else { lines.add(line) }
@@ -20,17 +21,20 @@ struct OneRun {
             Swift.print(simulation.profile)
             for line in simulation.nodeLines { Swift.print(line) }
             Swift.print("\(run.line): \(error)")
-            if shrink { try self.shrink(simulation, error) }
+            if shrink { try self.shrink(simulation, saving: file) }
             throw ExitCode(1)
         }
         if shrink { Swift.print("the run does not fail; there is nothing to shrink") }
     }
 
-    private func shrink(_ simulation: Simulation, _ error: any Error) throws {
+    private func shrink(_ simulation: Simulation, saving file: String?) throws {
         var shrinker = Shrinker(
             seed: run.seed, profile: simulation.profile, faults: simulation.faults, events: run.events)
-        let script = shrinker.run { Swift.print($0) }
+        let script = try shrinker.run { Swift.print($0) }
         Swift.print(script)
+        guard let file else { return }
+        try script.write(toFile: file, atomically: true, encoding: .utf8)
+        Swift.print("# kept in \(file); again: raft-simulate --scenario \(file)")
     }
 
     private func describe(_ report: SimulationReport) -> String {

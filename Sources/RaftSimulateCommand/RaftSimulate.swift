@@ -15,7 +15,7 @@ struct RaftSimulate: AsyncParsableCommand {
             ever: its seed repeats it, on any machine, in any build of the same code.
 
             --seed N runs one seed; with --trace it prints what happens, with --shrink it cuts the run down to the few \
-            faults that it takes and prints them as a script. --seed-file FILE runs the seeds of a file, one a line: \
+            faults that it takes and prints them as a script, which --save keeps and --scenario runs again. --seed-file FILE runs the seeds of a file, one a line: \
             seed, and optionally nodes=N, events=N, profile=NAME; text behind a # says why.
 
             With --check, no simulation runs: FILE holds a history of calls, one JSON object a line, such as \
@@ -54,6 +54,8 @@ struct RaftSimulate: AsyncParsableCommand {
     var trace = false
     @Flag(help: "With --seed: cut a failing run down to what it takes to fail, and print that as a script.")
     var shrink = false
+    @Option(help: ArgumentHelp("With --shrink: keep that script here, for --scenario.", valueName: "file"))
+    var save: String?
     @Flag(help: "Print how many seeds reached each \"sometimes\" mark.")
     var marks = false
     @Flag(help: "Fail if a mark was reached by less than one seed in a thousand, or by none.")
@@ -70,10 +72,11 @@ struct RaftSimulate: AsyncParsableCommand {
 
     func validate() throws {
         _ = try range()
-        if scenarios.isEmpty { try mutants.check() } else { try mutants.checkForScenarios() }
+        if scenarios.isEmpty, seed == nil { try mutants.check() } else { try mutants.checkForOne() }
         guard events > 0, jobs > 0 else { throw ValidationError("--events and --jobs must be above zero") }
         if let nodes, !(1...7).contains(nodes) { throw ValidationError("--nodes \(nodes) is not within 1 to 7") }
         if seed == nil, trace || shrink { throw ValidationError("--trace and --shrink need --seed N") }
+        if save != nil, !shrink { throw ValidationError("--save keeps what --shrink finds: give both") }
         if let minutes, minutes <= 0 { throw ValidationError("--minutes \(minutes) is not above zero") }
     }
 
@@ -99,15 +102,17 @@ struct RaftSimulate: AsyncParsableCommand {
 
     func run() async throws {
         if !scenarios.isEmpty {
-            guard try ScenarioFiles.run(scenarios, seed: seed, with: mutants.mutant.first) else { throw ExitCode(1) }
+            mutants.activate()
+            guard try ScenarioFiles.run(scenarios, seed: seed) else { throw ExitCode(1) }
             return
         }
         if let check { return try CheckHistory.run(check) }
         if let seed {
+            mutants.activate()
             let run = SeedRun(seed, nodes: nodes, events: events, profile: profile)
-            return try OneRun(run: run).print(trace: trace, shrink: shrink)
+            return try OneRun(run: run).print(trace: trace, shrink: shrink, saving: save)
         }
-        let mutantRun = MutantRun(events: events, nodes: nodes)
+        let mutantRun = MutantRun(events: events, nodes: nodes, profile: profile)
         if let mutant = mutants.mutantChild {
             return await MutantCampaign.runAsChild(mutant, try range(), mutantRun, jobs: jobs)
         }

@@ -6,12 +6,8 @@ import RaftSimulation
 /// Runs scenarios from text files, one after another.
 enum ScenarioFiles {
     /// - Parameter seed: in place of each text's own.
-    /// - Parameter mutant: a rule to break on purpose meanwhile; see the article Mutants of `Raft`.
     /// - Returns: whether all of them came true.
-    static func run(_ paths: [String], seed: UInt64?, with mutant: String?) throws -> Bool {
-        #if MUTANTS
-            if let mutant { Mutant.activate(mutant) }
-        #endif
+    static func run(_ paths: [String], seed: UInt64?) throws -> Bool {
         var failedCount = 0
         for path in paths {
             do {
@@ -37,13 +33,20 @@ enum ScenarioFiles {
 
 extension MutantOptions {
     /// - Throws: unless at most one rule is to be broken, and this build can.
-    func checkForScenarios(areBuilt: Bool = Mutant.areBuilt) throws {
+    func checkForOne(areBuilt: Bool = Mutant.areBuilt) throws {
         guard !mutants, !kept, !keep, mutant.count <= 1 else {
-            throw ValidationError("--scenario goes with one --mutant at most, and with no search for seeds")
+            throw ValidationError("--scenario and --seed go with one --mutant at most, and with no search for seeds")
         }
         guard mutant.isEmpty || areBuilt else { throw ValidationError(Self.refusal) }
         for wanted in mutant where !DeclaredMutant.all.contains(where: { $0.name == wanted }) {
             throw ValidationError("--mutant \(wanted): give one name of the article Mutants")
         }
+    }
+
+    /// Breaks the rule that is to be broken, if any: before anything runs.
+    func activate() {
+        #if MUTANTS
+            if let name = mutant.first { Mutant.activate(name) }
+        #endif
     }
 }

@@ -52,8 +52,9 @@ public final class Simulation {
             voters: ids, spares: spares, limits: profile.configuration, tally: tally)
         self.checker = checker
         tally.sessions = SessionChecker { checker.fail($0, $1) }
+        checker.watchTime { scheduler.nanoseconds }
         // Who may vote for whom is not fixed where members come and go.
-        if !profile.faults.contains(.churn) { checker.watchTenures { scheduler.nanoseconds } }
+        if !profile.faults.contains(.churn) { checker.watchTenures() }
         nodes = (ids + spares).map { id in
             var own = profile.configuration
             own.id = id

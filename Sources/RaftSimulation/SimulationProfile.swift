@@ -38,6 +38,8 @@ public struct SimulationProfile: Sendable {
             (.lostDisks, "lost disks"), (.machineFailures, "machine failures"), (.churn, "members that come and go"),
             (.snapshots, "snapshots"),
         ]
+        /// The one of this name in ``description``.
+        static func named(_ name: Substring) -> Kinds? { names.first { $0.1 == name }?.0 }
         public var description: String {
             let list = Self.names.filter { contains($0.0) }.map(\.1).joined(separator: ", ")
             return list.isEmpty ? "none" : list
@@ -150,7 +152,7 @@ public struct SimulationProfile: Sendable {
         network.duplicatePerMille = pick([0, 0, 10, 100])
         network.strayPerMille = pick([0, 0, 0, 5, 50])
         network.isOrdered = chance(60)
-        network.letsRepliesSlip = chance(30)
+        network.letsRepliesSlip = chance(50)
         if isCalm {
             network.lossPerMille = 0
             network.duplicatePerMille = 0
@@ -158,7 +160,7 @@ public struct SimulationProfile: Sendable {
             network.delay = 50_000...2_000_000
         }
 
-        segmentBytes = pick([4 << 10, 16 << 10, 64 << 10])
+        segmentBytes = pick([4 << 10, 4 << 10, 16 << 10, 64 << 10])
         preparesSegments = chance(50)
         diskLatency = pick([50_000...200_000, 50_000...2_000_000, 1_000_000...30_000_000, 100_000...400_000_000])
         if isCalm { diskLatency = 50_000...2_000_000 }
@@ -176,7 +178,7 @@ public struct SimulationProfile: Sendable {
         draw(.rot, 10)
         draw(.drift, 20)
         draw(.rotEverywhere, 2)
-        draw(.lostDisks, 5)
+        draw(.lostDisks, 10)
         draw(.machineFailures, 8)
         faults = kinds.intersection(name.kinds)
         if drawSnapshots(RandomSource(seed: seed ^ 0x736E_6170)), name.kinds.contains(.snapshots) {

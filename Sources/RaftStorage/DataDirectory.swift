@@ -114,7 +114,7 @@ public final class DataDirectory: Sendable {
             try check(contents, path, cluster, node, mode)
             if case .ours(let identity) = contents {
                 // The process that made it may have died before the last of this was durable.
-                try fileSystem.syncDirectory(path)
+                if !Mutant.isOn("start-syncs-no-names") { try fileSystem.syncDirectory(path) }
                 return DataDirectory(path: path, identity: identity, isNew: false, fileSystem: fileSystem, lock: lock)
             }
             let incarnation = Incarnation(rawValue: UInt64.random(in: 1...UInt64.max, using: &generator))

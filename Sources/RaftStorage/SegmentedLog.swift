@@ -85,10 +85,10 @@ public final class SegmentedLog: LogStore, @unchecked Sendable {
         // before they are durable.
         try writeLastFrameAgain(recovery)
         try tail.file.sync()
-        try fileSystem.syncDirectory(path)
+        if !Mutant.isOn("start-syncs-no-names") { try fileSystem.syncDirectory(path) }
         if let torn = recovery.torn {
             try keepBroken(torn)
-            try writer.abandonSegment()
+            if !Mutant.isOn("torn-end-overwritten") { try writer.abandonSegment() }
         } else {
             writer.prepareNext()
         }

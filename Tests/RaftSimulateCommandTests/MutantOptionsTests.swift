@@ -41,7 +41,10 @@ struct MutantOptionsTests {
 
     @Test("A campaign's seeds are run as the command runs them")
     func seedRun() {
-        #expect(MutantRun(events: 10, nodes: nil).arguments == ["--events", "10"])
-        #expect(MutantRun(events: 10, nodes: 3).arguments == ["--events", "10", "--nodes", "3"])
+        #expect(MutantRun(events: 10, nodes: nil).arguments == ["--events", "10", "--profile", "swarm"])
+        #expect(
+            MutantRun(events: 10, nodes: 3, profile: .churn).arguments == [
+                "--events", "10", "--nodes", "3", "--profile", "churn",
+            ])
     }
 }

@@ -12,6 +12,9 @@ enum Commitment {
         let me = baton.me
         let durable = baton.durableIndex
         let agreed = Quorum(configuration).agreed { id -> LogIndex in
+            if Mutant.isOn("removed-leader-counts"), !configuration.isVoter(me), id == configuration.voters.first {
+                return durable
+            }
             if id == me, Mutant.isOn("own-copy-before-disk") { return baton.log.last.index }
             return id == me ? durable : progress.first { $0.peer == id }?.matchIndex ?? 0
         }

@@ -10,7 +10,7 @@ extension LeaderRules {
             return
         }
         let isRedirection = if case .redirect = order.request { true } else { false }
-        if !baton.isConfigurationCommitted, !(isRedirection && configuration.isJoint) {
+        if !baton.isConfigurationCommitted, !(isRedirection && configuration.isJoint), !Mutant.isOn("two-changes") {
             // Binding is not a change that a caller should hear of: it takes its turn behind that.
             guard baton.membership.currentID != baton.membership.membersID, membership.held == nil else {
                 let error = RaftError(
@@ -52,7 +52,7 @@ extension LeaderRules {
                     id: transfer.target, address: baton.membership.current?.address(of: transfer.target)))
         }
         if membership.leavesAt != nil { return baton.notLeader() }
-        guard baton.commitIndex >= opening else {
+        guard baton.commitIndex >= opening || Mutant.isOn("change-before-own-commit") else {
             return RaftError(
                 .notCommittedInTerm,
                 "node \(baton.me) leads term \(baton.currentTerm) and has not committed an entry of it yet; try again soon"
@@ -112,7 +112,10 @@ extension LeaderRules {
 
     /// The next step of whatever is under way, once the one before it is committed. Called once a turn.
     mutating func advanceMembership(_ baton: inout Baton, _ effects: inout Effects) {
-        if baton.isConfigurationCommitted, baton.commitIndex >= opening { step(&baton, &effects) }
+        let isThrough =
+            baton.isConfigurationCommitted
+            || (Mutant.isOn("joint-left-early") && baton.membership.current?.isJoint == true)
+        if isThrough, baton.commitIndex >= opening { step(&baton, &effects) }
         tellDeparting(baton, &effects)
         settleCatchUps(baton, &effects)
     }

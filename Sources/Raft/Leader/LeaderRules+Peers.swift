@@ -54,7 +54,7 @@ extension LeaderRules {
             }
         case .heartbeat(let reply):
             guard reply.stream == progress[at].stream || Mutant.isOn("round-of-other-term") else { return }
-            guard reply.round <= reads.round else { return }
+            guard reply.round <= reads.round || Mutant.isOn("round-of-other-term") else { return }
             progress[at].heard(now: baton.now)
             progress[at].confirm(round: reply.round)
             progress[at].note(mark: reply.mark)

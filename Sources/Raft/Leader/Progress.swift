@@ -125,6 +125,7 @@ struct Progress: Sendable {
     /// An answer to an append that is no longer under way still tells the truth about the peer's log, and nothing
     /// else: it must not open the window, or each answer that comes twice would add an append for ever.
     mutating func accepted(sequence: UInt64, through index: LogIndex, now: Instant) -> Bool {
+        let index = Mutant.isOn("ack-of-all-sent") ? max(index, inflight.last?.last ?? 0) : index
         let isAnswer = take(through: sequence)
         if isAnswer, state == .probe, !Mutant.isOn("probe-for-ever") {
             state = .replicate

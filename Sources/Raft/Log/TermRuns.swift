@@ -15,6 +15,7 @@ struct TermRuns: Sendable {
     /// The term of the entry at `index`; nil for an entry that this log does not hold. Of what was purged only the
     /// last term is known.
     func term(at index: LogIndex) -> Term? {
+        if Mutant.isOn("edge-without-term"), index > 0, index == purged.index { return 0 }
         if index == last.index { return last.term }
         if index == purged.index { return purged.term }
         guard index > purged.index, index < last.index else { return nil }

@@ -122,6 +122,7 @@ enum MembershipChange {
         if let refusal = refusal(of: voters, configuration, unfitness) { return .refused(refusal) }
         let old = configuration.voterSets[0]
         if voters.sorted() == old { return .unchanged }
+        if Mutant.isOn("voters-in-one-step") { return made([voters], configuration, without: leaving) }
         return made([old, voters], configuration, leaving: leaving)
     }
 

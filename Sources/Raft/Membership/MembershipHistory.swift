@@ -6,7 +6,9 @@ struct MembershipHistory: Sendable {
     private var entries: [(id: LogID, configuration: ClusterConfiguration, members: LogID)] = []
 
     /// The configuration in force; nil on a node that belongs to no cluster yet.
-    var current: ClusterConfiguration? { entries.last?.configuration }
+    var current: ClusterConfiguration? {
+        Mutant.isOn("configuration-at-commit") ? entries.first?.configuration : entries.last?.configuration
+    }
     var currentID: LogID { entries.last?.id ?? .zero }
     /// Since which entry the members are what they are now, bindings aside.
     var membersID: LogID { entries.last?.members ?? .zero }
@@ -36,6 +38,7 @@ struct MembershipHistory: Sendable {
     /// Returns whether the configuration in force changed.
     mutating func truncate(through index: LogIndex) -> Bool {
         let before = entries.count
+        if Mutant.isOn("cut-keeps-configuration") { return false }
         if index == 0 { bootstrap = nil }
         while let last = entries.last, last.id.index > index { entries.removeLast() }
         return entries.count != before

@@ -2,7 +2,15 @@
 /// configuration a decision needs a majority of the old voters *and* one of the new.
 public struct Quorum: Sendable {
     private let sets: [[NodeID]]
-    public init(_ configuration: ClusterConfiguration) { sets = configuration.voterSets }
+    public init(_ configuration: ClusterConfiguration) {
+        if Mutant.isOn("joint-quorum-of-union") {
+            sets = [configuration.voters]
+        } else if Mutant.isOn("learner-counts") {
+            sets = configuration.voterSets.map { $0 + configuration.learners }
+        } else {
+            sets = configuration.voterSets
+        }
+    }
 
     /// How many of a set of `count` voters are a majority.
     public static func majority(of count: Int) -> Int { count / 2 + 1 }

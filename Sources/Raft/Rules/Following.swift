@@ -178,6 +178,8 @@ enum Following {
         _ manifest: SnapshotManifest, _ baton: inout Baton, _ effects: inout Effects
     ) -> Bool {
         let last = manifest.last
+        if Mutant.isOn("old-snapshot-installed"), last.index < baton.commitIndex { return false }
+        if Mutant.isOn("matching-log-dropped"), last.index > baton.commitIndex { return false }
         if last.index <= baton.commitIndex { return true }
         guard baton.log.term(at: last.index) == last.term else { return false }
         baton.commit(through: last.index)

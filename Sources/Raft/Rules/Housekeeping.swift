@@ -27,7 +27,6 @@ enum Housekeeping {
             if baton.finishWrites(through: id, &effects) { baton.orderApply(&effects) { _ in [] } }
         case .applied(let index):
             baton.noteApplied(through: index)
-            if Mutant.isOn("apply-backlog-forgotten") { break }
             baton.orderApply(&effects) { _ in [] }
         case .writeFailed(let error), .applyFailed(let error):
             return .become(.stopped(error))

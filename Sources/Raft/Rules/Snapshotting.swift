@@ -92,6 +92,8 @@ enum Snapshotting {
     /// Only behind a durable snapshot, never above what this machine has applied, and not what a receiver needs next.
     private static func purge(_ baton: inout Baton, held: LogIndex?, _ effects: inout Effects) {
         var target = min(baton.snapshots.purgeable, baton.lastApplied)
+        if Mutant.isOn("purge-one-too-many"), target > 0 { target = min(target.next, baton.lastApplied) }
+        if Mutant.isOn("purge-before-snapshot"), baton.snapshots.building != nil { target = baton.lastApplied }
         guard target > baton.log.purged.index else { return }
         if let held, held < target,
             baton.log.bytes(after: held, through: baton.log.last.index) <= baton.settings.maximumHeldBytes

@@ -367,6 +367,7 @@ actor Applier<Machine: StateMachine>: Activated, ApplierPort {
     private func noteConfigurations(_ entries: [EntryBatch]) {
         for batch in entries {
             guard let newest = batch.configurations.last else { continue }
+            if Mutant.isOn("snapshot-without-configuration"), configuration != nil { continue }
             // What cannot be read was refused when it came.
             if let first = batch.configurations.first, first.id.index == 1,
                 let configuration = try? ClusterConfiguration(decoding: first.payload)

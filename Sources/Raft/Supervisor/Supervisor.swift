@@ -348,7 +348,8 @@ actor Supervisor: Activated {
 
     private func publish(_ role: any Role) {
         let now = loops.loop.now
-        let withPeers = now - peersReportedAt >= settings.heartbeatInterval
+        let withPeers =
+            now - peersReportedAt >= settings.heartbeatInterval || settings.disturbs(.freshStatus)
         if withPeers { peersReportedAt = now }
         port.update { status in role.report(into: &status, withPeers: withPeers) }
     }

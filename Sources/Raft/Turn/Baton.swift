@@ -275,6 +275,7 @@ extension Baton {
             applyingBytes += bytes
         }
         if applyOrdered < through { settings.reached(.applyHeldBack) }
+        if Mutant.isOn("apply-backlog-forgotten") { applyOrdered = max(applyOrdered, through) }
     }
 
     mutating func noteApplied(through index: LogIndex) {

@@ -56,6 +56,8 @@ package enum Disturbance: UInt8, CaseIterable, Sendable {
     case lateApply
     /// The leader asks again where the logs agree, although nothing is wrong.
     case earlyProbe
+    /// A leader's status tells of every turn what it knows of its peers, not of one in a heartbeat interval.
+    case freshStatus
 }
 
 /// A "sometimes" mark: a situation that tests must meet. A batch of runs that never comes to one of them does not test

@@ -15,7 +15,8 @@ final class MarkTally: Probe, @unchecked Sendable {
         var random = RandomSource(seed: seed)
         var armed: Set<UInt8> = []
         for point in Disturbance.allCases where random.next() % 4 == 0 { armed.insert(point.rawValue) }
-        self.armed = isArmed ? armed : []
+        // Which changes nothing but what can be seen.
+        self.armed = isArmed ? armed : armed.intersection([Disturbance.freshStatus.rawValue])
         self.random = random
     }
 
@@ -38,6 +39,8 @@ final class MarkTally: Probe, @unchecked Sendable {
             switch point {
             case .earlyCampaign: 200
             case .brokenStream, .earlyProbe: 40
+            case .freshStatus: 1
+            case .emptyProbe: 2
             default: 4
             }
         return random.next() % odds == 0

@@ -11,6 +11,8 @@ extension SafetyChecker {
         let snapshot: LogIndex
         let purged: LogIndex
         let configuration: ClusterConfiguration?
+        let configurationID: LogID
+        let peers: [PeerStatus]
 
         init(_ status: NodeStatus) {
             role = status.role
@@ -21,6 +23,8 @@ extension SafetyChecker {
             snapshot = status.snapshot?.last.index ?? 0
             purged = status.purged
             configuration = status.configuration
+            configurationID = status.configurationID
+            peers = status.peers
         }
     }
 

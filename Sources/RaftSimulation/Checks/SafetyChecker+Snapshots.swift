@@ -71,6 +71,10 @@ extension SafetyChecker {
         if snapshots[node]?.contains(where: { $0.last == id }) != true {
             fail("I10", "node \(node) began its log anew behind \(id), where no durable snapshot of it ends")
         }
+        let held = mirrors[node]!
+        if let next = committed.dropFirst(Int(id.index.rawValue)).first, held.prefix(at: next.id.index) == next.prefix {
+            fail("I7", "node \(node) began its log anew behind \(id), and held the committed entry \(next.id)")
+        }
         guard let history = history(through: id) else {
             fail("I7", "node \(node) began its log anew behind \(id), which is not committed")
             return []
@@ -92,6 +96,13 @@ extension SafetyChecker {
             status.durableIndex > newestSnapshot(of: node)?.last.index ?? 0
         {
             fail("I10", "node \(node) counts \(status.durableIndex) as durable, its disk ends at \(onDisk)")
+        }
+        // What a snapshot holds is durable, whatever the log behind it still is.
+        let end = Int(status.last.index.rawValue)
+        if status.durableIndex == status.last.index, end > Int(newestSnapshot(of: node)?.last.index.rawValue ?? 0),
+            end <= onDisk, case let held = mirrors[node]!.entries[end - 1].term, held != status.last.term
+        {
+            fail("I10", "node \(node) counts \(status.last) as durable; its disk has that entry of term \(held)")
         }
     }
 

@@ -32,7 +32,7 @@ final class SafetyChecker: @unchecked Sendable {
     /// Every node that there is; those that begin the cluster first.
     private let nodes: [NodeID]
     /// What each configuration entry says.
-    private var configurations: [LogID: ClusterConfiguration] = [:]
+    private(set) var configurations: [LogID: ClusterConfiguration] = [:]
     private(set) var violation: Violation?
     private(set) var hasFailed = false
     private(set) var mirrors = NodeTable<Mirror>()
@@ -42,6 +42,8 @@ final class SafetyChecker: @unchecked Sendable {
     private(set) var committed: [(id: LogID, prefix: UInt64)] = []
     /// I1; and how much was committed when that leader was first seen.
     private var leaders: [Term: (node: NodeID, committedCount: Int)] = [:]
+    /// What each leader was told, in its newest term, that others hold.
+    var acks: [NodeID: (term: Term, through: [NodeID: LogIndex])] = [:]
     /// I9: the vote that each node has told somebody of.
     private var votesSent = NodeTable<[Term: NodeID]>()
     /// I5.
@@ -70,6 +72,8 @@ final class SafetyChecker: @unchecked Sendable {
 
     /// Who begins a term, who leads it, and for how long; nil where a world begins with terms that nobody began.
     private var tenures: TenureChecker?
+    /// Which reads may be served.
+    private(set) var reads = ReadChecker()
     /// The time, as nobody in the simulation has it.
     private var now: () -> Int64 = { 0 }
 
@@ -86,11 +90,10 @@ final class SafetyChecker: @unchecked Sendable {
         take(Violation(invariant: invariant, text: text))
     }
 
+    func watchTime(_ now: @escaping () -> Int64) { self.now = now }
+
     /// From now on terms and offices are watched, too.
-    func watchTenures(_ now: @escaping () -> Int64) {
-        tenures = TenureChecker(limits: limits)
-        self.now = now
-    }
+    func watchTenures() { tenures = TenureChecker(limits: limits) }
 
     private func take(_ found: Violation?) {
         guard let found, !hasFailed else { return }
@@ -273,6 +276,7 @@ final class SafetyChecker: @unchecked Sendable {
         let node = request.sender
         guard let mirror = mirrors[node] else { return }
         let durable = mirror.hardState.currentTerm
+        if case .heartbeat(let heartbeat) = request { reads.sent(heartbeat, now: now()) }
         switch request {
         case .vote(let vote) where vote.phase == .vote:
             if candidates.updateValue(node, forKey: vote.term).map({ $0 != node }) == true {
@@ -295,6 +299,7 @@ final class SafetyChecker: @unchecked Sendable {
     }
 
     func replying(_ reply: PeerReply, from node: NodeID, to asker: NodeID) {
+        acknowledged(reply, by: node, to: asker)
         guard let mirror = mirrors[node] else { return }
         let durable = mirror.hardState.currentTerm
         switch reply {
@@ -328,6 +333,7 @@ final class SafetyChecker: @unchecked Sendable {
             }
         case .heartbeat, .readIndex:
             if reply.term > durable { fail("I9", "node \(node) told of term \(reply.term) early") }
+            if case .heartbeat(let heartbeat) = reply { reads.answers(heartbeat, node, to: asker) }
         case .snapshot(let snapshot):
             if snapshot.term > durable { fail("I9", "node \(node) told of term \(snapshot.term) early") }
             guard case .installed(let through) = snapshot.outcome, through > 0 else { return }
@@ -352,7 +358,9 @@ final class SafetyChecker: @unchecked Sendable {
         if status.role == .leader {
             checkLeader(status)
             checkBounds(status)
+            checkMatches(status)
         }
+        checkConfiguration(status)
         if let old = before[node] {
             let (from, to) = (old.commitIndex, status.commitIndex)
             if status.currentTerm < old.currentTerm {
@@ -390,27 +398,15 @@ final class SafetyChecker: @unchecked Sendable {
     }
 
     /// The log that this node acknowledged an entry from: of a lost disk what was on it.
-    private func counted(_ node: NodeID, at index: LogIndex) -> Mirror {
+    func counted(_ node: NodeID, at index: LogIndex) -> Mirror {
         if let lost = lost[node], lost.prefix(at: index) != nil { return lost }
         return mirrors[node]!
-    }
-
-    /// I13: on a majority of each set of voters, by the configuration in force where it is claimed, or by the one that
-    /// governs this entry.
-    private func isQuorum(_ holders: [NodeID], of index: LogIndex, by status: NodeStatus) -> Bool {
-        let governing = mirrors[holders[0]]!.configurations.last { $0.index <= index }.flatMap { configurations[$0] }
-        // A leader may commit and change the configuration in one turn.
-        let claims =
-            [status.configuration, before[status.id]?.configuration] + (status.role == .leader ? [] : [governing])
-        return claims.contains { claim in
-            claim.map { Quorum($0).isReached { holders.contains($0) } } ?? false
-        }
     }
 
     /// I6, I7, I11: whatever a node counts as committed is durable on a majority, and was the leader's to commit.
     private func checkCommit(_ status: NodeStatus) {
         let index = status.commitIndex
-        if Int(index.rawValue) <= committed.count { return }
+        if Int(index.rawValue) <= committed.count { return checkHeld(status) }
         var holders: [UInt64: [NodeID]] = [:]
         for id in nodes {
             if let prefix = counted(id, at: index).prefix(at: index) { holders[prefix, default: []].append(id) }

@@ -125,7 +125,7 @@ struct TenureChecker {
         guard elected[status.currentTerm] == nil else { return nil }
         elected[status.currentTerm] = status.id
         let votes = votes[status.currentTerm] ?? [:]
-        guard !Quorum(configuration).isReached(where: { votes[$0] == status.id }) else { return nil }
+        guard !configuration.isDecided(by: { votes[$0] == status.id }) else { return nil }
         let voters = votes.filter { $0.value == status.id }.keys.sorted()
         return Violation(
             invariant: "I1", text: "node \(status.id) leads term \(status.currentTerm) with the votes of \(voters) only"
@@ -159,7 +159,7 @@ extension TenureChecker.Watch {
     private func lasting(
         _ node: NodeID, _ configuration: ClusterConfiguration, _ now: Int64, _ limits: TenureChecker.Limits
     ) -> String? {
-        let isHeard = Quorum(configuration).isReached { id in
+        let isHeard = configuration.isDecided { id in
             id == node || now - max(heard[id] ?? 0, since) <= limits.late(limits.maximumTimeout)
         }
         if !isHeard { return "heard no quorum for more than \(limits.maximumTimeout / 1_000_000) ms" }

@@ -37,6 +37,8 @@ final class SimulatedNode: @unchecked Sendable {
     private(set) var isRotten = false
     private(set) var stopReason: RaftError?
     private var machineFails = false
+    /// A crash that waits for the next write, and whether the node is started again at once.
+    private var crashInWrite: (losingPower: Bool, changes: Int, restarts: Bool)?
     /// When its last pause ends, or has ended.
     private var pausedUntil: Int64 = 0
     /// What its status last said: until when, on its own clock, it may serve reads by the lease of this term.
@@ -90,7 +92,10 @@ final class SimulatedNode: @unchecked Sendable {
     }
 
     func start() {
-        guard node == nil else { return }
+        guard node == nil else {
+            crashInWrite?.restarts = true
+            return
+        }
         let life = Life(node: id)
         isExcused = fileSystem.isLimited
         var random = randomness(1)
@@ -160,9 +165,14 @@ final class SimulatedNode: @unchecked Sendable {
     // MARK: Faults
 
     /// Ends the node at once. With `losingPower`, what its disk had not synced is lost in any part. With `changes`,
-    /// the write that waits for the disk is begun first, and ends after so many changes of files.
+    /// the write that waits for the disk is begun first, and ends after so many changes of files; where none waits, the
+    /// node ends in its next one.
     func crash(losingPower: Bool, afterChanges changes: Int? = nil) {
         guard life != nil, let disk, let store else { return }
+        if let changes, !disk.isBusy, !loops.dropFirst(3).contains(where: \.isBusy) {
+            crashInWrite = (losingPower, changes, false)
+            return
+        }
         if let changes, disk.isBusy {
             store.isFailing = true
             fileSystem.stop(afterChanges: changes)
@@ -201,6 +211,7 @@ final class SimulatedNode: @unchecked Sendable {
         disk = nil
         loops = []
         machineFails = false
+        crashInWrite = nil
         directory = nil
         life = nil
         lease = nil
@@ -297,6 +308,7 @@ final class SimulatedNode: @unchecked Sendable {
         freeDisk()
         fileSystem.clearFaults()
         machineFails = false
+        crashInWrite = nil
         clock.drift(partsPerMillion: 0)
     }
 
@@ -304,6 +316,10 @@ final class SimulatedNode: @unchecked Sendable {
 
     /// Looks at the node after something happened to it.
     func observe() {
+        if let awaited = crashInWrite, disk?.isBusy == true {
+            crash(losingPower: awaited.losingPower, afterChanges: awaited.changes)
+            if awaited.restarts { start() }
+        }
         guard let node else { return }
         if let status = node.status(after: &statusVersion) {
             if status.role == .stopped, let reason = status.stopReason {

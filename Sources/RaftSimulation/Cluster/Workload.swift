@@ -233,6 +233,10 @@ final class Workload: @unchecked Sendable {
                         "node \(target.id) read entry \(seen.last) as its last; a read of \(consistency) owed \(floor)")
                 }
                 if case .atLeast = consistency { checker.reached(.indexReadServed) }
+                if consistency == .linearizable, target.role == .leader {
+                    checker.served(
+                        by: target.id, askedAt: calls[position].operation.callNanoseconds, target.node?.status)
+                }
                 readCount += 1
                 calls[position].seenThrough = seen.last
                 finish(position, .value(seen.value))

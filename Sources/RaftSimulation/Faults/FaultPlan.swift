@@ -7,16 +7,40 @@ struct FaultPlan {
     private let electionTimeout: Int64
     private var random: RandomSource
     private var churn = MemberChurn()
+    /// What comes next, and soon: some things go wrong only where one trouble follows another at once.
+    private var sequel = Sequel.none
+    /// How many more faults come in the first moments of a cluster, before its members are bound to their lives.
+    private var earlyCount = 0
+
+    private enum Sequel {
+        case none
+        /// This node's power comes and goes, so many times more.
+        case flicker(NodeID, left: Int)
+        /// Whoever leads then is to give its office back, and so on, so many times.
+        case transferBack(NodeID, left: Int)
+        /// This node is started again.
+        case start(NodeID)
+    }
 
     init(profile: SimulationProfile, seed: UInt64) {
         kinds = profile.faults
         maximumPause = profile.faultPause
         electionTimeout = profile.configuration.electionTimeout.upperBound.nanoseconds
         random = RandomSource(seed: seed)
+        if kinds.contains(.lostDisks), chance(60) { earlyCount = 8 }
     }
 
     /// How long until the next one.
     mutating func pause() -> Int64 {
+        switch sequel {
+        case .none: break
+        case .flicker: return draw(100_000...(chance(50) ? 20_000_000 : electionTimeout / 3))
+        case .transferBack, .start: return draw(1_000_000...electionTimeout)
+        }
+        if earlyCount > 0 {
+            earlyCount -= 1
+            return draw(1_000_000...electionTimeout)
+        }
         var pause = Int64(random.next() % UInt64(maximumPause))
         // Now and then long enough for what follows from a fault: a new leader beside the old one.
         if random.next() % 3 == 0 { pause += electionTimeout * 2 }
@@ -39,6 +63,8 @@ struct FaultPlan {
         // The leader is one node of many, and where it matters most.
         let leader = nodes.last { $0.role == .leader }
         let chosen = chance(35) ? leader ?? victim : victim
+        if let faults = follow(nodes, leader) { return faults }
+        if earlyCount > 0, let faults = early(nodes) { return faults }
         var choices: [(SimulationProfile.Kinds, weight: UInt64)] = [
             (.crashes, 4), (.partitions, 3), (.clogs, 2), (.transfers, 2), (.pauses, 2), (.diskErrors, 2),
             (.slowDisks, 2), (.rot, 1), (.rotEverywhere, 1), (.drift, 1), (.lostDisks, 1), (.machineFailures, 1),
@@ -57,6 +83,7 @@ struct FaultPlan {
         case .some(.clogs): return clog(nodes)
         case .some(.transfers):
             let target = chance(50) ? pick(nodes.map(\.id)) : nil
+            if let leader, chance(50) { sequel = .transferBack(leader.id, left: 1 + Int(random.next() % 4)) }
             return leader.map { [.transfer(from: $0.id, to: target)] } ?? []
         case .some(.pauses): return [.pause(chosen.id, nanoseconds: draw(electionTimeout / 2...electionTimeout * 6))]
         case .some(.diskErrors): return diskError(chosen)
@@ -80,7 +107,13 @@ struct FaultPlan {
         case .some(.lostDisks): return [.loseDisk(chosen.id)]
         case .some(.machineFailures): return [.failMachine(chosen.id)]
         case .some(.snapshots):
-            return chance(50) ? [.snapshot(chosen.id)] : leader.map { [.pushSnapshot($0.id)] } ?? []
+            guard let leader, chance(50) else { return [.snapshot(chosen.id)] }
+            // Who has just begun again does not know yet what is committed.
+            guard kinds.contains(.crashes), victim.id != leader.id, chance(50) else {
+                return [.pushSnapshot(leader.id)]
+            }
+            let crash = Fault.crash(victim.id, losingPower: false, afterChanges: nil)
+            return [.pushSnapshot(leader.id), crash, .start(victim.id)]
         case .some(.drift):
             // To the bound, and not beyond it.
             let bound = Int64(chosen.settings.maximumClockDrift)
@@ -97,14 +130,62 @@ struct FaultPlan {
         }
     }
 
+    /// After how many changes of files a write ends: most often when it is written and not synced, or, where it makes a
+    /// new segment, when that has its name and the name is not durable.
+    private mutating func drawChanges() -> Int {
+        switch random.next() % 4 {
+        case 0, 1: 1
+        case 2: 4
+        default: Int(random.next() % 8)
+        }
+    }
+
+    /// What follows from the fault before.
+    private mutating func follow(_ nodes: [SimulatedNode], _ leader: SimulatedNode?) -> [Fault]? {
+        switch sequel {
+        case .none: return nil
+        case .start(let id):
+            sequel = .none
+            return [.start(id)]
+        case .transferBack(let id, let left):
+            sequel = .none
+            guard let leader else { return [] }
+            if left > 1 { sequel = .transferBack(leader.id, left: left - 1) }
+            return [.transfer(from: leader.id, to: id)]
+        case .flicker(let id, let left):
+            sequel = left > 1 ? .flicker(id, left: left - 1) : .none
+            guard let node = nodes.first(where: { $0.id == id }), node.isUp else { return [.start(id)] }
+            let changes = chance(70) ? drawChanges() : nil
+            let losesPower = kinds.contains(.powerFailures) && chance(50)
+            let crash = Fault.crash(id, losingPower: losesPower, afterChanges: changes)
+            return chance(70) ? [crash, .start(id)] : [crash]
+        }
+    }
+
+    /// Where disks are lost: before every member's life is in the log of every other, all depends on what each keeps
+    /// of whom it has met.
+    private mutating func early(_ nodes: [SimulatedNode]) -> [Fault]? {
+        guard chance(60), let lone = pick(nodes), let lost = pick(nodes), lone.id != lost.id else { return nil }
+        let crash = Fault.crash(lone.id, losingPower: kinds.contains(.powerFailures) && chance(50), afterChanges: nil)
+        switch random.next() % 3 {
+        case 0: return [crash, .loseDisk(lost.id), .start(lone.id)]
+        case 1:
+            sequel = .start(lone.id)
+            return [crash, .loseDisk(lost.id)]
+        default:
+            return lone.isUp ? [crash] : [.loseDisk(lost.id), .start(lone.id)]
+        }
+    }
+
     private mutating func crash(_ victim: SimulatedNode, _ nodes: [SimulatedNode]) -> [Fault] {
         if !victim.isUp { return [.start(victim.id)] }
+        if chance(30) { sequel = .flicker(victim.id, left: 2 + Int(random.next() % 5)) }
         let losesPower = kinds.contains(.powerFailures)
         if losesPower, chance(8) {
             // Everybody at once; a while later, most of them come back.
             return [.blackout] + nodes.filter { _ in chance(80) }.map { .start($0.id) }
         }
-        let changes = chance(50) ? Int(random.next() % 8) : nil
+        let changes = chance(50) ? drawChanges() : nil
         let crash = Fault.crash(victim.id, losingPower: losesPower && chance(50), afterChanges: changes)
         return chance(40) ? [crash, .start(victim.id)] : [crash]
     }

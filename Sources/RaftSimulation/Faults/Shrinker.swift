@@ -58,13 +58,16 @@ public struct Shrinker {
         return true
     }
 
-    /// Returns the smallest run that was found, as a script: what the run is made of, its faults one a line, what
-    /// happened, and each node at the end.
+    /// Returns the smallest run that was found, as a text that ``Scenario`` reads: behind comments about what happened,
+    /// and each node at the end, what the run is made of, and its faults one a line.
     ///
     /// - Parameter report: takes a line now and then about how far it has come.
-    public mutating func run(report: (String) -> Void) -> String {
+    /// - Throws: when the run does not fail with its faults given instead of drawn: then there is nothing to keep.
+    public mutating func run(report: (String) -> Void) throws -> String {
         guard reduce(report: report) else {
-            return "the run does not fail when its faults are given instead of drawn; nothing can be taken away"
+            throw RaftError(
+                .invariantViolated,
+                "the run does not fail when its faults are given instead of drawn; nothing can be taken away")
         }
         return script()
     }
@@ -109,10 +112,12 @@ public struct Shrinker {
             return copy
         }
         while profile.nodeCount > 1, accept(changed { $0.nodeCount -= 1 }, faults, events) {}
+        while profile.spareCount > 0, accept(changed { $0.spareCount -= 1 }, faults, events) {}
         while profile.workload.clientCount > 0, accept(changed { $0.workload.clientCount /= 2 }, faults, events) {}
         while profile.workload.clientCount > 0, accept(changed { $0.workload.clientCount -= 1 }, faults, events) {}
         let simpler: [(inout SimulationProfile) -> Void] = [
-            { $0.isDisturbed = false }, { $0.network.strayPerMille = 0 }, { $0.network.duplicatePerMille = 0 },
+            { $0.isDisturbed = false }, { $0.makesSnapshots = false }, { $0.network.strayPerMille = 0 },
+            { $0.network.duplicatePerMille = 0 },
             { $0.network.lossPerMille = 0 }, { $0.network.isOrdered = true }, { $0.network.delay = 100_000...200_000 },
             { $0.diskLatency = 100_000...200_000 }, { $0.preparesSegments = false }, { $0.isQuietAtEnd = false },
             { $0.healsCoreOnly = false }, { $0.hasLongWindows = false }, { $0.hasReturn = false },
@@ -136,13 +141,13 @@ public struct Shrinker {
         let shown = lines.all.suffix(60).map { "#   \($0)" }.joined(separator: "\n")
         let nodes = simulation.nodeLines.map { "#   \($0)" }.joined(separator: "\n")
         return """
-            # Shrunk from seed \(seed) in \(attempts) runs; fails with \(violation)
+            # Seed \(seed) breaks \("\(violation)".split(separator: "\n")[0]).
+            # Cut down to what that takes in \(attempts) runs; again: raft-simulate --scenario THIS-FILE
             # What happened last:
             \(shown)
             # The nodes at the end:
             \(nodes)
-            seed \(seed), \(profile.nodeCount) nodes, \(profile.workload.clientCount) clients, \(events) events
-            \(faults.map(\.description).joined(separator: "\n"))
+            \(SavedRun(seed: seed, events: events, profile: profile, faults: faults).text)
             """
     }
 

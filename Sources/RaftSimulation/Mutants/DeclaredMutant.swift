@@ -12,10 +12,14 @@ package struct DeclaredMutant: Sendable, Hashable {
     package let files: [String]
     /// What the code does not have yet, so that there is nothing to break; nil when there is.
     package let needs: String?
+    /// What the runs that are to notice it are drawn from.
+    package let profile: SimulationProfile.Name
+    /// Which text under `Tests/Scenarios` notices it, where no seed can: it costs messages, and breaks no promise.
+    package let scenario: String?
 
     private init(
         _ number: String, _ name: String, _ fault: String, from source: String, in files: String...,
-        needs: String? = nil
+        needs: String? = nil, profile: SimulationProfile.Name = .swarm, scenario: String? = nil
     ) {
         self.number = number
         self.name = name
@@ -23,7 +27,12 @@ package struct DeclaredMutant: Sendable, Hashable {
         self.source = source
         self.files = files.map { "\($0).swift" }
         self.needs = needs
+        self.profile = profile
+        self.scenario = scenario
     }
+
+    /// Whether seeds are to notice it.
+    package var isSearched: Bool { needs == nil && scenario == nil }
 
     /// The one of this number or name.
     package static func find(_ wanted: String) -> DeclaredMutant? {
@@ -87,7 +96,7 @@ package struct DeclaredMutant: Sendable, Hashable {
             from: "Log Matching, Raft §5.3", in: "Raft/Rules/LogMatching"),
         .init(
             "10", "cut-keeps-configuration", "A truncation keeps the configuration of the entry that it cuts",
-            from: "canonical/raft, rollback tests", needs: "hooks in membership changes"),
+            from: "canonical/raft, rollback tests", in: "Raft/Membership/MembershipHistory", profile: .churn),
         .init(
             "11", "refusal-counts", "A refused append counts as an ack of the entry before it",
             from: "CCF, commit on NACK",
@@ -99,8 +108,11 @@ package struct DeclaredMutant: Sendable, Hashable {
             "12.2", "round-of-other-term", "A heartbeat's answer of an earlier term and stream counts",
             from: "openraft cecb5de8", in: "Raft/Rules/TermGate", "Raft/Leader/LeaderRules+Peers"),
         .init(
-            "12.3", "answer-to-no-question", "An answer to an append that is no longer under way is taken for one",
+            "12.3", "ack-of-all-sent", "An ack of one append is taken for an ack of all that are under way",
             from: "openraft cecb5de8", in: "Raft/Leader/Progress"),
+        .init(
+            "12.4", "answer-to-no-question", "An answer to an append that is no longer under way is taken for one",
+            from: "etcd's progress states", in: "Raft/Leader/Progress", scenario: "R46-conflicts-and-heartbeats"),
         .init(
             "13", "cut-voids-no-write", "The completion of an older write at an index marks a newer one durable",
             from: "etcd, asynchronous writes", in: "Raft/Log/OutstandingWrites"),
@@ -109,24 +121,33 @@ package struct DeclaredMutant: Sendable, Hashable {
             from: "openraft 2af491fb",
             in: "Raft/Log/OutstandingWrites"),
         .init(
-            "15", "joint-quorum-of-union", "A joint configuration decides by a majority of the union",
-            from: "CCF", needs: "hooks in membership changes"),
+            "15", "joint-quorum-of-union", "A joint configuration decides by a majority of the union", from: "CCF",
+            in: "Raft/Membership/Quorum", profile: .churn),
         .init(
             "16", "quorum-unsorted", "The quorum's index is taken from an unsorted list", from: "openraft 1802",
             in: "Raft/Membership/Quorum"),
         .init(
-            "17", "non-voter-counts", "A learner or a removed node counts; a removed leader counts itself",
-            from: "etcd, remove_leader", needs: "hooks in membership changes"),
+            "17.1", "learner-counts", "A learner counts as a voter does", from: "etcd, remove_leader",
+            in: "Raft/Membership/Quorum", profile: .churn),
+        .init(
+            "17.2", "removed-leader-counts", "A leader that lost its vote counts its own copy",
+            from: "etcd, remove_leader", in: "Raft/Leader/Commitment", profile: .churn),
         .init(
             "18", "configuration-at-commit",
             "A configuration takes effect when it is committed, not when it is appended",
-            from: "dissertation, chapter 4", needs: "hooks in membership changes"),
+            from: "dissertation, chapter 4", in: "Raft/Membership/MembershipHistory", profile: .churn),
         .init(
-            "19", "two-changes", "A second change is accepted while one is pending, or before an entry of the own term",
-            from: "raft-dev, 2015", needs: "hooks in membership changes"),
+            "19.1", "two-changes", "A second change is accepted while one is not committed", from: "raft-dev, 2015",
+            in: "Raft/Leader/LeaderRules+Membership", profile: .churn),
         .init(
-            "20", "joint-left-early", "The joint configuration is left before it is committed", from: "Raft §6",
-            needs: "hooks in membership changes"),
+            "19.2", "change-before-own-commit", "A leader changes the members before it has committed in its term",
+            from: "raft-dev, 2015", in: "Raft/Leader/LeaderRules+Membership", profile: .churn),
+        .init(
+            "20.1", "joint-left-early", "The joint configuration is left before it is committed", from: "Raft §6",
+            in: "Raft/Leader/LeaderRules+Membership", profile: .churn),
+        .init(
+            "20.2", "voters-in-one-step", "Any number of voters change in one step", from: "Raft §6, Figure 10",
+            in: "Raft/Membership/MembershipChange", profile: .churn),
         .init(
             "21.1", "votes-of-other-rounds", "Votes of an earlier round and term count",
             from: "canonical/raft, stale pre-votes", in: "Raft/Rules/TermGate", "Raft/Candidate/CandidateRules"),
@@ -168,18 +189,26 @@ package struct DeclaredMutant: Sendable, Hashable {
             "26.3", "lease-in-transfer", "A lease is kept while leadership is passed on", from: "openraft 1747",
             in: "Raft/Leader/LeaderRules+Reads", "Raft/Reads/LeaderLease"),
         .init(
-            "27", "snapshot-edge", "Off by one where the log begins behind a snapshot", from: "openraft 71a290cd",
-            needs: "snapshots"),
+            "27.1", "edge-without-term", "The term of the entry before the log's first one is taken for 0",
+            from: "openraft 71a290cd", in: "Raft/Log/TermRuns"),
         .init(
-            "28", "old-snapshot-installed",
-            "A snapshot older than what is applied is installed, or a matching log dropped",
-            from: "dissertation §5.1", needs: "snapshots"),
+            "27.2", "purge-one-too-many", "The log is purged one entry further than the snapshot goes",
+            from: "openraft 71a290cd", in: "Raft/Rules/Snapshotting"),
         .init(
-            "29", "purge-before-snapshot", "The log is purged before the snapshot is durable",
-            from: "Pillai and others, 2014", needs: "snapshots"),
+            "28.1", "old-snapshot-installed", "A snapshot older than what is committed is installed",
+            from: "dissertation §5.1", in: "Raft/Rules/Following"),
         .init(
-            "30", "snapshot-without-configuration", "A snapshot leaves out the configuration", from: "redisraft 14",
-            needs: "snapshots"),
+            "28.2", "matching-log-dropped", "A snapshot replaces a log that holds its last entry and more",
+            from: "dissertation §5.1", in: "Raft/Rules/Following"),
+        .init(
+            "29.1", "purge-before-snapshot", "The log is purged before the snapshot is durable",
+            from: "Pillai and others, 2014", in: "Raft/Rules/Snapshotting"),
+        .init(
+            "29.2", "snapshot-name-not-synced", "A snapshot counts before its name is durable",
+            from: "Pillai and others, 2014", in: "RaftStorage/SnapshotFile"),
+        .init(
+            "30.1", "snapshot-without-configuration", "A snapshot leaves out the configuration", from: "redisraft 14",
+            in: "Raft/StateMachine/Applier", profile: .churn),
         .init(
             "30.2", "snapshot-without-sessions", "A snapshot leaves out the clients' sessions", from: "redisraft 14",
             in: "Raft/StateMachine/Applier"),
@@ -212,6 +241,12 @@ package struct DeclaredMutant: Sendable, Hashable {
             "33.3", "sync-tried-again", "A sync that failed is tried again", from: "PostgreSQL, fsync, 2018",
             in: "RaftStorage/LogFrameWriter"),
         .init(
+            "33.4", "torn-end-overwritten", "New frames are written over a torn end of the log",
+            from: "Pillai and others, 2014", in: "RaftStorage/SegmentedLog"),
+        .init(
+            "33.5", "start-syncs-no-names", "A start promises entries in files whose names may not be durable",
+            from: "Pillai and others, 2014", in: "RaftStorage/SegmentedLog", "RaftStorage/DataDirectory"),
+        .init(
             "34.1", "lost-disk-votes", "A member that lost its disk votes again under its old id",
             from: "Vanlightly, 2023", in: "Raft/Supervisor/NodePort"),
         .init(
@@ -221,6 +256,9 @@ package struct DeclaredMutant: Sendable, Hashable {
             "34.3", "heartbeats-without-disk", "A leader whose disk does not answer leads on",
             from: "hashicorp/raft 666",
             in: "Raft/Leader/LeaderRules"),
+        .init(
+            "34.4", "peers-not-kept", "Which lives of the others a node has met is forgotten at a start",
+            from: "Vanlightly, 2023", in: "RaftStorage/PeerFile"),
         .init(
             "35", "probe-for-ever", "A peer that has agreed is probed for ever", from: "etcd's progress states",
             in: "Raft/Leader/Progress"),
@@ -232,6 +270,6 @@ package struct DeclaredMutant: Sendable, Hashable {
             in: "Raft/Log/LogWriter"),
         .init(
             "37.2", "apply-backlog-forgotten", "What a busy state machine could not take yet is forgotten",
-            from: "lost wake-ups", in: "Raft/Rules/Housekeeping"),
+            from: "lost wake-ups", in: "Raft/Turn/Baton"),
     ]
 }

@@ -26,12 +26,15 @@ package struct MutantVerdict: Sendable, Hashable, Codable {
     package var name: String
     /// What the code lacks, so that there was nothing to try.
     package var needs: String?
+    /// The text that notices it, in place of seeds.
+    package var scenario: String?
     package var trials: [MutantTrial]
 
     package init(_ mutant: DeclaredMutant, trials: [MutantTrial]) {
         number = mutant.number
         name = mutant.name
         needs = mutant.needs
+        scenario = mutant.scenario
         self.trials = trials
     }
 
@@ -60,6 +63,7 @@ package struct MutantVerdict: Sendable, Hashable, Codable {
 
     package var line: String {
         if let needs { return "\(number) \(name): not there yet: \(needs)" }
+        if let scenario { return "\(number) \(name): noticed by the scenario \(scenario), not by seeds" }
         let kills = trials.filter(\.isKill)
         guard let kill = firstKill else {
             let state = trials.contains { $0.outcome == .unfinished } ? "NOT KILLED when the time was up" : "SURVIVES"
@@ -78,7 +82,7 @@ package struct MutantSummary: Sendable, Hashable, Codable {
     package var verdicts: [MutantVerdict]
     package init(verdicts: [MutantVerdict]) { self.verdicts = verdicts }
 
-    package var tried: [MutantVerdict] { verdicts.filter { $0.needs == nil } }
+    package var tried: [MutantVerdict] { verdicts.filter { $0.needs == nil && $0.scenario == nil } }
     package var survivors: [MutantVerdict] { tried.filter { !$0.isKilled } }
 
     /// The median over the mutants of their medians; nil when that is one without.
@@ -92,7 +96,7 @@ package struct MutantSummary: Sendable, Hashable, Codable {
     package var line: String {
         let killed = tried.count - survivors.count
         let soon = tried.count { ($0.medianSeeds ?? .max) <= 1000 }
-        let waiting = verdicts.count - tried.count
+        let waiting = verdicts.count { $0.needs != nil }
         let names = survivors.map { "\($0.number) \($0.name)" }.joined(separator: ", ")
         return
             "\(killed) of \(tried.count) killed, \(soon) within 1000 seeds, median \(medianSeeds.map(String.init) ?? "–") seeds; \(waiting) not there yet"

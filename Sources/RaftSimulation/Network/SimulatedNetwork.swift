@@ -242,7 +242,10 @@ final class SimulatedLink: PeerLink, @unchecked Sendable {
     private func letSlip() {
         guard isOpen, network.profile.letsRepliesSlip else { return }
         late = observer
-        network.scheduler.schedule(after: 100_000_000) { [self] in late = nil }
+        // As long as anything is on its way: what strays may come when the same leader is in office once more.
+        let profile = network.profile
+        let time = profile.strayPerMille > 0 ? profile.strayDelay.upperBound : 100_000_000
+        network.scheduler.schedule(after: time) { [self] in late = nil }
     }
 
     func closed(_ reason: String, isRemoval: Bool = false) {

@@ -13,6 +13,8 @@ public struct Scenario: Sendable {
     public let source: String
     private let settings: ScenarioSettings
     private let lines: [ScenarioLine]
+    /// The text is no story but a run of the simulation, kept.
+    private let saved: SavedRun?
 
     /// - Throws: when a line cannot be read; nothing has run then.
     public init(name: String, text: String) throws(ScenarioFailure) {
@@ -24,11 +26,12 @@ public struct Scenario: Sendable {
         }
         title = comment(0)
         source = comment(1)
+        saved = SavedRun.isOne(raw) ? try SavedRun(name: name, lines: raw) : nil
         var settings = ScenarioSettings()
         /// The open blocks, innermost last.
         var blocks: [(line: ScenarioLine, body: [ScenarioLine])] = []
         var body: [ScenarioLine] = []
-        for (position, text) in raw.enumerated() {
+        for (position, text) in raw.enumerated() where saved == nil {
             func refuse(_ reason: String) -> ScenarioFailure {
                 ScenarioFailure(name: name, line: position + 1, text: text, reason: reason, nodes: [])
             }
@@ -65,7 +68,8 @@ public struct Scenario: Sendable {
 
     /// Whether the last thing that it does is to heal everything and to see that the cluster moves on.
     public var endsInLivenessCheck: Bool {
-        if case .finally = lines.last?.statement { true } else { false }
+        // Every run of the simulation does.
+        if case .finally = lines.last?.statement { true } else { saved != nil }
     }
 
     /// Runs it from the beginning.
@@ -73,6 +77,7 @@ public struct Scenario: Sendable {
     /// - Parameter seed: of chance, in place of what the text says: timeouts, delays, what a crash loses.
     /// - Throws: the first line that did not come true, or the first promise that was broken, and while which line.
     public func run(seed: UInt64? = nil) throws(ScenarioFailure) -> ScenarioReport {
+        if let saved { return try run(saved, seed: seed) }
         let run: ScenarioRun
         var settings = settings
         if let seed { settings.seed = seed }
@@ -81,6 +86,23 @@ public struct Scenario: Sendable {
         }
         try run.perform(lines)
         return ScenarioReport(events: run.world.scheduler.eventCount, virtualTime: run.world.scheduler.now)
+    }
+
+    private func run(_ saved: SavedRun, seed: UInt64?) throws(ScenarioFailure) -> ScenarioReport {
+        let seed = seed ?? saved.seed
+        func failed(_ reason: String, _ nodes: [String] = []) -> ScenarioFailure {
+            ScenarioFailure(
+                name: name, line: 1, text: "\(SavedRun.opening)\(seed), \(saved.events) events", reason: reason,
+                nodes: nodes)
+        }
+        let simulation: Simulation
+        do { simulation = try Simulation(seed: seed, profile: saved.profile, faults: saved.faults) } catch {
+            throw failed("no world can be made: \(error)")
+        }
+        do throws(Violation) {
+            let report = try simulation.run(events: saved.events)
+            return ScenarioReport(events: report.events, virtualTime: report.virtualTime)
+        } catch { throw failed("\(error)", simulation.nodeLines) }
     }
 }
 

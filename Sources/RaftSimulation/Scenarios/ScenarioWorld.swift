@@ -60,7 +60,13 @@ final class ScenarioWorld: @unchecked Sendable {
         network.onRequest = { [unowned self] request, _ in
             if ghosts[request.sender] == nil { checker.sending(request) }
         }
-        network.onReply = { [unowned self] in if ghosts[$1] == nil { checker.replying($0, from: $1, to: $2) } }
+        network.onReply = { [unowned self] in
+            if ghosts[$1] == nil {
+                checker.replying($0, from: $1, to: $2)
+            } else {
+                checker.acknowledged($0, by: $1, to: $2)
+            }
+        }
     }
 
     /// Entry 1, the cluster's configuration, and behind it made-up commands with these ids.
