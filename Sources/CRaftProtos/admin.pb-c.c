@@ -232,6 +232,96 @@ void   raft__admin__v1__add_member__free_unpacked
   assert(message->base.descriptor == &raft__admin__v1__add_member__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   raft__admin__v1__promote_when_ready__init
+                     (Raft__Admin__V1__PromoteWhenReady         *message)
+{
+  static const Raft__Admin__V1__PromoteWhenReady init_value = RAFT__ADMIN__V1__PROMOTE_WHEN_READY__INIT;
+  *message = init_value;
+}
+size_t raft__admin__v1__promote_when_ready__get_packed_size
+                     (const Raft__Admin__V1__PromoteWhenReady *message)
+{
+  assert(message->base.descriptor == &raft__admin__v1__promote_when_ready__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t raft__admin__v1__promote_when_ready__pack
+                     (const Raft__Admin__V1__PromoteWhenReady *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &raft__admin__v1__promote_when_ready__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t raft__admin__v1__promote_when_ready__pack_to_buffer
+                     (const Raft__Admin__V1__PromoteWhenReady *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &raft__admin__v1__promote_when_ready__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Raft__Admin__V1__PromoteWhenReady *
+       raft__admin__v1__promote_when_ready__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Raft__Admin__V1__PromoteWhenReady *)
+     protobuf_c_message_unpack (&raft__admin__v1__promote_when_ready__descriptor,
+                                allocator, len, data);
+}
+void   raft__admin__v1__promote_when_ready__free_unpacked
+                     (Raft__Admin__V1__PromoteWhenReady *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &raft__admin__v1__promote_when_ready__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   raft__admin__v1__prefer__init
+                     (Raft__Admin__V1__Prefer         *message)
+{
+  static const Raft__Admin__V1__Prefer init_value = RAFT__ADMIN__V1__PREFER__INIT;
+  *message = init_value;
+}
+size_t raft__admin__v1__prefer__get_packed_size
+                     (const Raft__Admin__V1__Prefer *message)
+{
+  assert(message->base.descriptor == &raft__admin__v1__prefer__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t raft__admin__v1__prefer__pack
+                     (const Raft__Admin__V1__Prefer *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &raft__admin__v1__prefer__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t raft__admin__v1__prefer__pack_to_buffer
+                     (const Raft__Admin__V1__Prefer *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &raft__admin__v1__prefer__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Raft__Admin__V1__Prefer *
+       raft__admin__v1__prefer__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Raft__Admin__V1__Prefer *)
+     protobuf_c_message_unpack (&raft__admin__v1__prefer__descriptor,
+                                allocator, len, data);
+}
+void   raft__admin__v1__prefer__free_unpacked
+                     (Raft__Admin__V1__Prefer *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &raft__admin__v1__prefer__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 void   raft__admin__v1__replace_voters__init
                      (Raft__Admin__V1__ReplaceVoters         *message)
 {
@@ -727,6 +817,96 @@ void   raft__admin__v1__list_sessions_response__free_unpacked
   assert(message->base.descriptor == &raft__admin__v1__list_sessions_response__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   raft__admin__v1__transfer_leadership_request__init
+                     (Raft__Admin__V1__TransferLeadershipRequest         *message)
+{
+  static const Raft__Admin__V1__TransferLeadershipRequest init_value = RAFT__ADMIN__V1__TRANSFER_LEADERSHIP_REQUEST__INIT;
+  *message = init_value;
+}
+size_t raft__admin__v1__transfer_leadership_request__get_packed_size
+                     (const Raft__Admin__V1__TransferLeadershipRequest *message)
+{
+  assert(message->base.descriptor == &raft__admin__v1__transfer_leadership_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t raft__admin__v1__transfer_leadership_request__pack
+                     (const Raft__Admin__V1__TransferLeadershipRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &raft__admin__v1__transfer_leadership_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t raft__admin__v1__transfer_leadership_request__pack_to_buffer
+                     (const Raft__Admin__V1__TransferLeadershipRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &raft__admin__v1__transfer_leadership_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Raft__Admin__V1__TransferLeadershipRequest *
+       raft__admin__v1__transfer_leadership_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Raft__Admin__V1__TransferLeadershipRequest *)
+     protobuf_c_message_unpack (&raft__admin__v1__transfer_leadership_request__descriptor,
+                                allocator, len, data);
+}
+void   raft__admin__v1__transfer_leadership_request__free_unpacked
+                     (Raft__Admin__V1__TransferLeadershipRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &raft__admin__v1__transfer_leadership_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   raft__admin__v1__transfer_leadership_response__init
+                     (Raft__Admin__V1__TransferLeadershipResponse         *message)
+{
+  static const Raft__Admin__V1__TransferLeadershipResponse init_value = RAFT__ADMIN__V1__TRANSFER_LEADERSHIP_RESPONSE__INIT;
+  *message = init_value;
+}
+size_t raft__admin__v1__transfer_leadership_response__get_packed_size
+                     (const Raft__Admin__V1__TransferLeadershipResponse *message)
+{
+  assert(message->base.descriptor == &raft__admin__v1__transfer_leadership_response__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t raft__admin__v1__transfer_leadership_response__pack
+                     (const Raft__Admin__V1__TransferLeadershipResponse *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &raft__admin__v1__transfer_leadership_response__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t raft__admin__v1__transfer_leadership_response__pack_to_buffer
+                     (const Raft__Admin__V1__TransferLeadershipResponse *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &raft__admin__v1__transfer_leadership_response__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Raft__Admin__V1__TransferLeadershipResponse *
+       raft__admin__v1__transfer_leadership_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Raft__Admin__V1__TransferLeadershipResponse *)
+     protobuf_c_message_unpack (&raft__admin__v1__transfer_leadership_response__descriptor,
+                                allocator, len, data);
+}
+void   raft__admin__v1__transfer_leadership_response__free_unpacked
+                     (Raft__Admin__V1__TransferLeadershipResponse *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &raft__admin__v1__transfer_leadership_response__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 #define raft__admin__v1__status_request__field_descriptors NULL
 #define raft__admin__v1__status_request__field_indices_by_name NULL
 #define raft__admin__v1__status_request__number_ranges NULL
@@ -745,7 +925,7 @@ const ProtobufCMessageDescriptor raft__admin__v1__status_request__descriptor =
   (ProtobufCMessageInit) raft__admin__v1__status_request__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor raft__admin__v1__member__field_descriptors[4] =
+static const ProtobufCFieldDescriptor raft__admin__v1__member__field_descriptors[6] =
 {
   {
     "id",
@@ -795,17 +975,43 @@ static const ProtobufCFieldDescriptor raft__admin__v1__member__field_descriptors
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "preference",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_ENUM,
+    0,   /* quantifier_offset */
+    offsetof(Raft__Admin__V1__Member, preference),
+    &raft__admin__v1__leadership_preference__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "promoted_when_ready",
+    6,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Raft__Admin__V1__Member, promoted_when_ready),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned raft__admin__v1__member__field_indices_by_name[] = {
   1,   /* field[1] = address */
   0,   /* field[0] = id */
   3,   /* field[3] = incarnation */
   2,   /* field[2] = is_voter */
+  4,   /* field[4] = preference */
+  5,   /* field[5] = promoted_when_ready */
 };
 static const ProtobufCIntRange raft__admin__v1__member__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 4 }
+  { 0, 6 }
 };
 const ProtobufCMessageDescriptor raft__admin__v1__member__descriptor =
 {
@@ -815,14 +1021,14 @@ const ProtobufCMessageDescriptor raft__admin__v1__member__descriptor =
   "Raft__Admin__V1__Member",
   "raft.admin.v1",
   sizeof(Raft__Admin__V1__Member),
-  4,
+  6,
   raft__admin__v1__member__field_descriptors,
   raft__admin__v1__member__field_indices_by_name,
   1,  raft__admin__v1__member__number_ranges,
   (ProtobufCMessageInit) raft__admin__v1__member__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor raft__admin__v1__peer__field_descriptors[3] =
+static const ProtobufCFieldDescriptor raft__admin__v1__peer__field_descriptors[6] =
 {
   {
     "id",
@@ -860,16 +1066,55 @@ static const ProtobufCFieldDescriptor raft__admin__v1__peer__field_descriptors[3
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "heard_before",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Raft__Admin__V1__Peer, heard_before),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "is_steady",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Raft__Admin__V1__Peer, is_steady),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "steady_for",
+    6,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Raft__Admin__V1__Peer, steady_for),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned raft__admin__v1__peer__field_indices_by_name[] = {
+  3,   /* field[3] = heard_before */
   0,   /* field[0] = id */
+  4,   /* field[4] = is_steady */
   1,   /* field[1] = match_index */
   2,   /* field[2] = reachable */
+  5,   /* field[5] = steady_for */
 };
 static const ProtobufCIntRange raft__admin__v1__peer__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 3 }
+  { 0, 6 }
 };
 const ProtobufCMessageDescriptor raft__admin__v1__peer__descriptor =
 {
@@ -879,14 +1124,14 @@ const ProtobufCMessageDescriptor raft__admin__v1__peer__descriptor =
   "Raft__Admin__V1__Peer",
   "raft.admin.v1",
   sizeof(Raft__Admin__V1__Peer),
-  3,
+  6,
   raft__admin__v1__peer__field_descriptors,
   raft__admin__v1__peer__field_indices_by_name,
   1,  raft__admin__v1__peer__number_ranges,
   (ProtobufCMessageInit) raft__admin__v1__peer__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor raft__admin__v1__status_response__field_descriptors[18] =
+static const ProtobufCFieldDescriptor raft__admin__v1__status_response__field_descriptors[23] =
 {
   {
     "id",
@@ -1104,6 +1349,66 @@ static const ProtobufCFieldDescriptor raft__admin__v1__status_response__field_de
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "failure_tolerance",
+    19,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_SINT32,
+    0,   /* quantifier_offset */
+    offsetof(Raft__Admin__V1__StatusResponse, failure_tolerance),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "has_failure_tolerance",
+    20,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Raft__Admin__V1__StatusResponse, has_failure_tolerance),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "transfer_target",
+    21,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Raft__Admin__V1__StatusResponse, transfer_target),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "transfer_is_told",
+    22,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Raft__Admin__V1__StatusResponse, transfer_is_told),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "transfer_lag",
+    23,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Raft__Admin__V1__StatusResponse, transfer_lag),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned raft__admin__v1__status_response__field_indices_by_name[] = {
   9,   /* field[9] = applied_index */
@@ -1111,6 +1416,8 @@ static const unsigned raft__admin__v1__status_response__field_indices_by_name[] 
   8,   /* field[8] = commit_index */
   15,   /* field[15] = configuration_index */
   14,   /* field[14] = configuration_term */
+  18,   /* field[18] = failure_tolerance */
+  19,   /* field[19] = has_failure_tolerance */
   0,   /* field[0] = id */
   16,   /* field[16] = is_joint */
   17,   /* field[17] = is_removed */
@@ -1124,11 +1431,14 @@ static const unsigned raft__admin__v1__status_response__field_indices_by_name[] 
   10,   /* field[10] = snapshot_index */
   13,   /* field[13] = stop_reason */
   3,   /* field[3] = term */
+  21,   /* field[21] = transfer_is_told */
+  22,   /* field[22] = transfer_lag */
+  20,   /* field[20] = transfer_target */
 };
 static const ProtobufCIntRange raft__admin__v1__status_response__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 18 }
+  { 0, 23 }
 };
 const ProtobufCMessageDescriptor raft__admin__v1__status_response__descriptor =
 {
@@ -1138,14 +1448,14 @@ const ProtobufCMessageDescriptor raft__admin__v1__status_response__descriptor =
   "Raft__Admin__V1__StatusResponse",
   "raft.admin.v1",
   sizeof(Raft__Admin__V1__StatusResponse),
-  18,
+  23,
   raft__admin__v1__status_response__field_descriptors,
   raft__admin__v1__status_response__field_indices_by_name,
   1,  raft__admin__v1__status_response__number_ranges,
   (ProtobufCMessageInit) raft__admin__v1__status_response__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor raft__admin__v1__add_member__field_descriptors[3] =
+static const ProtobufCFieldDescriptor raft__admin__v1__add_member__field_descriptors[5] =
 {
   {
     "id",
@@ -1183,16 +1493,42 @@ static const ProtobufCFieldDescriptor raft__admin__v1__add_member__field_descrip
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "promoted_when_ready",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Raft__Admin__V1__AddMember, promoted_when_ready),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "has_promotion",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Raft__Admin__V1__AddMember, has_promotion),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned raft__admin__v1__add_member__field_indices_by_name[] = {
   1,   /* field[1] = address */
+  4,   /* field[4] = has_promotion */
   0,   /* field[0] = id */
+  3,   /* field[3] = promoted_when_ready */
   2,   /* field[2] = wait */
 };
 static const ProtobufCIntRange raft__admin__v1__add_member__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 3 }
+  { 0, 5 }
 };
 const ProtobufCMessageDescriptor raft__admin__v1__add_member__descriptor =
 {
@@ -1202,11 +1538,113 @@ const ProtobufCMessageDescriptor raft__admin__v1__add_member__descriptor =
   "Raft__Admin__V1__AddMember",
   "raft.admin.v1",
   sizeof(Raft__Admin__V1__AddMember),
-  3,
+  5,
   raft__admin__v1__add_member__field_descriptors,
   raft__admin__v1__add_member__field_indices_by_name,
   1,  raft__admin__v1__add_member__number_ranges,
   (ProtobufCMessageInit) raft__admin__v1__add_member__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor raft__admin__v1__promote_when_ready__field_descriptors[2] =
+{
+  {
+    "id",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Raft__Admin__V1__PromoteWhenReady, id),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "wanted",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Raft__Admin__V1__PromoteWhenReady, wanted),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned raft__admin__v1__promote_when_ready__field_indices_by_name[] = {
+  0,   /* field[0] = id */
+  1,   /* field[1] = wanted */
+};
+static const ProtobufCIntRange raft__admin__v1__promote_when_ready__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor raft__admin__v1__promote_when_ready__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "raft.admin.v1.PromoteWhenReady",
+  "PromoteWhenReady",
+  "Raft__Admin__V1__PromoteWhenReady",
+  "raft.admin.v1",
+  sizeof(Raft__Admin__V1__PromoteWhenReady),
+  2,
+  raft__admin__v1__promote_when_ready__field_descriptors,
+  raft__admin__v1__promote_when_ready__field_indices_by_name,
+  1,  raft__admin__v1__promote_when_ready__number_ranges,
+  (ProtobufCMessageInit) raft__admin__v1__promote_when_ready__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor raft__admin__v1__prefer__field_descriptors[2] =
+{
+  {
+    "id",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Raft__Admin__V1__Prefer, id),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "preference",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_ENUM,
+    0,   /* quantifier_offset */
+    offsetof(Raft__Admin__V1__Prefer, preference),
+    &raft__admin__v1__leadership_preference__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned raft__admin__v1__prefer__field_indices_by_name[] = {
+  0,   /* field[0] = id */
+  1,   /* field[1] = preference */
+};
+static const ProtobufCIntRange raft__admin__v1__prefer__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor raft__admin__v1__prefer__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "raft.admin.v1.Prefer",
+  "Prefer",
+  "Raft__Admin__V1__Prefer",
+  "raft.admin.v1",
+  sizeof(Raft__Admin__V1__Prefer),
+  2,
+  raft__admin__v1__prefer__field_descriptors,
+  raft__admin__v1__prefer__field_indices_by_name,
+  1,  raft__admin__v1__prefer__number_ranges,
+  (ProtobufCMessageInit) raft__admin__v1__prefer__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
 static const ProtobufCFieldDescriptor raft__admin__v1__replace_voters__field_descriptors[2] =
@@ -1349,7 +1787,7 @@ const ProtobufCMessageDescriptor raft__admin__v1__voter_list__descriptor =
   (ProtobufCMessageInit) raft__admin__v1__voter_list__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor raft__admin__v1__change_membership_request__field_descriptors[10] =
+static const ProtobufCFieldDescriptor raft__admin__v1__change_membership_request__field_descriptors[12] =
 {
   {
     "add",
@@ -1448,6 +1886,30 @@ static const ProtobufCFieldDescriptor raft__admin__v1__change_membership_request
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
   {
+    "promote_when_ready",
+    9,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Raft__Admin__V1__ChangeMembershipRequest, change_case),
+    offsetof(Raft__Admin__V1__ChangeMembershipRequest, promote_when_ready),
+    &raft__admin__v1__promote_when_ready__descriptor,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "prefer",
+    10,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Raft__Admin__V1__ChangeMembershipRequest, change_case),
+    offsetof(Raft__Admin__V1__ChangeMembershipRequest, prefer),
+    &raft__admin__v1__prefer__descriptor,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
     "seen_term",
     14,
     PROTOBUF_C_LABEL_NONE,
@@ -1477,18 +1939,20 @@ static const unsigned raft__admin__v1__change_membership_request__field_indices_
   2,   /* field[2] = demote */
   7,   /* field[7] = lease_window */
   5,   /* field[5] = move */
+  9,   /* field[9] = prefer */
   1,   /* field[1] = promote */
+  8,   /* field[8] = promote_when_ready */
   6,   /* field[6] = redirect */
   3,   /* field[3] = remove */
   4,   /* field[4] = replace */
-  9,   /* field[9] = seen_index */
-  8,   /* field[8] = seen_term */
+  11,   /* field[11] = seen_index */
+  10,   /* field[10] = seen_term */
 };
 static const ProtobufCIntRange raft__admin__v1__change_membership_request__number_ranges[2 + 1] =
 {
   { 1, 0 },
-  { 14, 8 },
-  { 0, 10 }
+  { 14, 10 },
+  { 0, 12 }
 };
 const ProtobufCMessageDescriptor raft__admin__v1__change_membership_request__descriptor =
 {
@@ -1498,7 +1962,7 @@ const ProtobufCMessageDescriptor raft__admin__v1__change_membership_request__des
   "Raft__Admin__V1__ChangeMembershipRequest",
   "raft.admin.v1",
   sizeof(Raft__Admin__V1__ChangeMembershipRequest),
-  10,
+  12,
   raft__admin__v1__change_membership_request__field_descriptors,
   raft__admin__v1__change_membership_request__field_indices_by_name,
   2,  raft__admin__v1__change_membership_request__number_ranges,
@@ -1866,4 +2330,90 @@ const ProtobufCMessageDescriptor raft__admin__v1__list_sessions_response__descri
   1,  raft__admin__v1__list_sessions_response__number_ranges,
   (ProtobufCMessageInit) raft__admin__v1__list_sessions_response__init,
   NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor raft__admin__v1__transfer_leadership_request__field_descriptors[1] =
+{
+  {
+    "target",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Raft__Admin__V1__TransferLeadershipRequest, target),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned raft__admin__v1__transfer_leadership_request__field_indices_by_name[] = {
+  0,   /* field[0] = target */
+};
+static const ProtobufCIntRange raft__admin__v1__transfer_leadership_request__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 1 }
+};
+const ProtobufCMessageDescriptor raft__admin__v1__transfer_leadership_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "raft.admin.v1.TransferLeadershipRequest",
+  "TransferLeadershipRequest",
+  "Raft__Admin__V1__TransferLeadershipRequest",
+  "raft.admin.v1",
+  sizeof(Raft__Admin__V1__TransferLeadershipRequest),
+  1,
+  raft__admin__v1__transfer_leadership_request__field_descriptors,
+  raft__admin__v1__transfer_leadership_request__field_indices_by_name,
+  1,  raft__admin__v1__transfer_leadership_request__number_ranges,
+  (ProtobufCMessageInit) raft__admin__v1__transfer_leadership_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+#define raft__admin__v1__transfer_leadership_response__field_descriptors NULL
+#define raft__admin__v1__transfer_leadership_response__field_indices_by_name NULL
+#define raft__admin__v1__transfer_leadership_response__number_ranges NULL
+const ProtobufCMessageDescriptor raft__admin__v1__transfer_leadership_response__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "raft.admin.v1.TransferLeadershipResponse",
+  "TransferLeadershipResponse",
+  "Raft__Admin__V1__TransferLeadershipResponse",
+  "raft.admin.v1",
+  sizeof(Raft__Admin__V1__TransferLeadershipResponse),
+  0,
+  raft__admin__v1__transfer_leadership_response__field_descriptors,
+  raft__admin__v1__transfer_leadership_response__field_indices_by_name,
+  0,  raft__admin__v1__transfer_leadership_response__number_ranges,
+  (ProtobufCMessageInit) raft__admin__v1__transfer_leadership_response__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCEnumValue raft__admin__v1__leadership_preference__enum_values_by_number[3] =
+{
+  { "ORDINARY", "RAFT__ADMIN__V1__LEADERSHIP_PREFERENCE__ORDINARY", 0 },
+  { "PREFERRED", "RAFT__ADMIN__V1__LEADERSHIP_PREFERENCE__PREFERRED", 1 },
+  { "NEVER", "RAFT__ADMIN__V1__LEADERSHIP_PREFERENCE__NEVER", 2 },
+};
+static const ProtobufCIntRange raft__admin__v1__leadership_preference__value_ranges[] = {
+{0, 0},{0, 3}
+};
+static const ProtobufCEnumValueIndex raft__admin__v1__leadership_preference__enum_values_by_name[3] =
+{
+  { "NEVER", 2 },
+  { "ORDINARY", 0 },
+  { "PREFERRED", 1 },
+};
+const ProtobufCEnumDescriptor raft__admin__v1__leadership_preference__descriptor =
+{
+  PROTOBUF_C__ENUM_DESCRIPTOR_MAGIC,
+  "raft.admin.v1.LeadershipPreference",
+  "LeadershipPreference",
+  "Raft__Admin__V1__LeadershipPreference",
+  "raft.admin.v1",
+  3,
+  raft__admin__v1__leadership_preference__enum_values_by_number,
+  3,
+  raft__admin__v1__leadership_preference__enum_values_by_name,
+  1,
+  raft__admin__v1__leadership_preference__value_ranges,
+  NULL,NULL,NULL,NULL   /* reserved[1234] */
 };

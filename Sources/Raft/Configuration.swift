@@ -30,6 +30,15 @@ public struct Configuration: Sendable {
     public var maximumTailBytes = 32 << 20
     /// How many entries a learner may be behind the leader and still be given a vote.
     public var maximumReplicationLag = 1000
+    /// How long a member must have been steady before it is promoted by itself or, as a preferred one, takes office: it
+    /// has answered within the least election timeout all the while, and was at most ``maximumReplicationLag`` entries
+    /// behind. Above zero; a new leader begins to count anew.
+    public var steadyInterval: Duration = .seconds(10)
+    /// The least time between two moves of leadership to a preferred node that nobody asked for, and between two
+    /// attempts: a leader leads this long first. Above zero. One that may never lead hands over without it.
+    public var preferenceInterval: Duration = .seconds(60)
+    /// Whether learners that this node adds as a leader, and of which nothing else is said, are promoted by themselves.
+    public var promotesLearners = false
     /// The most entries' bytes applied in one call of the state machine.
     public var maximumApplyBytes = 4 << 20
     /// The first pause before a failed stream is started again; doubles up to ``maximumBackoff``, with jitter.
@@ -125,6 +134,10 @@ public struct Configuration: Sendable {
             ("maximumHeldBytes", maximumHeldBytes),
         ] where value < 0 {
             throw refuse("\(name) is \(value); 0 keeps nothing")
+        }
+        for (name, value) in [("steadyInterval", steadyInterval), ("preferenceInterval", preferenceInterval)]
+        where value <= .zero {
+            throw refuse("\(name) is \(value); it must be above zero")
         }
         guard snapshotPolicy.interval.map({ $0 > .zero }) ?? true else {
             throw refuse("snapshotPolicy.interval is not above zero; nil builds none for the time alone")

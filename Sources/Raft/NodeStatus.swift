@@ -37,6 +37,11 @@ public struct NodeStatus: Sendable {
     public var leaseExpiry: Instant?
     /// The clients' sessions that it has applied.
     public var sessions = SessionCounts()
+    /// On a leader: how many more voters may fail before nothing can be committed any more, of those that answer now;
+    /// below zero when too few do. At most a heartbeat interval old; nil on every other node.
+    public var failureTolerance: Int?
+    /// On a leader: to whom it is passing its leadership; nil when it does not. At most a heartbeat interval old.
+    public var transfer: TransferStatus?
     /// Why the node stopped; nil while it runs, and after it was asked to stop.
     public var stopReason: RaftError?
 
@@ -102,6 +107,15 @@ public struct SnapshotStatus: Sendable, Hashable {
     }
 }
 
+/// How far a leader has come with passing its leadership on.
+public struct TransferStatus: Sendable, Hashable {
+    public var target: NodeID
+    /// It was told to campaign; before, it is brought up to date.
+    public var isTold: Bool
+    /// How many entries it is behind.
+    public var lag: UInt64
+}
+
 /// What a leader knows of one other member.
 public struct PeerStatus: Sendable, Hashable {
     public var id: NodeID
@@ -121,8 +135,13 @@ public struct PeerStatus: Sendable, Hashable {
     public var lastFailure: String?
     /// How long ago it last answered.
     public var sinceHeard: Duration
+    /// How many entries of the leader's log it is not known to hold.
+    public var lag: UInt64
+    /// How long it has been steady: answering, and near the end of the log, at every heartbeat. Nil when it is not. Known
+    /// to one leader: each begins anew.
+    public var steadyFor: Duration?
 
-    init(_ progress: Progress, now: Instant) {
+    init(_ progress: Progress, last: LogIndex, now: Instant) {
         id = progress.peer
         matchIndex = progress.matchIndex
         nextIndex = progress.nextIndex
@@ -132,5 +151,7 @@ public struct PeerStatus: Sendable, Hashable {
         isReachable = progress.stream != nil
         lastFailure = progress.lastFailure
         sinceHeard = now - progress.heardAt
+        lag = progress.lag(behind: last)
+        steadyFor = progress.steadySince.map { now - $0 }
     }
 }

@@ -28,8 +28,23 @@ public struct RaftError: Error, Sendable, CustomStringConvertible {
         public static let alreadyInitialized = Code("alreadyInitialized")
         /// A configuration that cannot work. Nothing happened.
         public static let invalidConfiguration = Code("invalidConfiguration")
-        /// A leadership transfer was refused or did not come about. The leader goes on.
+        /// Leadership was lost while it was being passed on, and not by that. See ``RaftError/outcome``.
         public static let transferFailed = Code("transferFailed")
+        /// Leadership is with that node already. Nothing happened.
+        public static let alreadyLeader = Code("alreadyLeader")
+        /// The node is never to lead. Nothing happened.
+        public static let mayNotLead = Code("mayNotLead")
+        /// Leadership is being passed on already. Nothing happened; try again when that is through.
+        public static let transferInProgress = Code("transferInProgress")
+        /// The node is too far behind to lead soon. Nothing happened.
+        public static let targetLags = Code("targetLags")
+        /// The node cannot be reached, or has not answered lately. Nothing happened.
+        public static let targetSilent = Code("targetSilent")
+        /// There is no other voter that could lead now. Nothing happened.
+        public static let noSuccessor = Code("noSuccessor")
+        /// The other did not take office within an election timeout. The leader goes on; a late order may still let the
+        /// other campaign.
+        public static let transferTimedOut = Code("transferTimedOut")
         /// Another change of the membership is not through yet. Nothing happened.
         public static let changeInProgress = Code("changeInProgress")
         /// No change of voters is under way that could be redirected. Nothing happened.

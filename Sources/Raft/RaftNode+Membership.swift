@@ -21,6 +21,8 @@ extension RaftNode {
         /// - Parameters:
         ///   - blocking: wait until it has caught up to within ``Configuration/maximumReplicationLag`` and can be
         ///     promoted.
+        ///   - promotedWhenReady: whether it is given a vote by itself once it has caught up and is steady, by this leader
+        ///     or a later one; nil for what ``Configuration/promotesLearners`` of the leader says.
         ///   - seen: only if the configuration is still the one of this entry; see ``currentID``.
         ///   - timeout: how long to wait; nil for as long as it takes.
         /// - Throws: ``RaftError/Code/notLeader``, ``RaftError/Code/changeInProgress``,
@@ -28,16 +30,29 @@ extension RaftNode {
         ///   ``RaftError/Code/invalidConfiguration``, ``RaftError/Code/overloaded``, ``RaftError/Code/stopped``:
         ///   nothing happened. Those without an answer, see above.
         public func add(
-            _ id: NodeID, at address: String, blocking: Bool = false, ifUnchangedSince seen: LogID? = nil,
-            timeout: Duration? = nil
+            _ id: NodeID, at address: String, blocking: Bool = false, promotedWhenReady: Bool? = nil,
+            ifUnchangedSince seen: LogID? = nil, timeout: Duration? = nil
         ) async throws(RaftError) {
-            try await perform(.add(id, address: address), blocking: blocking, ifUnchangedSince: seen, timeout: timeout)
+            try await perform(
+                .add(id, address: address, promotedWhenReady: promotedWhenReady), blocking: blocking,
+                ifUnchangedSince: seen, timeout: timeout)
+        }
+
+        /// Lets a learner be given a vote by itself once it has caught up and has been steady for
+        /// ``Configuration/steadyInterval``, or no longer. Kept through changes of the leader; over once it votes.
+        ///
+        /// - Throws: ``RaftError/Code/notALearner``, ``RaftError/Code/unknownNode``; and as
+        ///   ``add(_:at:blocking:promotedWhenReady:ifUnchangedSince:timeout:)``.
+        public func promoteWhenReady(
+            _ id: NodeID, _ isWanted: Bool = true, ifUnchangedSince seen: LogID? = nil, timeout: Duration? = nil
+        ) async throws(RaftError) {
+            try await perform(.promoteWhenReady(id, isWanted), ifUnchangedSince: seen, timeout: timeout)
         }
 
         /// Gives a learner a vote.
         ///
         /// - Throws: ``RaftError/Code/learnerLags``, ``RaftError/Code/notALearner``, ``RaftError/Code/unknownNode``;
-        ///   and as ``add(_:at:blocking:ifUnchangedSince:timeout:)``.
+        ///   and as ``add(_:at:blocking:promotedWhenReady:ifUnchangedSince:timeout:)``.
         public func promote(
             _ id: NodeID, ifUnchangedSince seen: LogID? = nil, timeout: Duration? = nil
         ) async throws(RaftError) {
@@ -47,7 +62,7 @@ extension RaftNode {
         /// Takes a voter's vote; it stays as a learner.
         ///
         /// - Throws: ``RaftError/Code/notAVoter``, ``RaftError/Code/unknownNode``,
-        ///   ``RaftError/Code/emptyMembership``; and as ``add(_:at:blocking:ifUnchangedSince:timeout:)``.
+        ///   ``RaftError/Code/emptyMembership``; and as ``add(_:at:blocking:promotedWhenReady:ifUnchangedSince:timeout:)``.
         public func demote(
             _ id: NodeID, ifUnchangedSince seen: LogID? = nil, timeout: Duration? = nil
         ) async throws(RaftError) {
@@ -58,7 +73,7 @@ extension RaftNode {
         /// committed.
         ///
         /// - Throws: ``RaftError/Code/unknownNode``, ``RaftError/Code/emptyMembership``; and as
-        ///   ``add(_:at:blocking:ifUnchangedSince:timeout:)``.
+        ///   ``add(_:at:blocking:promotedWhenReady:ifUnchangedSince:timeout:)``.
         public func remove(
             _ id: NodeID, ifUnchangedSince seen: LogID? = nil, timeout: Duration? = nil
         ) async throws(RaftError) {
@@ -68,7 +83,7 @@ extension RaftNode {
         /// Makes these members the voters, all at once. Who loses its vote by that goes, or stays as a learner.
         ///
         /// - Throws: ``RaftError/Code/learnerLags``, ``RaftError/Code/unknownNode``,
-        ///   ``RaftError/Code/emptyMembership``; and as ``add(_:at:blocking:ifUnchangedSince:timeout:)``.
+        ///   ``RaftError/Code/emptyMembership``; and as ``add(_:at:blocking:promotedWhenReady:ifUnchangedSince:timeout:)``.
         public func replaceVoters(
             with voters: [NodeID], keepingOthers: Bool = false, ifUnchangedSince seen: LogID? = nil,
             timeout: Duration? = nil
@@ -79,7 +94,7 @@ extension RaftNode {
 
         /// Says where a member listens from now on.
         ///
-        /// - Throws: ``RaftError/Code/unknownNode``; and as ``add(_:at:blocking:ifUnchangedSince:timeout:)``.
+        /// - Throws: ``RaftError/Code/unknownNode``; and as ``add(_:at:blocking:promotedWhenReady:ifUnchangedSince:timeout:)``.
         public func changeAddress(
             of id: NodeID, to address: String, ifUnchangedSince seen: LogID? = nil, timeout: Duration? = nil
         ) async throws(RaftError) {
@@ -106,7 +121,7 @@ extension RaftNode {
         ///
         /// - Throws: ``RaftError/Code/notInProgress``, ``RaftError/Code/learnerLags``,
         ///   ``RaftError/Code/unknownNode``, ``RaftError/Code/emptyMembership``; and as
-        ///   ``add(_:at:blocking:ifUnchangedSince:timeout:)``.
+        ///   ``add(_:at:blocking:promotedWhenReady:ifUnchangedSince:timeout:)``.
         public func redirect(to voters: [NodeID], timeout: Duration? = nil) async throws(RaftError) {
             try await perform(.redirect(to: voters), timeout: timeout)
         }

@@ -191,25 +191,6 @@ public final class RaftNode<Machine: StateMachine>: Sendable {
         }
     }
 
-    /// Passes leadership to `target`, or to the fittest other voter. Returns once this node no longer leads.
-    ///
-    /// - Throws: ``RaftError/Code/transferFailed``: this node goes on leading, and the message says why.
-    ///   ``RaftError/Code/notLeader``, ``RaftError/Code/stopped``.
-    public func transferLeadership(to target: NodeID? = nil) async throws(RaftError) {
-        try await waiting { done in
-            let ticket = CompletionTicket(done)
-            self.offer(.transfer(to: target, ticket), ticket)
-        }
-    }
-
-    /// As ``transferLeadership(to:)``, without a task.
-    public func transferLeadership(
-        to target: NodeID? = nil, completion: @escaping @Sendable (Result<Void, RaftError>) -> Void
-    ) {
-        let ticket = CompletionTicket(completion)
-        offer(.transfer(to: target, ticket), ticket)
-    }
-
     /// Builds a snapshot of everything applied here, and returns once it is durable; at once if there is one already.
     /// Reads, writes and applying go on meanwhile. Any node can, whatever its role.
     ///

@@ -199,6 +199,19 @@ public final class KeyValueClient: Sendable {
         }
     }
 
+    /// Lets the leader pass its leadership to `target`, or to the fittest voter; returns once it no longer leads. Needs a
+    /// certificate of role `admin`. Asked of whoever leads: asked again, it may find the new leader.
+    ///
+    /// - Throws: ``RaftClientError/Code/refused`` with the reason when the leader goes on leading.
+    public func transferLeadership(
+        to target: NodeID? = nil, timeout: Duration? = nil
+    ) async throws(RaftClientError) {
+        try await call(
+            ClientMethods.transferLeadership, TransferLeadershipRequest(target: target).encoded(), isRead: false,
+            timeout
+        ) { bytes throws(RPCStatus) in _ = try TransferLeadershipResponse(decoding: bytes) }
+    }
+
     // MARK: Attempts
 
     func call<Response>(

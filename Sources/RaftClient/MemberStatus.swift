@@ -8,7 +8,16 @@ public struct MemberStatus: Hashable, Sendable {
         public let isVoter: Bool
         /// The one life of it that is this member; nil as long as none is bound.
         public let incarnation: Incarnation?
-        public init(id: NodeID, address: String, isVoter: Bool, incarnation: Incarnation? = nil) {
+        /// Whether it should lead, may, or must not.
+        public let preference: LeadershipPreference
+        /// Of a learner: it is given a vote by itself once it is ready.
+        public let isPromotedWhenReady: Bool
+        public init(
+            id: NodeID, address: String, isVoter: Bool, incarnation: Incarnation? = nil,
+            preference: LeadershipPreference = .ordinary, isPromotedWhenReady: Bool = false
+        ) {
+            self.preference = preference
+            self.isPromotedWhenReady = isPromotedWhenReady
             self.id = id
             self.address = address
             self.isVoter = isVoter
@@ -22,10 +31,33 @@ public struct MemberStatus: Hashable, Sendable {
         /// The last entry that it is known to hold.
         public let matchIndex: LogIndex
         public let isReachable: Bool
-        public init(id: NodeID, matchIndex: LogIndex, isReachable: Bool) {
+        /// How long ago it last answered.
+        public let heardBefore: Duration
+        /// How long it has been answering, and near the end of the log, at every heartbeat; nil when it is not.
+        public let steadyFor: Duration?
+        public init(
+            id: NodeID, matchIndex: LogIndex, isReachable: Bool, heardBefore: Duration = .zero,
+            steadyFor: Duration? = nil
+        ) {
+            self.heardBefore = heardBefore
+            self.steadyFor = steadyFor
             self.id = id
             self.matchIndex = matchIndex
             self.isReachable = isReachable
+        }
+    }
+
+    /// How far a leader has come with passing its leadership on.
+    public struct Transfer: Hashable, Sendable {
+        public let target: NodeID
+        /// It was told to campaign; before, it is brought up to date.
+        public let isTold: Bool
+        /// How many entries it is behind.
+        public let lag: UInt64
+        public init(target: NodeID, isTold: Bool, lag: UInt64) {
+            self.target = target
+            self.isTold = isTold
+            self.lag = lag
         }
     }
 
@@ -52,14 +84,22 @@ public struct MemberStatus: Hashable, Sendable {
     public var isRemoved: Bool
     /// On a leader only, sorted by id.
     public var peers: [Peer]
+    /// On a leader only: how many more voters may fail before nothing can be committed any more; below zero when too few
+    /// answer.
+    public var failureTolerance: Int?
+    /// On a leader that is passing its leadership on.
+    public var transfer: Transfer?
     /// Why the node has stopped; nil while it runs.
     public var stopReason: String?
 
     public init(
         id: NodeID, cluster: String, role: String, term: Term, leader: LeaderHint?, last: LogID, commit: LogIndex,
         applied: LogIndex, snapshot: LogIndex, members: [Member], configuration: LogID = .zero, isJoint: Bool = false,
-        isRemoved: Bool = false, peers: [Peer], stopReason: String?
+        isRemoved: Bool = false, peers: [Peer], failureTolerance: Int? = nil, transfer: Transfer? = nil,
+        stopReason: String?
     ) {
+        self.failureTolerance = failureTolerance
+        self.transfer = transfer
         self.configuration = configuration
         self.isJoint = isJoint
         self.isRemoved = isRemoved

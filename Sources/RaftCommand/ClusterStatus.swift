@@ -18,6 +18,10 @@ struct ClusterStatus: Hashable {
     /// The highest term that a node has seen.
     var term: UInt64
     var nodes: [Node]
+    /// How many more voters may fail before nothing can be written any more, as the leader counts; nil without one.
+    var failureTolerance: Int? {
+        nodes.compactMap(\.status).first { $0.id.rawValue == leader && $0.role == "leader" }?.failureTolerance
+    }
 
     /// - Parameter answers: of every endpoint that was asked.
     init(cluster: String, answers: [(endpoint: String, result: Result<MemberStatus, RaftClientError>)]) {
@@ -59,6 +63,7 @@ struct ClusterStatus: Hashable {
     var json: JSON {
         .object([
             .init("cluster", .string(cluster)), .init("leader", .number(leader)), .init("term", .number(term)),
+            .init("mayFail", failureTolerance.map { $0 < 0 ? .null : .number(UInt64($0)) } ?? .null),
             .init(
                 "nodes",
                 .array(
@@ -99,9 +104,15 @@ struct ClusterStatus: Hashable {
         return table
     }
 
+    static func note(ofTolerance count: Int) -> String {
+        count < 0
+            ? "no majority of the voters is reached" : "\(count) more voter\(count == 1 ? "" : "s") may fail"
+    }
+
     /// What the table has no room for.
     var notes: [String] {
         var notes = leader == nil ? ["no leader"] : []
+        if let failureTolerance { notes.append(Self.note(ofTolerance: failureTolerance)) }
         for node in nodes {
             let name = node.id.map { "node \($0)" } ?? node.address
             // A client's message begins with the address, which may be all there is for a name.

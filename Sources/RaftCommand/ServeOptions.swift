@@ -52,6 +52,22 @@ struct ServeOptions: ParsableArguments {
             "The largest value taken from clients, in bytes. Default 1572864.  [RAFT_MAX_VALUE_BYTES]",
             valueName: "n"))
     var maxValueBytes: String?
+    @Flag(
+        help: """
+            Give learners that are added while this node leads a vote once they have caught up and are steady, unless \
+            `raft member add` says otherwise.  [RAFT_PROMOTE_LEARNERS=1]
+            """)
+    var promoteLearners = false
+    @Option(
+        help: ArgumentHelp(
+            "How long a member must answer and keep up before it counts as steady. Default 10s.  [RAFT_STEADY_AFTER]",
+            valueName: "time"))
+    var steadyAfter: String?
+    @Option(
+        help: ArgumentHelp(
+            "The least time between two moves of leadership to a preferred member. Default 60s.  [RAFT_PREFERENCE_INTERVAL]",
+            valueName: "time"))
+    var preferenceInterval: String?
     @Flag(help: "Stop when standard input ends; so nodes end with the program that started them.")
     var stopOnEOF = false
 
@@ -99,6 +115,7 @@ struct ServeOptions: ParsableArguments {
         if isBootstrap { configuration.firstStart = .bootstrap }
         if isJoin { configuration.firstStart = .join }
         try setTimes(&configuration, values)
+        configuration.promotesLearners = try values.flag(promoteLearners, "--promote-learners")
         if let text = values.optional(maxValueBytes, "--max-value-bytes") {
             guard let count = Int(text), (1...ServerConfiguration.largestMaximumValueBytes).contains(count) else {
                 throw Failure(
@@ -114,6 +131,10 @@ struct ServeOptions: ParsableArguments {
     private func setTimes(_ configuration: inout ServerConfiguration, _ values: Values) throws(Failure) {
         if let least = try values.time(electionTimeout, "--election-timeout") {
             configuration.electionTimeout = least...(least * 2)
+        }
+        if let time = try values.time(steadyAfter, "--steady-after") { configuration.steadyInterval = time }
+        if let time = try values.time(preferenceInterval, "--preference-interval") {
+            configuration.preferenceInterval = time
         }
         if let heartbeat = try values.time(heartbeat, "--heartbeat") { configuration.heartbeatInterval = heartbeat }
         let (least, heartbeat) = (configuration.electionTimeout.lowerBound, configuration.heartbeatInterval)

@@ -62,6 +62,19 @@ struct AdminService: Sendable {
                 call.fail(error)
             }
         }
+        table.register(ClientMethods.transferLeadership) { call in
+            do throws(RPCStatus) {
+                let request = try TransferLeadershipRequest(decoding: call.request)
+                node.leadership.transfer(to: request.target) { result in
+                    switch result {
+                    case .success: call.respond(TransferLeadershipResponse().encoded())
+                    case .failure(let error): call.fail(RPCStatus(error))
+                    }
+                }
+            } catch {
+                call.fail(error)
+            }
+        }
         server.serve(.admin, table)
     }
 }
@@ -87,11 +100,18 @@ extension MemberStatus {
             members: configuration?.members.map { member in
                 Member(
                     id: member.id, address: member.address, isVoter: configuration?.isVoter(member.id) ?? false,
-                    incarnation: member.incarnation)
+                    incarnation: member.incarnation, preference: member.preference,
+                    isPromotedWhenReady: member.isPromotedWhenReady)
             } ?? [],
             configuration: status.configurationID, isJoint: configuration?.isJoint ?? false,
             isRemoved: status.isRemoved,
-            peers: status.peers.map { Peer(id: $0.id, matchIndex: $0.matchIndex, isReachable: $0.isReachable) },
+            peers: status.peers.map {
+                Peer(
+                    id: $0.id, matchIndex: $0.matchIndex, isReachable: $0.isReachable, heardBefore: $0.sinceHeard,
+                    steadyFor: $0.steadyFor)
+            },
+            failureTolerance: status.failureTolerance,
+            transfer: status.transfer.map { Transfer(target: $0.target, isTold: $0.isTold, lag: $0.lag) },
             stopReason: status.stopReason?.message)
     }
 }

@@ -71,6 +71,9 @@ public final class NodeService: Sendable {
         var settings = Configuration(id: configuration.id, cluster: configuration.cluster)
         settings.electionTimeout = configuration.electionTimeout
         settings.heartbeatInterval = configuration.heartbeatInterval
+        settings.promotesLearners = configuration.promotesLearners
+        settings.steadyInterval = configuration.steadyInterval
+        settings.preferenceInterval = configuration.preferenceInterval
         settings.maximumCommandBytes = ServerConfiguration.maximumCommandBytes
         try settings.validate()
         return settings

@@ -30,6 +30,10 @@ public struct ServerConfiguration: Sendable {
     public var firstStart = FirstStart.refuse
     public var electionTimeout: ClosedRange<Duration> = .milliseconds(1000)...(.milliseconds(2000))
     public var heartbeatInterval: Duration = .milliseconds(100)
+    /// As ``Configuration`` has them.
+    public var promotesLearners = false
+    public var steadyInterval: Duration = .seconds(10)
+    public var preferenceInterval: Duration = .seconds(60)
     /// The largest value taken from clients, at most ``largestMaximumValueBytes``.
     public var maximumValueBytes = 1_572_864
 

@@ -19,7 +19,9 @@ extension Simulation {
         say("healed: \(core.map(\.id))")
         if profile.faults.contains(.churn) { core = try members() }
         let healed = scheduler.now
-        try wait(until: healed + timeout * 10 + .seconds(1), "L1", "no leader") { [self] in leader(of: core) != nil }
+        try wait(until: healed + timeout * 10 * patience(core) + .seconds(1), "L1", "no leader") { [self] in
+            leader(of: core) != nil
+        }
         if profile.isQuietAtEnd { try converge(core, "L9", "the logs do not come together while nobody writes") }
 
         workload.beginAudit(writes: 10, through: core)
@@ -27,6 +29,7 @@ extension Simulation {
             [self] in workload.auditIsDone
         }
         try converge(core, "L4", "the nodes do not come together")
+        try settle(core)
         try stayQuiet(core)
         if profile.hasReturn { try comeBack(core) }
         try checkHistory()
@@ -111,6 +114,35 @@ extension Simulation {
                     && $0.configuration == first.configuration && $0.configuration?.isJoint == false
             }
         }
+    }
+
+    /// Who is never to lead waits three times as long before it campaigns, and it may be the only one that can win.
+    private func patience(_ core: [SimulatedNode]) -> Int {
+        let isPatient = core.contains { $0.node?.status.configuration?.preference(of: $0.id) == .never }
+        return isPatient ? 3 : 1
+    }
+
+    /// L10: nobody leads who is never to, once another has been there for long; and then a preferred member, if one is
+    /// there. That it stays is L1.
+    private func settle(_ core: [SimulatedNode]) throws(Violation) {
+        func rank(_ node: SimulatedNode) -> LeadershipPreference? {
+            node.node?.status.configuration?.preference(of: node.id)
+        }
+        let voters = core.filter { $0.node?.status.configuration?.isVoter($0.id) == true }
+        let isMixed = Set(voters.map(rank)).count > 1
+        guard isMixed else { return }
+        if voters.contains(where: { rank($0) != .never }) {
+            try wait(
+                until: scheduler.now + timeout * 30 + .seconds(1), "L10", "one that is never to lead leads on"
+            ) { [self] in leader(of: core).map { rank($0) != .never } ?? false }
+        }
+        guard voters.contains(where: { rank($0) == .preferred }) else { return }
+        let settings = profile.configuration
+        let end = scheduler.now + (settings.steadyInterval + settings.preferenceInterval) * 3 + timeout * 30
+        try wait(until: end, "L10", "no preferred member leads") { [self] in
+            leader(of: core).map { rank($0) == .preferred } ?? false
+        }
+        try converge(core, "L4", "the nodes do not come together after leadership has moved")
     }
 
     /// L1, L5 and L6: the leader stays, no term grows, and nothing is asked but heartbeats.

@@ -44,7 +44,9 @@ public final class Simulation {
         self.network = network
         let ids = (1...profile.nodeCount).map { NodeID(UInt64($0)) }
         let members = try ClusterConfiguration(
-            voters: ids.map { .init(id: $0, address: "simulated:\($0)") }, leaseWindow: profile.leaseWindow)
+            voters: ids.enumerated().map { position, id in
+                .init(id: id, address: "simulated:\(id)", preference: profile.preference(ofNodeAt: position))
+            }, leaseWindow: profile.leaseWindow)
         let spares = (0..<profile.spareCount).map { NodeID(UInt64(profile.nodeCount + 1 + $0)) }
         let tally = MarkTally(seed: random.next(), isArmed: profile.isDisturbed)
         self.tally = tally

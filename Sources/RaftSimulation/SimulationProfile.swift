@@ -91,6 +91,8 @@ public struct SimulationProfile: Sendable {
     /// Nodes beside them that belong to no cluster at first.
     public var spareCount = 0
     public var faults: Kinds
+    /// Who should lead, may, or must not, in order of id, as the cluster begins; who is not named, may.
+    public var preferences: [LeadershipPreference] = []
     public var network = NetworkProfile()
     public var workload = WorkloadProfile()
     public var configuration: Configuration
@@ -186,6 +188,7 @@ public struct SimulationProfile: Sendable {
         }
         drawLeases(RandomSource(seed: seed ^ 0x6C65_6173))
         drawSessions(RandomSource(seed: seed ^ 0x5345_5353))
+        if !isCalm { drawPreferences(RandomSource(seed: seed ^ 0x7072_6566)) }
         faultPause = pick([300_000_000, 1_000_000_000, 4_000_000_000])
         isDisturbed = chance(30) && !isCalm
         isQuietAtEnd = chance(25)
@@ -239,6 +242,24 @@ public struct SimulationProfile: Sendable {
         configuration.sessionTimeout = pick([.milliseconds(2500), .seconds(10), .seconds(3600)])
     }
 
+    /// From numbers of its own, so that a run without preferences is what it was before there were any.
+    private mutating func drawPreferences(_ source: RandomSource) {
+        var random = source
+        func pick<Value>(_ values: [Value]) -> Value { values[Int(random.next() % UInt64(values.count))] }
+        configuration.steadyInterval = pick([.milliseconds(50), .milliseconds(500), .seconds(2)])
+        configuration.preferenceInterval = pick([.milliseconds(300), .seconds(1), .seconds(5)])
+        configuration.promotesLearners = random.next() % 2 == 0
+        guard random.next() % 100 < 35 else { return }
+        preferences = (0..<nodeCount).map { _ in pick([.ordinary, .ordinary, .preferred, .never, .never]) }
+    }
+
+    /// What the cluster begins with. Somebody may always lead, however few nodes are left of a run that is cut down.
+    func preference(ofNodeAt position: Int) -> LeadershipPreference {
+        guard preferences.indices.contains(position) else { return .ordinary }
+        let isHopeless = preferences.prefix(nodeCount).allSatisfy { $0 == .never }
+        return isHopeless && position == 0 ? .ordinary : preferences[position]
+    }
+
     /// From numbers of its own, so that a run without snapshots is what it was before there were any. Returns whether
     /// some are also asked for.
     private mutating func drawSnapshots(_ source: RandomSource) -> Bool {
@@ -257,7 +278,7 @@ public struct SimulationProfile: Sendable {
 extension SimulationProfile: CustomStringConvertible {
     public var description: String {
         """
-        \(nodeCount) nodes\(spareCount > 0 ? " and \(spareCount) beside them" : ""); faults: \(faults)\(isDisturbed ? "; disturbed" : "")
+        \(nodeCount) nodes\(spareCount > 0 ? " and \(spareCount) beside them" : ""); faults: \(faults)\(isDisturbed ? "; disturbed" : "")\(preferences.isEmpty ? "" : "; \((0..<nodeCount).map { "\($0 + 1) \(preference(ofNodeAt: $0))" }.joined(separator: ", "))")
         network: \(network)
         disk: \(diskLatency) ns a write, segments of \(segmentBytes) bytes\(preparesSegments ? " made ahead" : "")
         clients: \(workload)

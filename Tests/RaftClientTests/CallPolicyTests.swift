@@ -56,7 +56,8 @@ struct CallPolicyTests {
             #expect(judge(RPCStatus(RaftError(busy, "x"))) == .later)
         }
         for final in [
-            RaftError.Code.unknownNode, .notALearner, .notAVoter, .emptyMembership, .learnerLags, .membershipChanged,
+            RaftError.Code.alreadyLeader, .mayNotLead, .targetLags, .targetSilent, .noSuccessor, .transferTimedOut,
+            .transferFailed, .unknownNode, .notALearner, .notAVoter, .emptyMembership, .learnerLags, .membershipChanged,
             .notInProgress, .invalidConfiguration,
         ] {
             #expect(code(judge(RPCStatus(RaftError(final, "x")))) == .refused, "\(final)")

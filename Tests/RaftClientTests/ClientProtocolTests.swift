@@ -11,12 +11,18 @@ struct ClientProtocolTests {
         last: LogID(term: 9, index: 40), commit: 39, applied: 38, snapshot: 0,
         members: [
             .init(id: 1, address: "a:1", isVoter: true, incarnation: Incarnation(rawValue: .max)),
-            .init(id: 2, address: "b:1", isVoter: true),
-            .init(id: 4, address: "d:1", isVoter: false),
+            .init(id: 2, address: "b:1", isVoter: true, preference: .preferred),
+            .init(id: 3, address: "c:1", isVoter: true, preference: .never),
+            .init(id: 4, address: "d:1", isVoter: false, isPromotedWhenReady: true),
         ],
         configuration: LogID(term: 8, index: 31), isJoint: true, isRemoved: true,
-        peers: [.init(id: 1, matchIndex: 39, isReachable: true), .init(id: 4, matchIndex: 0, isReachable: false)],
-        stopReason: nil)
+        peers: [
+            .init(
+                id: 1, matchIndex: 39, isReachable: true, heardBefore: .milliseconds(70), steadyFor: .milliseconds(4500)
+            ),
+            .init(id: 4, matchIndex: 0, isReachable: false),
+        ],
+        failureTolerance: -1, transfer: .init(target: 1, isTold: true, lag: 1), stopReason: nil)
 
     @Test("Requests come back as they were")
     func requests() throws {
@@ -77,8 +83,21 @@ struct ClientProtocolTests {
         stopped.leader = nil
         stopped.members = []
         stopped.peers = []
+        stopped.failureTolerance = nil
+        stopped.transfer = nil
         stopped.stopReason = "write failed: no space left on device"
         #expect(try MemberStatus(decoding: stopped.encoded()) == stopped)
+    }
+
+    @Test("A wish to pass leadership on comes back as it was, with a target or without")
+    func transfers() throws {
+        for target in [nil, 3] as [NodeID?] {
+            let request = TransferLeadershipRequest(target: target)
+            #expect(try TransferLeadershipRequest(decoding: request.encoded()) == request)
+        }
+        #expect(throws: RPCStatus.self) { try TransferLeadershipRequest(decoding: [0xFF]) }
+        let response = TransferLeadershipResponse()
+        #expect(try TransferLeadershipResponse(decoding: response.encoded()) == response)
     }
 
     @Test("A refusal comes back with its code, its outcome and the leader")
@@ -129,6 +148,9 @@ struct ClientProtocolTests {
     func changes() throws {
         let all: [MembershipRequest] = [
             .add(4, address: "d:1"), .add(4, address: String(repeating: "x", count: 100_000)), .promote(4), .demote(1),
+            .prefer(4, .preferred), .prefer(4, .never), .prefer(4, .ordinary), .promoteWhenReady(4, true),
+            .promoteWhenReady(4, false), .add(4, address: "d:1", promotedWhenReady: true),
+            .add(4, address: "d:1", promotedWhenReady: false),
             .remove(9), .replaceVoters([4, 5, 6], keepingOthers: true), .replaceVoters([], keepingOthers: false),
             .changeAddress(2, to: "b:9"), .redirect(to: [1, 2]), .redirect(to: []),
         ]

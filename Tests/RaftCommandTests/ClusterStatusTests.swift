@@ -49,7 +49,7 @@ struct ClusterStatusTests {
         #expect(status.notes == ["no leader", "node 2: h:2: refused"])
         #expect(
             status.json.text
-                == #"{"cluster":"dev","leader":null,"term":7,"nodes":[{"id":1,"address":"h:1","role":"candidate","term":7,"last":12,"commit":10,"applied":9,"snapshot":0,"reachable":true},{"id":2,"address":"h:2","role":null,"term":null,"last":null,"commit":null,"applied":null,"snapshot":null,"reachable":false}]}"#
+                == #"{"cluster":"dev","leader":null,"term":7,"mayFail":null,"nodes":[{"id":1,"address":"h:1","role":"candidate","term":7,"last":12,"commit":10,"applied":9,"snapshot":0,"reachable":true},{"id":2,"address":"h:2","role":null,"term":null,"last":null,"commit":null,"applied":null,"snapshot":null,"reachable":false}]}"#
         )
     }
 

@@ -28,7 +28,9 @@ struct MemberViewTests {
         status(
             1, "leader",
             peers: [
-                .init(id: 2, matchIndex: 50, isReachable: true), .init(id: 3, matchIndex: 20, isReachable: false),
+                .init(
+                    id: 2, matchIndex: 50, isReachable: true, heardBefore: .milliseconds(20), steadyFor: .seconds(9)),
+                .init(id: 3, matchIndex: 20, isReachable: false, heardBefore: .seconds(7)),
                 .init(id: 4, matchIndex: 48, isReachable: true),
             ]),
         status(2, "follower"))
@@ -37,11 +39,11 @@ struct MemberViewTests {
     func table() {
         #expect(
             Self.led.table.text(color: false) == """
-                NODE  ADDRESS  STATE    LAG  REACHABLE
-                1     n1:1     leader   0    yes
-                2     n2:1     voter    0    yes
-                3     n3:1     voter    30   no
-                4     n4:1     learner  2    yes
+                NODE  ADDRESS  STATE    LAG  HEARD      STEADY  REACHABLE
+                1     n1:1     leader   0    -          yes     yes
+                2     n2:1     voter    0    20 ms ago  yes     yes
+                3     n3:1     voter    30   7 s ago    no      no
+                4     n4:1     learner  2    0 s ago    no      yes
 
                 """)
         #expect(Self.led.notes == ["members of entry 41@3", "0 more voters may fail"])
@@ -52,11 +54,12 @@ struct MemberViewTests {
         let text = Self.led.json.text
         #expect(
             text.hasPrefix(
-                #"{"cluster":"test","leader":1,"entry":"41@3","changing":false,"mayFail":0,"members":[{"id":1,"address":"n1:1","voter":true,"leader":true,"lag":0,"reachable":true,"incarnation":"0000000000000007"}"#
+                #"{"cluster":"test","leader":1,"entry":"41@3","changing":false,"mayFail":0,"members":[{"id":1,"address":"n1:1","voter":true,"leader":true,"lag":0,"reachable":true,"incarnation":"0000000000000007","heardMillisecondsAgo":0,"steady":true,"preference":"ordinary","promotedWhenReady":false}"#
             ))
         #expect(
             text.contains(
-                #"{"id":4,"address":"n4:1","voter":false,"leader":false,"lag":2,"reachable":true,"incarnation":null}"#))
+                #"{"id":4,"address":"n4:1","voter":false,"leader":false,"lag":2,"reachable":true,"incarnation":null,"heardMillisecondsAgo":0,"steady":false,"preference":"ordinary","promotedWhenReady":false}"#
+            ))
     }
 
     @Test("Without a leader the members are shown, and what nobody knows is not made up")
@@ -76,6 +79,16 @@ struct MemberViewTests {
         let lost = Self.view(Self.status(1, "leader", peers: []))
         #expect(lost.failureTolerance == -1 && lost.notes.last == "no majority of the voters is reached")
         #expect(Self.view(Self.status(1, "leader", isJoint: true, peers: all)).failureTolerance == nil)
+    }
+
+    @Test("What the leader itself counts goes before what its peers' list lets one guess, also while the voters change")
+    func reported() {
+        var status = Self.status(1, "leader", isJoint: true, peers: [])
+        status.failureTolerance = 1
+        #expect(Self.view(status).failureTolerance == 1)
+        let cluster = ClusterStatus(cluster: "test", answers: [("n1:1", .success(status))])
+        #expect(cluster.failureTolerance == 1 && cluster.notes == ["1 more voter may fail"])
+        #expect(cluster.json.text.hasPrefix(#"{"cluster":"test","leader":1,"term":3,"mayFail":1,"#))
     }
 
     @Test("Entries and ids are read as they are printed; anything else is refused with what to write")

@@ -29,7 +29,10 @@ struct ServeOptionsTests {
         let configuration = try configuration(
             Self.complete + Self.members + [
                 "--bootstrap", "--election-timeout", "300ms", "--heartbeat", "50ms", "--max-value-bytes", "1000",
+                "--promote-learners", "--steady-after", "3s", "--preference-interval", "2m",
             ])
+        #expect(configuration.promotesLearners)
+        #expect(configuration.steadyInterval == .seconds(3) && configuration.preferenceInterval == .seconds(120))
         #expect(configuration.id == 2)
         #expect(configuration.cluster == "prod")
         #expect(configuration.firstStart == .bootstrap)

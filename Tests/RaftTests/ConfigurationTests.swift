@@ -35,6 +35,8 @@ struct ConfigurationTests {
         #expect(refusal { $0.maximumBackoff = .milliseconds(1) } != nil)
         #expect(refusal { $0.maximumCommandBytes = 1 << 31 } != nil)
         #expect(refusal { $0.maximumTailBytes = -1 } != nil)
+        #expect(refusal { $0.steadyInterval = .zero }?.contains("steadyInterval") == true)
+        #expect(refusal { $0.preferenceInterval = .seconds(-1) }?.contains("preferenceInterval") == true)
     }
 
     @Test("No limit is zero, and none is so large that a batch could not be addressed")

@@ -179,7 +179,7 @@ struct RaftNodeTests {
         _ = try await cluster.propose(1)
         let leader = try #require(cluster.nodes.values.first { $0.status.role == .leader })
         let target = leader.status.id == 1 ? NodeID(2) : NodeID(1)
-        try await leader.transferLeadership(to: target)
+        try await leader.leadership.transfer(to: target)
         #expect(try await cluster.propose(1) == 2)
         #expect(leader.status.role != .leader)
         await cluster.stop()

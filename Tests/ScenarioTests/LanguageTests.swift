@@ -22,7 +22,7 @@ struct LanguageTests {
             ("put x=1 at", "a node"), ("nodes 5", ""), ("end repeat", "nothing is being repeated"),
             ("repeat 3 times", "no end"), ("ghost 2 grants 1 vote", "whose"), ("expect A fine", "ok, refused"),
             ("node 1 begins log 1..x@2", "a run of entries"), ("at 3 s: dance 2", "a fault at a moment"),
-            ("put x at 1", "put x=5"), ("ask 1 to dance", "add, promote"), ("ask 1 to add", "the new member"),
+            ("put x at 1", "put x=5"), ("ask 1 to dance", "a change of the members"), ("ask 1 add 2", "\"to\""),
             ("now: dance 2", "a fault is written"), ("builds of 1 go", "go on"), ("push snapshot 3", "\"at\""),
             ("crash 1 after 2 losing power", "changes"),
         ])

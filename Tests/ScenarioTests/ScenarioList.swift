@@ -8,8 +8,8 @@ enum ScenarioList {
         case later(String)
     }
 
-    /// The places on the list, in groups: elections, replication, snapshots, members.
-    static let places = (1...58).map(twoDigits) + ["C1"]
+    /// The places on the list, in groups: elections, replication, snapshots, members, leadership.
+    static let places = ((1...58) + [60]).map(twoDigits) + ["C1"]
 
     /// The lines of the article KnownBugs.
     static let bugs = (1...64).map { "R" + twoDigits($0) } + (1...16).map { "D\($0)" }

@@ -20,6 +20,8 @@ typedef struct Raft__Admin__V1__Member Raft__Admin__V1__Member;
 typedef struct Raft__Admin__V1__Peer Raft__Admin__V1__Peer;
 typedef struct Raft__Admin__V1__StatusResponse Raft__Admin__V1__StatusResponse;
 typedef struct Raft__Admin__V1__AddMember Raft__Admin__V1__AddMember;
+typedef struct Raft__Admin__V1__PromoteWhenReady Raft__Admin__V1__PromoteWhenReady;
+typedef struct Raft__Admin__V1__Prefer Raft__Admin__V1__Prefer;
 typedef struct Raft__Admin__V1__ReplaceVoters Raft__Admin__V1__ReplaceVoters;
 typedef struct Raft__Admin__V1__MoveMember Raft__Admin__V1__MoveMember;
 typedef struct Raft__Admin__V1__VoterList Raft__Admin__V1__VoterList;
@@ -31,10 +33,21 @@ typedef struct Raft__Admin__V1__SnapshotResponse Raft__Admin__V1__SnapshotRespon
 typedef struct Raft__Admin__V1__ListSessionsRequest Raft__Admin__V1__ListSessionsRequest;
 typedef struct Raft__Admin__V1__Session Raft__Admin__V1__Session;
 typedef struct Raft__Admin__V1__ListSessionsResponse Raft__Admin__V1__ListSessionsResponse;
+typedef struct Raft__Admin__V1__TransferLeadershipRequest Raft__Admin__V1__TransferLeadershipRequest;
+typedef struct Raft__Admin__V1__TransferLeadershipResponse Raft__Admin__V1__TransferLeadershipResponse;
 
 
 /* --- enums --- */
 
+/*
+ * Who should lead, may lead, or must not.
+ */
+typedef enum _Raft__Admin__V1__LeadershipPreference {
+  RAFT__ADMIN__V1__LEADERSHIP_PREFERENCE__ORDINARY = 0,
+  RAFT__ADMIN__V1__LEADERSHIP_PREFERENCE__PREFERRED = 1,
+  RAFT__ADMIN__V1__LEADERSHIP_PREFERENCE__NEVER = 2
+    PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(RAFT__ADMIN__V1__LEADERSHIP_PREFERENCE)
+} Raft__Admin__V1__LeadershipPreference;
 
 /* --- messages --- */
 
@@ -57,10 +70,15 @@ struct  Raft__Admin__V1__Member
    * The one life of it that is this member; 0 as long as none is bound.
    */
   uint64_t incarnation;
+  Raft__Admin__V1__LeadershipPreference preference;
+  /*
+   * Of a learner: it is given a vote by itself once it is ready.
+   */
+  protobuf_c_boolean promoted_when_ready;
 };
 #define RAFT__ADMIN__V1__MEMBER__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&raft__admin__v1__member__descriptor) \
-    , 0, (char *)protobuf_c_empty_string, 0, 0 }
+    , 0, (char *)protobuf_c_empty_string, 0, 0, RAFT__ADMIN__V1__LEADERSHIP_PREFERENCE__ORDINARY, 0 }
 
 
 /*
@@ -72,10 +90,19 @@ struct  Raft__Admin__V1__Peer
   uint64_t id;
   uint64_t match_index;
   protobuf_c_boolean reachable;
+  /*
+   * How long ago it last answered, in milliseconds.
+   */
+  uint64_t heard_before;
+  /*
+   * Whether it is answering and near the end of the log, and for how long it has been, in milliseconds.
+   */
+  protobuf_c_boolean is_steady;
+  uint64_t steady_for;
 };
 #define RAFT__ADMIN__V1__PEER__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&raft__admin__v1__peer__descriptor) \
-    , 0, 0, 0 }
+    , 0, 0, 0, 0, 0, 0 }
 
 
 /*
@@ -134,10 +161,23 @@ struct  Raft__Admin__V1__StatusResponse
    * This node was removed from the cluster.
    */
   protobuf_c_boolean is_removed;
+  /*
+   * On a leader only: how many more voters may fail; below zero when too few answer. Meaningless unless
+   * has_failure_tolerance.
+   */
+  int32_t failure_tolerance;
+  protobuf_c_boolean has_failure_tolerance;
+  /*
+   * On a leader that is passing its leadership on: to whom (0 for nobody), whether that node was told to campaign, and
+   * how many entries it is behind.
+   */
+  uint64_t transfer_target;
+  protobuf_c_boolean transfer_is_told;
+  uint64_t transfer_lag;
 };
 #define RAFT__ADMIN__V1__STATUS_RESPONSE__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&raft__admin__v1__status_response__descriptor) \
-    , 0, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0, 0, (char *)protobuf_c_empty_string, 0, 0, 0, 0, 0, 0,NULL, 0,NULL, (char *)protobuf_c_empty_string, 0, 0, 0, 0 }
+    , 0, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0, 0, (char *)protobuf_c_empty_string, 0, 0, 0, 0, 0, 0,NULL, 0,NULL, (char *)protobuf_c_empty_string, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
 
 
 struct  Raft__Admin__V1__AddMember
@@ -149,10 +189,37 @@ struct  Raft__Admin__V1__AddMember
    * Answer once it has caught up and can be promoted.
    */
   protobuf_c_boolean wait;
+  /*
+   * Whether it is given a vote by itself once it is ready; the leader's own setting says, unless has_promotion.
+   */
+  protobuf_c_boolean promoted_when_ready;
+  protobuf_c_boolean has_promotion;
 };
 #define RAFT__ADMIN__V1__ADD_MEMBER__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&raft__admin__v1__add_member__descriptor) \
-    , 0, (char *)protobuf_c_empty_string, 0 }
+    , 0, (char *)protobuf_c_empty_string, 0, 0, 0 }
+
+
+struct  Raft__Admin__V1__PromoteWhenReady
+{
+  ProtobufCMessage base;
+  uint64_t id;
+  protobuf_c_boolean wanted;
+};
+#define RAFT__ADMIN__V1__PROMOTE_WHEN_READY__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&raft__admin__v1__promote_when_ready__descriptor) \
+    , 0, 0 }
+
+
+struct  Raft__Admin__V1__Prefer
+{
+  ProtobufCMessage base;
+  uint64_t id;
+  Raft__Admin__V1__LeadershipPreference preference;
+};
+#define RAFT__ADMIN__V1__PREFER__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&raft__admin__v1__prefer__descriptor) \
+    , 0, RAFT__ADMIN__V1__LEADERSHIP_PREFERENCE__ORDINARY }
 
 
 struct  Raft__Admin__V1__ReplaceVoters
@@ -201,7 +268,9 @@ typedef enum {
   RAFT__ADMIN__V1__CHANGE_MEMBERSHIP_REQUEST__CHANGE_REPLACE = 5,
   RAFT__ADMIN__V1__CHANGE_MEMBERSHIP_REQUEST__CHANGE_MOVE = 6,
   RAFT__ADMIN__V1__CHANGE_MEMBERSHIP_REQUEST__CHANGE_REDIRECT = 7,
-  RAFT__ADMIN__V1__CHANGE_MEMBERSHIP_REQUEST__CHANGE_LEASE_WINDOW = 8
+  RAFT__ADMIN__V1__CHANGE_MEMBERSHIP_REQUEST__CHANGE_LEASE_WINDOW = 8,
+  RAFT__ADMIN__V1__CHANGE_MEMBERSHIP_REQUEST__CHANGE_PROMOTE_WHEN_READY = 9,
+  RAFT__ADMIN__V1__CHANGE_MEMBERSHIP_REQUEST__CHANGE_PREFER = 10
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(RAFT__ADMIN__V1__CHANGE_MEMBERSHIP_REQUEST__CHANGE__CASE)
 } Raft__Admin__V1__ChangeMembershipRequest__ChangeCase;
 
@@ -229,6 +298,8 @@ struct  Raft__Admin__V1__ChangeMembershipRequest
      * Nanoseconds for which voters elect nobody else after they have heard a leader; 0 for no leases.
      */
     uint64_t lease_window;
+    Raft__Admin__V1__PromoteWhenReady *promote_when_ready;
+    Raft__Admin__V1__Prefer *prefer;
   };
 };
 #define RAFT__ADMIN__V1__CHANGE_MEMBERSHIP_REQUEST__INIT \
@@ -348,6 +419,31 @@ struct  Raft__Admin__V1__ListSessionsResponse
     , 0,NULL, 0, 0, 0, 0 }
 
 
+/*
+ * Lets the leader pass its leadership on. Answered when it no longer leads.
+ */
+struct  Raft__Admin__V1__TransferLeadershipRequest
+{
+  ProtobufCMessage base;
+  /*
+   * 0 for the fittest voter.
+   */
+  uint64_t target;
+};
+#define RAFT__ADMIN__V1__TRANSFER_LEADERSHIP_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&raft__admin__v1__transfer_leadership_request__descriptor) \
+    , 0 }
+
+
+struct  Raft__Admin__V1__TransferLeadershipResponse
+{
+  ProtobufCMessage base;
+};
+#define RAFT__ADMIN__V1__TRANSFER_LEADERSHIP_RESPONSE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&raft__admin__v1__transfer_leadership_response__descriptor) \
+     }
+
+
 /* Raft__Admin__V1__StatusRequest methods */
 void   raft__admin__v1__status_request__init
                      (Raft__Admin__V1__StatusRequest         *message);
@@ -442,6 +538,44 @@ Raft__Admin__V1__AddMember *
                       const uint8_t       *data);
 void   raft__admin__v1__add_member__free_unpacked
                      (Raft__Admin__V1__AddMember *message,
+                      ProtobufCAllocator *allocator);
+/* Raft__Admin__V1__PromoteWhenReady methods */
+void   raft__admin__v1__promote_when_ready__init
+                     (Raft__Admin__V1__PromoteWhenReady         *message);
+size_t raft__admin__v1__promote_when_ready__get_packed_size
+                     (const Raft__Admin__V1__PromoteWhenReady   *message);
+size_t raft__admin__v1__promote_when_ready__pack
+                     (const Raft__Admin__V1__PromoteWhenReady   *message,
+                      uint8_t             *out);
+size_t raft__admin__v1__promote_when_ready__pack_to_buffer
+                     (const Raft__Admin__V1__PromoteWhenReady   *message,
+                      ProtobufCBuffer     *buffer);
+Raft__Admin__V1__PromoteWhenReady *
+       raft__admin__v1__promote_when_ready__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   raft__admin__v1__promote_when_ready__free_unpacked
+                     (Raft__Admin__V1__PromoteWhenReady *message,
+                      ProtobufCAllocator *allocator);
+/* Raft__Admin__V1__Prefer methods */
+void   raft__admin__v1__prefer__init
+                     (Raft__Admin__V1__Prefer         *message);
+size_t raft__admin__v1__prefer__get_packed_size
+                     (const Raft__Admin__V1__Prefer   *message);
+size_t raft__admin__v1__prefer__pack
+                     (const Raft__Admin__V1__Prefer   *message,
+                      uint8_t             *out);
+size_t raft__admin__v1__prefer__pack_to_buffer
+                     (const Raft__Admin__V1__Prefer   *message,
+                      ProtobufCBuffer     *buffer);
+Raft__Admin__V1__Prefer *
+       raft__admin__v1__prefer__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   raft__admin__v1__prefer__free_unpacked
+                     (Raft__Admin__V1__Prefer *message,
                       ProtobufCAllocator *allocator);
 /* Raft__Admin__V1__ReplaceVoters methods */
 void   raft__admin__v1__replace_voters__init
@@ -652,6 +786,44 @@ Raft__Admin__V1__ListSessionsResponse *
 void   raft__admin__v1__list_sessions_response__free_unpacked
                      (Raft__Admin__V1__ListSessionsResponse *message,
                       ProtobufCAllocator *allocator);
+/* Raft__Admin__V1__TransferLeadershipRequest methods */
+void   raft__admin__v1__transfer_leadership_request__init
+                     (Raft__Admin__V1__TransferLeadershipRequest         *message);
+size_t raft__admin__v1__transfer_leadership_request__get_packed_size
+                     (const Raft__Admin__V1__TransferLeadershipRequest   *message);
+size_t raft__admin__v1__transfer_leadership_request__pack
+                     (const Raft__Admin__V1__TransferLeadershipRequest   *message,
+                      uint8_t             *out);
+size_t raft__admin__v1__transfer_leadership_request__pack_to_buffer
+                     (const Raft__Admin__V1__TransferLeadershipRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Raft__Admin__V1__TransferLeadershipRequest *
+       raft__admin__v1__transfer_leadership_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   raft__admin__v1__transfer_leadership_request__free_unpacked
+                     (Raft__Admin__V1__TransferLeadershipRequest *message,
+                      ProtobufCAllocator *allocator);
+/* Raft__Admin__V1__TransferLeadershipResponse methods */
+void   raft__admin__v1__transfer_leadership_response__init
+                     (Raft__Admin__V1__TransferLeadershipResponse         *message);
+size_t raft__admin__v1__transfer_leadership_response__get_packed_size
+                     (const Raft__Admin__V1__TransferLeadershipResponse   *message);
+size_t raft__admin__v1__transfer_leadership_response__pack
+                     (const Raft__Admin__V1__TransferLeadershipResponse   *message,
+                      uint8_t             *out);
+size_t raft__admin__v1__transfer_leadership_response__pack_to_buffer
+                     (const Raft__Admin__V1__TransferLeadershipResponse   *message,
+                      ProtobufCBuffer     *buffer);
+Raft__Admin__V1__TransferLeadershipResponse *
+       raft__admin__v1__transfer_leadership_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   raft__admin__v1__transfer_leadership_response__free_unpacked
+                     (Raft__Admin__V1__TransferLeadershipResponse *message,
+                      ProtobufCAllocator *allocator);
 /* --- per-message closures --- */
 
 typedef void (*Raft__Admin__V1__StatusRequest_Closure)
@@ -668,6 +840,12 @@ typedef void (*Raft__Admin__V1__StatusResponse_Closure)
                   void *closure_data);
 typedef void (*Raft__Admin__V1__AddMember_Closure)
                  (const Raft__Admin__V1__AddMember *message,
+                  void *closure_data);
+typedef void (*Raft__Admin__V1__PromoteWhenReady_Closure)
+                 (const Raft__Admin__V1__PromoteWhenReady *message,
+                  void *closure_data);
+typedef void (*Raft__Admin__V1__Prefer_Closure)
+                 (const Raft__Admin__V1__Prefer *message,
                   void *closure_data);
 typedef void (*Raft__Admin__V1__ReplaceVoters_Closure)
                  (const Raft__Admin__V1__ReplaceVoters *message,
@@ -702,17 +880,26 @@ typedef void (*Raft__Admin__V1__Session_Closure)
 typedef void (*Raft__Admin__V1__ListSessionsResponse_Closure)
                  (const Raft__Admin__V1__ListSessionsResponse *message,
                   void *closure_data);
+typedef void (*Raft__Admin__V1__TransferLeadershipRequest_Closure)
+                 (const Raft__Admin__V1__TransferLeadershipRequest *message,
+                  void *closure_data);
+typedef void (*Raft__Admin__V1__TransferLeadershipResponse_Closure)
+                 (const Raft__Admin__V1__TransferLeadershipResponse *message,
+                  void *closure_data);
 
 /* --- services --- */
 
 
 /* --- descriptors --- */
 
+extern const ProtobufCEnumDescriptor    raft__admin__v1__leadership_preference__descriptor;
 extern const ProtobufCMessageDescriptor raft__admin__v1__status_request__descriptor;
 extern const ProtobufCMessageDescriptor raft__admin__v1__member__descriptor;
 extern const ProtobufCMessageDescriptor raft__admin__v1__peer__descriptor;
 extern const ProtobufCMessageDescriptor raft__admin__v1__status_response__descriptor;
 extern const ProtobufCMessageDescriptor raft__admin__v1__add_member__descriptor;
+extern const ProtobufCMessageDescriptor raft__admin__v1__promote_when_ready__descriptor;
+extern const ProtobufCMessageDescriptor raft__admin__v1__prefer__descriptor;
 extern const ProtobufCMessageDescriptor raft__admin__v1__replace_voters__descriptor;
 extern const ProtobufCMessageDescriptor raft__admin__v1__move_member__descriptor;
 extern const ProtobufCMessageDescriptor raft__admin__v1__voter_list__descriptor;
@@ -724,6 +911,8 @@ extern const ProtobufCMessageDescriptor raft__admin__v1__snapshot_response__desc
 extern const ProtobufCMessageDescriptor raft__admin__v1__list_sessions_request__descriptor;
 extern const ProtobufCMessageDescriptor raft__admin__v1__session__descriptor;
 extern const ProtobufCMessageDescriptor raft__admin__v1__list_sessions_response__descriptor;
+extern const ProtobufCMessageDescriptor raft__admin__v1__transfer_leadership_request__descriptor;
+extern const ProtobufCMessageDescriptor raft__admin__v1__transfer_leadership_response__descriptor;
 
 PROTOBUF_C__END_DECLS
 

@@ -22,7 +22,11 @@ extension LeaderRules {
             membership.held = order
             return
         }
-        let outcome = MembershipChange.outcome(of: order.request, in: bound(configuration, baton)) { learner in
+        var request = order.request
+        if case .add(let id, let address, nil) = request {
+            request = .add(id, address: address, promotedWhenReady: baton.settings.promotesLearners)
+        }
+        let outcome = MembershipChange.outcome(of: request, in: bound(configuration, baton)) { learner in
             unfitness(of: learner, baton)
         }
         let waiting = MembershipWork.Waiting(ticket: order.ticket, deadline: order.timeout.map { baton.now + $0 })
@@ -32,14 +36,14 @@ extension LeaderRules {
         case .unchanged:
             if case .redirect(let voters) = order.request {
                 redirect(to: voters, waiting, &effects)
-            } else if case .add(let learner, _) = order.request, order.isBlocking {
+            } else if case .add(let learner, _, _) = order.request, order.isBlocking {
                 membership.catchUps.append(.init(learner: learner, waiting: waiting))
             } else {
                 effects.add(.succeed(order.ticket))
             }
         case .next(let next):
             membership.change = waiting
-            if case .add(let learner, _) = order.request, order.isBlocking { membership.adding = learner }
+            if case .add(let learner, _, _) = order.request, order.isBlocking { membership.adding = learner }
             enter(next, &baton, &effects)
         }
     }
@@ -88,7 +92,7 @@ extension LeaderRules {
 
     /// Why a learner cannot be given a vote: it must be one life that everybody will know, hold the entry that says
     /// which, and lag by no more than what it catches up within an election.
-    private func unfitness(of learner: NodeID, _ baton: borrowing Baton) -> RaftError? {
+    func unfitness(of learner: NodeID, _ baton: borrowing Baton) -> RaftError? {
         func lags(_ reason: String) -> RaftError { RaftError(.learnerLags, "node \(learner) \(reason)") }
         guard learner != baton.me else { return nil }
         guard let at = position(of: learner), progress[at].stream != nil else {
@@ -151,12 +155,10 @@ extension LeaderRules {
         membership.leavesAt = baton.now + baton.settings.heartbeatInterval / 2
         effects.note("term \(baton.currentTerm): has no vote any more, and leaves its office")
         for at in progress.indices { sendHeartbeat(at, baton, &effects) }
-        if let successor = fittestSuccessor(baton), let at = position(of: successor),
-            let stream = progress[at].stream, progress[at].matchIndex == baton.log.last.index
+        if let successor = fittestSuccessor(baton, includesNever: true), let at = position(of: successor),
+            progress[at].matchIndex == baton.log.last.index
         {
-            endLease(baton)
-            let request = TimeoutNowRequest(term: baton.currentTerm, leader: baton.me, lastLog: baton.log.last)
-            effects.add(.timeoutNow(successor, stream, request))
+            tellToCampaign(at, baton, &effects)
         }
     }
 
@@ -243,7 +245,7 @@ extension LeaderRules {
     // MARK: The configuration in force
 
     /// Appends a configuration, which is in force from now on.
-    private mutating func enter(_ next: ClusterConfiguration, _ baton: inout Baton, _ effects: inout Effects) {
+    mutating func enter(_ next: ClusterConfiguration, _ baton: inout Baton, _ effects: inout Effects) {
         let id = LogID(term: baton.currentTerm, index: baton.log.last.index.next)
         var builder = EntryBatch.Builder(first: id.index, term: id.term)
         builder.append(.configuration, next.encoded)
@@ -293,7 +295,7 @@ extension LeaderRules {
     }
 
     /// The configuration with everybody bound whose life this leader knows: its own, and those that it has reached.
-    private func bound(_ configuration: ClusterConfiguration, _ baton: borrowing Baton) -> ClusterConfiguration {
+    func bound(_ configuration: ClusterConfiguration, _ baton: borrowing Baton) -> ClusterConfiguration {
         guard configuration.members.contains(where: { $0.incarnation == nil }) else { return configuration }
         let (me, own) = (baton.me, baton.incarnation)
         return configuration.binding { id in

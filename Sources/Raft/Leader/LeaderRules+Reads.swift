@@ -145,7 +145,7 @@ extension LeaderRules {
                 baton.settings.reached(.leaseReadByRound)
             }
         }
-        guard transfer == nil else { return }
+        guard servesReads else { return }
         for _ in 0..<2 {
             if reads.beginRound(commitIndex: baton.commitIndex) {
                 noteRound(baton)

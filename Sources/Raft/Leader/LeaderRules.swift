@@ -12,6 +12,7 @@ struct LeaderRules: RoleRules {
     var hasNewRound = false
     var transfer: LeadershipTransfer?
     var membership = MembershipWork()
+    var leadership = LeadershipWork()
     var pushes: [SnapshotPush] = []
     private var gathered: [Proposal] = []
     private var gatheredBytes = 0
@@ -29,6 +30,8 @@ struct LeaderRules: RoleRules {
         let peers = baton.membership.current?.members.map(\.id).filter { $0 != baton.me } ?? []
         progress = peers.map { Progress(peer: $0, nextIndex: baton.log.last.index.next, now: baton.now) }
         opening = baton.log.last.index.next
+        leadership.since = baton.now
+        leadership.term = baton.currentTerm
         append([.init(kind: .blank, payload: [])], &baton, &effects)
         effects.add(.keepStreams(peers))
         nextHeartbeat = baton.now + baton.settings.heartbeatInterval
@@ -55,16 +58,7 @@ struct LeaderRules: RoleRules {
                         "node \(baton.me) lost its leadership before the command was committed; it may be applied by the next leader, or never",
                         outcome: .unknown, leader: baton.leader == baton.me ? nil : baton.leaderHint)))
         }
-        if let ticket = transfer?.ticket {
-            if transfer?.isSent == true {
-                baton.settings.reached(.transferSucceeded)
-                effects.add(.succeed(ticket))
-            } else {
-                effects.add(
-                    .fail([ticket], RaftError(.transferFailed, "leadership was lost before it could be passed on")))
-            }
-        }
-        transfer = nil
+        endTransfer(baton, &effects)
         endMembership(baton, &effects)
         failPushes(baton, &effects)
         if baton.leader == baton.me { baton.leader = nil }
@@ -256,6 +250,10 @@ struct LeaderRules: RoleRules {
             }
             sendHeartbeat(at, baton, &effects)
         }
+        repeatOrder(baton, &effects)
+        noteSteadiness(baton)
+        promoteReady(&baton, &effects)
+        tendLeadership(baton, &effects)
         return .stay
     }
 

@@ -35,4 +35,7 @@ struct MembershipWork: Sendable {
     var departures: [Departure] = []
     /// This leader has no vote any more, and the others know: when it leaves office.
     var leavesAt: Instant?
+
+    /// Nobody waits for a change that is under way or is to come, and this leader stays.
+    var isIdle: Bool { change == nil && held == nil && wish == nil && leavesAt == nil }
 }

@@ -43,6 +43,8 @@ struct Progress: Sendable {
     private(set) var heldIndex: LogIndex?
     /// Whether a snapshot stream was ordered for it and not ended.
     private(set) var hasSnapshotStream = false
+    /// Since when it has answered, and been near the end of the log, at every look; nil when it was not at the last one.
+    private(set) var steadySince: Instant?
     /// The newest read round that it has confirmed.
     private(set) var confirmedRound: UInt64 = 0
     /// Its newest mark, and the one that was here when the round began that is to show followers how recent they are.
@@ -76,8 +78,16 @@ struct Progress: Sendable {
         lastFailure = reason
         matchIndex = 0
         state = .probe
+        steadySince = nil
         clearInflight()
     }
+
+    mutating func noteSteady(_ isSteady: Bool, now: Instant) {
+        steadySince = isSteady ? steadySince ?? now : nil
+    }
+
+    /// How many entries of a log that ends with `last` it is not known to hold.
+    func lag(behind last: LogIndex) -> UInt64 { last.rawValue - min(last, matchIndex).rawValue }
 
     mutating func becomeSnapshot(_ manifest: SnapshotManifest, now: Instant) {
         state = .snapshot(manifest.id)

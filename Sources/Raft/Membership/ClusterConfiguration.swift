@@ -8,10 +8,20 @@ public struct ClusterConfiguration: Hashable, Sendable {
         public var address: String
         /// The one life of it that is this member; nil as long as none is bound to it (see <doc:Incarnations>).
         public var incarnation: Incarnation?
-        public init(id: NodeID, address: String, incarnation: Incarnation? = nil) {
+        /// Whether it should lead, may lead, or must not.
+        public var preference: LeadershipPreference
+        /// Of a learner: it is given a vote by itself once it has caught up and is steady; see
+        /// ``Configuration/steadyInterval``. False of every voter.
+        public var isPromotedWhenReady: Bool
+        public init(
+            id: NodeID, address: String, incarnation: Incarnation? = nil, preference: LeadershipPreference = .ordinary,
+            isPromotedWhenReady: Bool = false
+        ) {
             self.id = id
             self.address = address
             self.incarnation = incarnation
+            self.preference = preference
+            self.isPromotedWhenReady = isPromotedWhenReady
         }
     }
 
@@ -47,8 +57,8 @@ public struct ClusterConfiguration: Hashable, Sendable {
     public let leaseWindow: Duration?
 
     /// - Throws: when there are more than ``maximumMemberCount`` members, a set is empty, two members have one id, an
-    ///   id is zero, an address is empty, a voter is not a member, somebody is leaving who does not lose its vote, or
-    ///   the lease window is not above zero or above an hour.
+    ///   id is zero, an address is empty, a voter is not a member, somebody is leaving who does not lose its vote, nobody
+    ///   of a set may lead, a voter waits to be promoted, or the lease window is not above zero or above an hour.
     public init(
         voterSets: [[NodeID]], members: [Member], leaving: [NodeID] = [], removed: [Removed] = [],
         leaseWindow: Duration? = nil
@@ -81,7 +91,13 @@ public struct ClusterConfiguration: Hashable, Sendable {
             for id in ids where !sorted.contains(where: { $0.id == id }) {
                 throw refuse("voter \(id) is not a member")
             }
+            guard ids.contains(where: { id in sorted.contains { $0.id == id && $0.preference != .never } }) else {
+                throw refuse("of the voters \(ids) nobody may ever lead; let one of them")
+            }
             sets.append(ids)
+        }
+        for member in sorted where member.isPromotedWhenReady && sets.contains(where: { $0.contains(member.id) }) {
+            throw refuse("voter \(member.id) waits to be promoted")
         }
         let going = leaving.sorted()
         for (a, b) in zip(going, going.dropFirst()) where a == b { throw refuse("node \(a) leaves twice") }
@@ -111,6 +127,8 @@ public struct ClusterConfiguration: Hashable, Sendable {
     public func contains(_ id: NodeID) -> Bool { members.contains { $0.id == id } }
     public func member(_ id: NodeID) -> Member? { members.first { $0.id == id } }
     public func address(of id: NodeID) -> String? { member(id)?.address }
+    /// Ordinary, too, for whoever is not a member.
+    public func preference(of id: NodeID) -> LeadershipPreference { member(id)?.preference ?? .ordinary }
     /// Every id that votes in any set, sorted.
     public var voters: [NodeID] { members.map(\.id).filter(isVoter) }
     public var learners: [NodeID] { members.map(\.id).filter { !isVoter($0) } }
@@ -122,7 +140,8 @@ public struct ClusterConfiguration: Hashable, Sendable {
         !contains(id) && removed.contains { $0.id == id && ($0.incarnation == nil || $0.incarnation == incarnation) }
     }
 
-    /// Whether both say the same but for the lives that members are bound to.
+    /// Whether both have the same members, with the same votes and addresses: whatever lives these are bound to, and
+    /// whoever of them should lead or waits to be promoted.
     public func hasSameMembers(as other: ClusterConfiguration) -> Bool {
         voterSets == other.voterSets && leaving == other.leaving && members.count == other.members.count
             && leaseWindow == other.leaseWindow
@@ -153,6 +172,10 @@ extension ClusterConfiguration: CustomStringConvertible {
             (learners.isEmpty ? "" : "; learners " + list(learners))
             + (leaving.isEmpty ? "" : "; leaving " + list(leaving))
             + (leaseWindow.map { "; leases of \($0)" } ?? "")
+            + LeadershipPreference.told.map { preference in
+                let ids = members.filter { $0.preference == preference }.map(\.id)
+                return ids.isEmpty ? "" : "; \(preference.adjective) \(list(ids))"
+            }.joined()
         return "\(voters)\(others) (" + members.map { "\($0.id)=\($0.address)" }.joined(separator: ", ") + ")"
     }
 }
@@ -162,12 +185,20 @@ extension ClusterConfiguration: CustomStringConvertible {
 extension ClusterConfiguration {
     /// Of a configuration that binds and remembers nobody, as every cluster's first one is.
     private static let plainVersion: UInt8 = 1
-    private static let version: UInt8 = 2
+    private static let bindingVersion: UInt8 = 2
     /// With a lease window.
     private static let leasedVersion: UInt8 = 3
+    /// Written only where somebody is preferred, kept from leading, or promoted when ready: a program that does not know
+    /// of that refuses the entry, and every other one it can read.
+    private static let preferringVersion: UInt8 = 4
 
-    private var isPlain: Bool {
-        leaseWindow == nil && leaving.isEmpty && removed.isEmpty && members.allSatisfy { $0.incarnation == nil }
+    private var version: UInt8 {
+        if members.contains(where: { $0.preference != .ordinary || $0.isPromotedWhenReady }) {
+            return Self.preferringVersion
+        }
+        if leaseWindow != nil { return Self.leasedVersion }
+        let isPlain = leaving.isEmpty && removed.isEmpty && members.allSatisfy { $0.incarnation == nil }
+        return isPlain ? Self.plainVersion : Self.bindingVersion
     }
 
     /// The payload of a configuration entry: the same bytes for equal configurations, on every machine.
@@ -176,12 +207,12 @@ extension ClusterConfiguration {
     ///     version 2: after each address u64 incarnation, 0 for none; at the end
     ///     u32 leaving, u64 ids · u32 removed · per removed: u64 id, u64 incarnation
     ///     version 3: at the end u64 lease window, in nanoseconds
+    ///     version 4: as 3, the window 0 for none; after each incarnation u8: bits 0 and 1 the preference, bit 2 whether
+    ///     it is promoted when ready
     public var encoded: [UInt8] {
-        let isPlain = isPlain
-        var bytes: [UInt8] = [
-            isPlain ? Self.plainVersion : leaseWindow == nil ? Self.version : Self.leasedVersion,
-            UInt8(voterSets.count),
-        ]
+        let version = version
+        let isPlain = version == Self.plainVersion
+        var bytes: [UInt8] = [version, UInt8(voterSets.count)]
         func put<T: FixedWidthInteger>(_ value: T, into bytes: inout [UInt8]) {
             withUnsafeBytes(of: value.littleEndian) { bytes.append(contentsOf: $0) }
         }
@@ -195,6 +226,9 @@ extension ClusterConfiguration {
             put(UInt16(member.address.utf8.count), into: &bytes)
             bytes.append(contentsOf: member.address.utf8)
             if !isPlain { put(member.incarnation?.rawValue ?? 0, into: &bytes) }
+            if version == Self.preferringVersion {
+                bytes.append(member.preference.rawValue | (member.isPromotedWhenReady ? 4 : 0))
+            }
         }
         guard !isPlain else { return bytes }
         put(UInt32(leaving.count), into: &bytes)
@@ -204,7 +238,7 @@ extension ClusterConfiguration {
             put(gone.id.rawValue, into: &bytes)
             put(gone.incarnation?.rawValue ?? 0, into: &bytes)
         }
-        if let leaseWindow { put(leaseWindow.wholeNanoseconds, into: &bytes) }
+        if version >= Self.leasedVersion { put(leaseWindow?.wholeNanoseconds ?? 0, into: &bytes) }
         return bytes
     }
 
@@ -230,8 +264,9 @@ extension ClusterConfiguration {
             return value == 0 ? nil : Incarnation(rawValue: value)
         }
         let version = try take(UInt8.self)
-        guard (Self.plainVersion...Self.leasedVersion).contains(version) else {
-            throw corrupt("version \(version), this program knows \(Self.plainVersion) to \(Self.leasedVersion)")
+        guard (Self.plainVersion...Self.preferringVersion).contains(version) else {
+            throw corrupt(
+                "version \(version), this program knows \(Self.plainVersion) to \(Self.preferringVersion)")
         }
         let setCount = try take(UInt8.self)
         guard (1...2).contains(setCount) else { throw corrupt("\(setCount) voter sets") }
@@ -250,8 +285,17 @@ extension ClusterConfiguration {
                 throw corrupt("an address that is not UTF-8")
             }
             rest = rest.dropFirst(length)
-            members.append(
-                Member(id: id, address: address, incarnation: version == Self.plainVersion ? nil : try life()))
+            var member = Member(id: id, address: address)
+            if version != Self.plainVersion { member.incarnation = try life() }
+            if version == Self.preferringVersion {
+                let wishes = try take(UInt8.self)
+                guard wishes < 8, let preference = LeadershipPreference(rawValue: wishes & 3) else {
+                    throw corrupt("wishes \(wishes) for node \(id)")
+                }
+                member.preference = preference
+                member.isPromotedWhenReady = wishes & 4 != 0
+            }
+            members.append(member)
         }
         var leaving: [NodeID] = []
         var removed: [Removed] = []
@@ -263,9 +307,9 @@ extension ClusterConfiguration {
                 removed.append(Removed(id: id, incarnation: try life()))
             }
         }
-        if version == Self.leasedVersion {
+        if version >= Self.leasedVersion {
             guard let nanoseconds = Int64(exactly: try take(UInt64.self)) else { throw corrupt("lease window") }
-            leaseWindow = .nanoseconds(nanoseconds)
+            if nanoseconds != 0 || version == Self.leasedVersion { leaseWindow = .nanoseconds(nanoseconds) }
         }
         guard rest.isEmpty else { throw corrupt("\(rest.count) bytes too many") }
         do {

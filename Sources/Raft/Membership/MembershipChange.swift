@@ -1,9 +1,14 @@
 /// What somebody wants of the membership.
 public enum MembershipRequest: Hashable, Sendable {
-    /// Takes a node in, as a learner: it gets the log, and does not vote.
-    case add(NodeID, address: String)
+    /// Takes a node in, as a learner: it gets the log, and does not vote. Whether it is given a vote by itself once it is
+    /// ready; with nil ``Configuration/promotesLearners`` of the leader says.
+    case add(NodeID, address: String, promotedWhenReady: Bool? = nil)
     /// Gives a learner a vote.
     case promote(NodeID)
+    /// Whether a learner is given a vote by itself, once it has caught up and is steady.
+    case promoteWhenReady(NodeID, Bool)
+    /// Whether a member should lead, may lead, or must not.
+    case prefer(NodeID, LeadershipPreference)
     /// Takes the vote away; the node stays as a learner.
     case demote(NodeID)
     /// The node is no member any more.
@@ -46,8 +51,15 @@ enum MembershipChange {
                 ))
         }
         switch request {
-        case .add(let id, let address): return adding(id, address, configuration)
-        case .changeAddress(let id, let address): return moving(id, address, configuration)
+        case .add(let id, let address, let isPromoted):
+            return adding(id, address, isPromoted ?? false, configuration)
+        case .promoteWhenReady(let id, let isPromoted):
+            guard !configuration.isVoter(id) || !configuration.contains(id) else {
+                return .refused(RaftError(.notALearner, "node \(id) is not a learner: it votes already"))
+            }
+            return changing(id, configuration) { $0.isPromotedWhenReady = isPromoted }
+        case .prefer(let id, let preference): return changing(id, configuration) { $0.preference = preference }
+        case .changeAddress(let id, let address): return changing(id, configuration) { $0.address = address }
         case .promote(let id):
             guard configuration.contains(id) else { return .refused(unknown(id, configuration)) }
             guard !configuration.isVoter(id) else {
@@ -90,7 +102,9 @@ enum MembershipChange {
 
     // MARK: One request
 
-    private static func adding(_ id: NodeID, _ address: String, _ configuration: ClusterConfiguration) -> Outcome {
+    private static func adding(
+        _ id: NodeID, _ address: String, _ isPromoted: Bool, _ configuration: ClusterConfiguration
+    ) -> Outcome {
         if let known = configuration.address(of: id) {
             guard known == address else {
                 return .refused(
@@ -101,17 +115,21 @@ enum MembershipChange {
             return .unchanged
         }
         return made(
-            configuration.voterSets, configuration, members: configuration.members + [.init(id: id, address: address)])
+            configuration.voterSets, configuration,
+            members: configuration.members + [.init(id: id, address: address, isPromotedWhenReady: isPromoted)])
     }
 
-    private static func moving(_ id: NodeID, _ address: String, _ configuration: ClusterConfiguration) -> Outcome {
-        guard let known = configuration.address(of: id) else { return .refused(unknown(id, configuration)) }
-        if known == address { return .unchanged }
+    /// One member is to be described otherwise; nobody's vote changes.
+    private static func changing(
+        _ id: NodeID, _ configuration: ClusterConfiguration, _ change: (inout ClusterConfiguration.Member) -> Void
+    ) -> Outcome {
+        guard configuration.contains(id) else { return .refused(unknown(id, configuration)) }
         let members = configuration.members.map { member in
             var member = member
-            if member.id == id { member.address = address }
+            if member.id == id { change(&member) }
             return member
         }
+        if members == configuration.members { return .unchanged }
         return made(configuration.voterSets, configuration, members: members)
     }
 
@@ -177,7 +195,13 @@ enum MembershipChange {
             return .next(
                 try ClusterConfiguration(
                     voterSets: sets,
-                    members: (members ?? configuration.members).filter { !gone.contains($0.id) }, leaving: leaving,
+                    members: (members ?? configuration.members).filter { !gone.contains($0.id) }.map { member in
+                        var member = member
+                        // Whoever has a vote waits for none; taken away again, it must be asked for anew.
+                        if sets.contains(where: { $0.contains(member.id) }) { member.isPromotedWhenReady = false }
+                        return member
+                    },
+                    leaving: leaving,
                     removed: Array(removed.suffix(ClusterConfiguration.maximumRemovedCount)),
                     leaseWindow: leaseWindow ?? configuration.leaseWindow))
         } catch {

@@ -158,9 +158,16 @@ struct Baton: ~Copyable, Sendable {
         return RaftError(.notLeader, message, leader: leader == me ? nil : leaderHint)
     }
 
+    /// Whoever is never to lead waits three times as long: it campaigns only where nobody else can win.
     mutating func resetElectionTimer() {
-        electionTimer.reset(now: now, range: settings.electionTimeout, random: &random)
+        let usual = settings.electionTimeout
+        let patience = preference == .never ? 3 : 1
+        electionTimer.reset(
+            now: now, range: usual.lowerBound * patience...usual.upperBound * patience, random: &random)
     }
+
+    /// This node's own, by the configuration in force.
+    var preference: LeadershipPreference { membership.current?.preference(of: me) ?? .ordinary }
 }
 
 // MARK: - What changes the persistent state

@@ -80,6 +80,13 @@ package enum Mark: UInt8, CaseIterable, Sendable {
     case timeoutNowIgnored
     case transferSucceeded
     case transferFailed
+    case transferTimedOut
+    case timeoutNowRepeated
+    case neverLeaderLed
+    case neverLeaderHandedOver
+    case leadershipMovedToPreferred
+    case learnerPromotedItself
+    case selfPromotionRefused
     case soleVoterCampaigned
     case lateVoteReply
     case leaderOverslept

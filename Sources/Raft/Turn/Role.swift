@@ -50,11 +50,13 @@ extension Role {
                 if Rules.self != LeaderRules.self {
                     if !status.peers.isEmpty { status.peers = [] }
                     status.leaseExpiry = nil
+                    status.failureTolerance = nil
+                    status.transfer = nil
                 } else if withPeers || baton.membership.current?.leaseWindow != nil,
                     let leader = rules as? LeaderRules
                 {
                     status.leaseExpiry = leader.leaseExpiry(baton)
-                    if withPeers { status.peers = leader.progress.map { PeerStatus($0, now: baton.now) } }
+                    if withPeers { leader.describe(&status, baton) }
                 }
                 return (baton.membership.currentID, baton.membership.bootstrap)
             } ?? (.zero, nil)

@@ -36,6 +36,11 @@ extension MemberStatus {
         message.configuration_index = configuration.index.rawValue
         message.is_joint = isJoint ? 1 : 0
         message.is_removed = isRemoved ? 1 : 0
+        message.failure_tolerance = Int32(clamping: failureTolerance ?? 0)
+        message.has_failure_tolerance = failureTolerance == nil ? 0 : 1
+        message.transfer_target = transfer?.target.rawValue ?? 0
+        message.transfer_is_told = transfer?.isTold == true ? 1 : 0
+        message.transfer_lag = transfer?.lag ?? 0
         message.n_members = members.count
         message.members = arena.repeated(
             members.map { member in
@@ -45,6 +50,8 @@ extension MemberStatus {
                 field.address = arena.string(member.address)
                 field.is_voter = member.isVoter ? 1 : 0
                 field.incarnation = member.incarnation?.rawValue ?? 0
+                field.preference = member.preference.message
+                field.promoted_when_ready = member.isPromotedWhenReady ? 1 : 0
                 return field
             })
         message.n_peers = peers.count
@@ -55,6 +62,9 @@ extension MemberStatus {
                 field.id = peer.id.rawValue
                 field.match_index = peer.matchIndex.rawValue
                 field.reachable = peer.isReachable ? 1 : 0
+                field.heard_before = peer.heardBefore.milliseconds
+                field.is_steady = peer.steadyFor == nil ? 0 : 1
+                field.steady_for = (peer.steadyFor ?? .zero).milliseconds
                 return field
             })
         return Protobuf.encode(message)
@@ -79,7 +89,10 @@ extension MemberStatus {
                             id: NodeID($0.pointee.id), address: Protobuf.string($0.pointee.address),
                             isVoter: $0.pointee.is_voter != 0,
                             incarnation: $0.pointee.incarnation == 0
-                                ? nil : Incarnation(rawValue: $0.pointee.incarnation))
+                                ? nil : Incarnation(rawValue: $0.pointee.incarnation),
+                            // What a newer node means by a number that this one does not know is not shown.
+                            preference: LeadershipPreference(message: $0.pointee.preference) ?? .ordinary,
+                            isPromotedWhenReady: $0.pointee.promoted_when_ready != 0)
                     }
                 },
                 configuration: LogID(
@@ -89,10 +102,25 @@ extension MemberStatus {
                     field.map {
                         Peer(
                             id: NodeID($0.pointee.id), matchIndex: LogIndex($0.pointee.match_index),
-                            isReachable: $0.pointee.reachable != 0)
+                            isReachable: $0.pointee.reachable != 0,
+                            heardBefore: .milliseconds($0.pointee.heard_before),
+                            steadyFor: $0.pointee.is_steady == 0 ? nil : .milliseconds($0.pointee.steady_for))
                     }
                 },
+                failureTolerance: message.has_failure_tolerance == 0 ? nil : Int(message.failure_tolerance),
+                transfer: message.transfer_target == 0
+                    ? nil
+                    : Transfer(
+                        target: NodeID(message.transfer_target), isTold: message.transfer_is_told != 0,
+                        lag: message.transfer_lag),
                 stopReason: reason.isEmpty ? nil : reason)
         }
+    }
+}
+
+extension Duration {
+    /// Whole milliseconds; none below zero.
+    fileprivate var milliseconds: UInt64 {
+        UInt64(clamping: components.seconds) * 1000 + UInt64(clamping: components.attoseconds / 1_000_000_000_000_000)
     }
 }

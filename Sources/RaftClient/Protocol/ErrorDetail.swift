@@ -58,7 +58,9 @@ extension RPCStatus {
             case .tooLarge, .invalidConfiguration: .invalidArgument
             case .alreadyInitialized: .alreadyExists
             case .changeInProgress, .notCommittedInTerm, .notInProgress, .membershipChanged, .notALearner, .notAVoter,
-                .emptyMembership, .learnerLags, .snapshotFailed, .sessionExpired, .replyDropped:
+                .emptyMembership, .learnerLags, .snapshotFailed, .alreadyLeader, .mayNotLead, .transferInProgress,
+                .targetLags, .targetSilent, .noSuccessor, .transferTimedOut, .transferFailed, .sessionExpired,
+                .replyDropped:
                 .failedPrecondition
             case .unknownNode: .notFound
             case .changeRedirected: .aborted

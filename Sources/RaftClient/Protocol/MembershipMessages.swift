@@ -20,8 +20,8 @@ package struct ChangeMembershipRequest: Hashable, Sendable {
     package func encoded() -> [UInt8] {
         let addressBytes =
             switch request {
-            case .add(_, let address), .changeAddress(_, let address): address.utf8.count
-            case .promote, .demote, .remove, .replaceVoters, .redirect, .allowLeases: 0
+            case .add(_, let address, _), .changeAddress(_, let address): address.utf8.count
+            case .promote, .promoteWhenReady, .prefer, .demote, .remove, .replaceVoters, .redirect, .allowLeases: 0
             }
         let arena = ProtobufArena(budget: addressBytes + 1024)
         var message = Raft__Admin__V1__ChangeMembershipRequest()
@@ -29,12 +29,34 @@ package struct ChangeMembershipRequest: Hashable, Sendable {
         message.seen_term = seen?.term.rawValue ?? 0
         message.seen_index = seen?.index.rawValue ?? 0
         switch request {
-        case .add(let id, let address):
+        case .promoteWhenReady(let id, let isWanted):
+            var field = Raft__Admin__V1__PromoteWhenReady()
+            raft__admin__v1__promote_when_ready__init(&field)
+            field.id = id.rawValue
+            field.wanted = isWanted ? 1 : 0
+            message.change_case = RAFT__ADMIN__V1__CHANGE_MEMBERSHIP_REQUEST__CHANGE_PROMOTE_WHEN_READY
+            return withUnsafeMutablePointer(to: &field) {
+                message.promote_when_ready = $0
+                return Protobuf.encode(message)
+            }
+        case .prefer(let id, let preference):
+            var field = Raft__Admin__V1__Prefer()
+            raft__admin__v1__prefer__init(&field)
+            field.id = id.rawValue
+            field.preference = preference.message
+            message.change_case = RAFT__ADMIN__V1__CHANGE_MEMBERSHIP_REQUEST__CHANGE_PREFER
+            return withUnsafeMutablePointer(to: &field) {
+                message.prefer = $0
+                return Protobuf.encode(message)
+            }
+        case .add(let id, let address, let isPromoted):
             var field = Raft__Admin__V1__AddMember()
             raft__admin__v1__add_member__init(&field)
             field.id = id.rawValue
             field.address = arena.string(address)
             field.wait = waiting ? 1 : 0
+            field.promoted_when_ready = isPromoted == true ? 1 : 0
+            field.has_promotion = isPromoted == nil ? 0 : 1
             message.change_case = RAFT__ADMIN__V1__CHANGE_MEMBERSHIP_REQUEST__CHANGE_ADD
             return withUnsafeMutablePointer(to: &field) {
                 message.add = $0
@@ -108,9 +130,21 @@ package struct ChangeMembershipRequest: Hashable, Sendable {
             let request: MembershipRequest
             switch message.change_case {
             case RAFT__ADMIN__V1__CHANGE_MEMBERSHIP_REQUEST__CHANGE_ADD:
-                waiting = message.add.pointee.wait != 0
+                let field = message.add.pointee
+                waiting = field.wait != 0
                 request = .add(
-                    NodeID(message.add.pointee.id), address: Protobuf.string(message.add.pointee.address))
+                    NodeID(field.id), address: Protobuf.string(field.address),
+                    promotedWhenReady: field.has_promotion == 0 ? nil : field.promoted_when_ready != 0)
+            case RAFT__ADMIN__V1__CHANGE_MEMBERSHIP_REQUEST__CHANGE_PROMOTE_WHEN_READY:
+                let field = message.promote_when_ready.pointee
+                request = .promoteWhenReady(NodeID(field.id), field.wanted != 0)
+            case RAFT__ADMIN__V1__CHANGE_MEMBERSHIP_REQUEST__CHANGE_PREFER:
+                let field = message.prefer.pointee
+                guard let preference = LeadershipPreference(message: field.preference) else {
+                    throw RPCStatus(
+                        .invalidArgument, "preference \(field.preference.rawValue) is none that this node knows")
+                }
+                request = .prefer(NodeID(field.id), preference)
             case RAFT__ADMIN__V1__CHANGE_MEMBERSHIP_REQUEST__CHANGE_PROMOTE: request = .promote(NodeID(message.promote))
             case RAFT__ADMIN__V1__CHANGE_MEMBERSHIP_REQUEST__CHANGE_DEMOTE: request = .demote(NodeID(message.demote))
             case RAFT__ADMIN__V1__CHANGE_MEMBERSHIP_REQUEST__CHANGE_REMOVE: request = .remove(NodeID(message.remove))

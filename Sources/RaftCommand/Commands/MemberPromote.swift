@@ -7,15 +7,18 @@ struct MemberPromote: AsyncParsableCommand {
         commandName: "promote",
         abstract: "Give a learner a vote.",
         discussion: """
-            Refused while the learner lags or cannot be reached: it would only count as lost.
+            Refused while the learner lags or cannot be reached: it would only count as lost. With --when-ready the leader
+            gives it the vote by itself once it has caught up and has been steady for a while (`raft serve
+            --steady-after`); --no-when-ready takes that wish back.
 
             \(Failure.exitCodeHelp)
             """)
 
     @Argument(help: "The learner's id.") var node: NodeArgument
+    @Flag(inversion: .prefixedNo, help: "Not now, but once it is ready.") var whenReady: Bool?
     @OptionGroup var options: MemberChangeOptions
 
     func run() async throws {
-        try await options.make(.promote(node.id))
+        try await options.make(whenReady.map { .promoteWhenReady(node.id, $0) } ?? .promote(node.id))
     }
 }

@@ -25,6 +25,8 @@ struct TenureChecker {
         var configuration: ClusterConfiguration?
         var configurationID = LogID.zero
         var isVoter = false
+        /// How many times as long as others it waits before it campaigns.
+        var patience: Int64 = 1
 
         mutating func take(_ status: NodeStatus, now: Int64) {
             if role != status.role || term != status.currentTerm {
@@ -43,6 +45,7 @@ struct TenureChecker {
             configuration = status.configuration
             configurationID = status.configurationID
             isVoter = configuration?.isVoter(status.id) == true
+            patience = configuration?.preference(of: status.id) == .never ? 3 : 1
         }
     }
 
@@ -145,7 +148,7 @@ extension TenureChecker.Watch {
         case .follower:
             if isWriting || !isVoter { resetAt = now }
             let idle = now - max(resetAt, pausedUntil)
-            guard idle > limits.late(limits.maximumTimeout) + 200_000_000 else { return nil }
+            guard idle > limits.late(limits.maximumTimeout * patience) + 200_000_000 else { return nil }
             return Violation(
                 invariant: "I25",
                 text:

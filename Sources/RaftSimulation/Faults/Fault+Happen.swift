@@ -12,7 +12,7 @@ extension Fault {
         case .pause(let id, let nanoseconds): node(id)?.pause(nanoseconds: nanoseconds)
         case .cut(let pairs): network.setCut(Set(pairs))
         case .clog(let pairs, let nanoseconds): network.clog(pairs, nanoseconds: nanoseconds)
-        case .transfer(let id, let target): node(id)?.node?.transferLeadership(to: target, completion: { _ in })
+        case .transfer(let id, let target): node(id)?.node?.leadership.transfer(to: target, completion: { _ in })
         case .failWrite(let id): node(id)?.failNext(.write)
         case .failSync(let id): node(id)?.failNext(.sync)
         case .fillDisk(let id, let bytes): node(id)?.fillDisk(leaving: bytes)

@@ -94,7 +94,10 @@ extension Fault: CustomStringConvertible {
     private static func text(_ request: MembershipRequest) -> String {
         func list(_ ids: [NodeID]) -> String { ids.map(\.description).joined(separator: ", ") }
         return switch request {
-        case .add(let id, let address): "add \(id) at \(address)"
+        case .add(let id, let address, let isPromoted):
+            "add \(id) at \(address)\(isPromoted.map { $0 ? " promoted when ready" : " not promoted" } ?? "")"
+        case .promoteWhenReady(let id, let isWanted): "promote \(id) \(isWanted ? "when ready" : "by hand")"
+        case .prefer(let id, let preference): "let \(id) lead \(Self.word(preference))"
         case .promote(let id): "promote \(id)"
         case .demote(let id): "demote \(id)"
         case .remove(let id): "remove \(id)"
@@ -103,6 +106,14 @@ extension Fault: CustomStringConvertible {
         case .changeAddress(let id, let address): "move \(id) to \(address)"
         case .redirect(let ids): "redirect to \(list(ids))"
         case .allowLeases(let window): "allow leases of \(text(window?.nanoseconds ?? 0))"
+        }
+    }
+
+    private static func word(_ preference: LeadershipPreference) -> String {
+        switch preference {
+        case .ordinary: "perhaps"
+        case .preferred: "gladly"
+        case .never: "never"
         }
     }
 
@@ -196,8 +207,22 @@ extension Fault: CustomStringConvertible {
         switch words.next() {
         case "add":
             guard let node = words.node(), words.skip("at"), let address = words.next() else { return nil }
-            return .add(node, address: address)
-        case "promote": return words.node().map(MembershipRequest.promote)
+            if words.skip("not") {
+                return words.skip("promoted") ? .add(node, address: address, promotedWhenReady: false) : nil
+            }
+            guard words.skip("promoted") else { return .add(node, address: address) }
+            return words.skip("when") && words.skip("ready")
+                ? .add(node, address: address, promotedWhenReady: true) : nil
+        case "promote":
+            guard let node = words.node() else { return nil }
+            if words.skip("when") { return words.skip("ready") ? .promoteWhenReady(node, true) : nil }
+            if words.skip("by") { return words.skip("hand") ? .promoteWhenReady(node, false) : nil }
+            return .promote(node)
+        case "let":
+            guard let node = words.node(), words.skip("lead"), let word = words.next(),
+                let preference = LeadershipPreference.allCases.first(where: { Fault.word($0) == word })
+            else { return nil }
+            return .prefer(node, preference)
         case "demote": return words.node().map(MembershipRequest.demote)
         case "remove": return words.node().map(MembershipRequest.remove)
         case "replace":

@@ -82,6 +82,10 @@ struct FaultPlan {
         case .some(.partitions): return [.cut(drawCut(nodes, leader))]
         case .some(.clogs): return clog(nodes)
         case .some(.transfers):
+            if chance(20), let leader, let member = pick(nodes.map(\.id)) {
+                let preference = pick(LeadershipPreference.allCases) ?? .ordinary
+                return [.changeMembers(at: leader.id, .prefer(member, preference), isGuarded: false)]
+            }
             let target = chance(50) ? pick(nodes.map(\.id)) : nil
             if let leader, chance(50) { sequel = .transferBack(leader.id, left: 1 + Int(random.next() % 4)) }
             return leader.map { [.transfer(from: $0.id, to: target)] } ?? []

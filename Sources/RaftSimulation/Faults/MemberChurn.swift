@@ -26,9 +26,17 @@ struct MemberChurn {
         }
         let members = configuration.members.map(\.id)
         let strangers = nodes.map(\.id).filter { !members.contains($0) && !usedUp.contains($0) }
-        switch random.next() % 13 {
+        switch random.next() % 16 {
         case 0...2:
-            return pick(strangers).map { ask(.add($0, address: "simulated:\($0)")) } ?? []
+            let isPromoted = [nil, true, false][Int(random.next() % 3)]
+            return pick(strangers).map {
+                ask(.add($0, address: "simulated:\($0)", promotedWhenReady: isPromoted))
+            } ?? []
+        case 15:
+            return pick(members).map { ask(.promoteWhenReady($0, random.next() % 3 != 0)) } ?? []
+        case 13, 14:
+            let preference = LeadershipPreference.allCases[Int(random.next() % 3)]
+            return pick(members).map { ask(.prefer($0, preference)) } ?? []
         case 3...5:
             return pick(configuration.learners).map { ask(.promote($0)) } ?? []
         case 6:

@@ -270,6 +270,15 @@ package struct DeclaredMutant: Sendable, Hashable {
             in: "Raft/Log/LogWriter"),
         .init(
             "37.2", "apply-backlog-forgotten", "What a busy state machine could not take yet is forgotten",
-            from: "lost wake-ups", in: "Raft/Turn/Baton"),
+            from: "lost wake-ups", in: "Raft/Rules/Housekeeping"),
+        .init(
+            "38.1", "never-leader-stays", "A leader that is never to lead does not hand over",
+            from: "MongoDB, priority takeover", in: "Raft/Leader/LeaderRules+Transfer"),
+        .init(
+            "38.2", "preferred-to-and-fro", "Leadership moves between two preferred members",
+            from: "MongoDB, priority takeover", in: "Raft/Leader/LeaderRules+Transfer"),
+        .init(
+            "38.3", "transfer-without-end", "A transfer that does not come about is never given up",
+            from: "etcd, TestLeaderTransferTimeout", in: "Raft/Leader/LeaderRules+Transfer"),
     ]
 }

@@ -189,7 +189,7 @@ final class ScenarioCalls: @unchecked Sendable {
 
     func transfer(at node: RaftNode<SimulatedStore>, to target: NodeID?, name: String?) {
         let call = add(name)
-        node.transferLeadership(to: target) { [self] result in
+        node.leadership.transfer(to: target) { [self] result in
             switch result {
             case .success: call.state = .ok
             case .failure(let error): settle(call, error)

@@ -31,7 +31,7 @@ extension ScenarioRun {
             let isCommitted = committed.contains { $0.id == id }
             return isCommitted == isWanted ? nil : "committed: \(committed.suffix(5).map(\.id))"
         case .count, .term, .sameLeader: return try changed(condition)
-        case .call, .sees, .reads, .answersAs, .fails: return try call(condition)
+        case .call, .refused, .sees, .reads, .answersAs, .fails: return try call(condition)
         }
     }
 
@@ -77,6 +77,9 @@ extension ScenarioRun {
             return compare(comparison, status.snapshot?.last.index.rawValue ?? 0, index.rawValue, "snapshot")
         case .purged(let comparison, let index):
             return compare(comparison, status.purged.rawValue, index.rawValue, "purged")
+        case .tolerance(let count):
+            let tolerance = status.failureTolerance
+            return tolerance == count ? nil : "may lose \(tolerance.map(String.init) ?? "unknown")"
         case .isDown, .log, .vote: return nil
         }
     }
@@ -138,6 +141,11 @@ extension ScenarioRun {
             guard let call = try calls(name).last else { return "there is no \(name)" }
             return call.error?.code.description == code
                 ? nil : "\(name) is \(call.state)\(call.error.map { " (\($0.code))" } ?? "")"
+        case .refused(let name, let code):
+            for call in try calls(name) where call.state != .refused || call.error?.code.description != code {
+                return "\(name) is \(call.state)\(call.error.map { " as \($0.code) (\($0.message))" } ?? "")"
+            }
+            return nil
         case .reads(let name, let wanted):
             guard let read = try calls(name).last, read.state == .ok else { return "\(name) has read nothing" }
             return read.value == wanted ? nil : "\(name) read \(read.value ?? "nothing")"

@@ -25,7 +25,6 @@ struct ScenarioSettings {
         case uncommittedLimit(Int)
         case tailLimit(Int)
         case applyLimit(Int)
-        case members([NodeID])
         case snapshotEvery(Int?)
         case pieces(Int)
         case keep(Int)
@@ -33,20 +32,25 @@ struct ScenarioSettings {
         case sessionTimeout(Duration)
         case sessions(Int)
         case begins([NodeID], Beginning)
+        case prefers([NodeID], LeadershipPreference)
+        case joins([NodeID])
+        case steady(Duration)
+        case preferenceInterval(Duration)
     }
 
     var nodeCount = 3
     /// Whether nodes purge their logs behind snapshots.
     var makesSnapshots = false
     var real: [NodeID]?
-    /// Who begins the cluster; everyone unless said.
-    var members: [NodeID]?
     var seed: UInt64 = 1
     var configuration = Configuration(id: 1, cluster: "scenario")
     var ownTimeouts: [NodeID: ClosedRange<Duration>] = [:]
     var network = NetworkProfile()
     var diskLatency: ClosedRange<Int64> = 50_000...200_000
     var beginnings: [NodeID: Beginning] = [:]
+    var preferences: [NodeID: LeadershipPreference] = [:]
+    /// Who belongs to no cluster at first.
+    var joining: [NodeID] = []
 
     init() {
         configuration.electionTimeout = .milliseconds(150)...(.milliseconds(300))
@@ -77,7 +81,6 @@ struct ScenarioSettings {
         case .uncommittedLimit(let bytes): configuration.maximumUncommittedBytes = bytes
         case .tailLimit(let bytes): configuration.maximumTailBytes = bytes
         case .applyLimit(let bytes): configuration.maximumApplyBytes = bytes
-        case .members(let ids): members = ids
         case .snapshotEvery(let count):
             configuration.snapshotPolicy.entryCount = count
             makesSnapshots = true
@@ -87,6 +90,10 @@ struct ScenarioSettings {
         case .sessionTimeout(let time): configuration.sessionTimeout = time
         case .sessions(let count): configuration.maximumSessions = count
         case .begins(let ids, let beginning): for id in ids { beginnings[id] = beginning }
+        case .prefers(let ids, let preference): for id in ids { preferences[id] = preference }
+        case .joins(let ids): joining += ids
+        case .steady(let interval): configuration.steadyInterval = interval
+        case .preferenceInterval(let interval): configuration.preferenceInterval = interval
         }
     }
 }

@@ -21,13 +21,16 @@ final class ScenarioWorld: @unchecked Sendable {
         var random = RandomSource(seed: settings.seed)
         scheduler = Scheduler(seed: random.next())
         network = SimulatedNetwork(scheduler: scheduler, profile: settings.network, seed: random.next())
-        // A scenario counts entries; only whoever joins needs one that binds its life.
-        network.tellsLives = settings.members != nil
+        // A scenario counts entries; but no new member has a vote before its life is known.
+        network.tellsLives = !settings.joining.isEmpty
         let ids = settings.ids
-        let first = settings.members ?? ids
-        members = try ClusterConfiguration(voters: first.map { .init(id: $0, address: "simulated:\($0)") })
+        let founders = ids.filter { !settings.joining.contains($0) }
+        members = try ClusterConfiguration(
+            voters: founders.map {
+                .init(id: $0, address: "simulated:\($0)", preference: settings.preferences[$0] ?? .ordinary)
+            })
         checker = SafetyChecker(
-            voters: first, spares: ids.filter { !first.contains($0) }, limits: settings.configuration,
+            voters: founders, spares: settings.joining, limits: settings.configuration,
             tally: MarkTally(seed: settings.seed, isArmed: false))
         traffic = TrafficControl(network)
         calls = ScenarioCalls(checker: checker)
@@ -38,7 +41,7 @@ final class ScenarioWorld: @unchecked Sendable {
             own.probe = checker.tally
             if let range = settings.ownTimeouts[id] { own.electionTimeout = range }
             let setting = SimulatedNode.Setting(
-                configuration: own, members: first.contains(id) ? members : nil, segmentBytes: 16 << 10,
+                configuration: own, members: settings.joining.contains(id) ? nil : members, segmentBytes: 16 << 10,
                 diskLatency: settings.diskLatency, preparesSegments: false,
                 makesSnapshots: settings.makesSnapshots, clockOffset: scheduler.nanoseconds, seed: random.next(),
                 log: { _ in })

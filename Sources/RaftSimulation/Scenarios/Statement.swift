@@ -153,6 +153,7 @@ enum Attribute {
     case removed
     case snapshot(Comparison, LogIndex)
     case purged(Comparison, LogIndex)
+    case tolerance(Int)
 }
 
 enum CallState: String {
@@ -176,6 +177,8 @@ indirect enum Condition {
     /// Two writes were answered alike.
     case answersAs(String, String)
     case fails(String, String)
+    /// Refused, with an error of this name.
+    case refused(String, code: String)
     case sees(String, String, Bool)
     /// Nil: there is no such key.
     case reads(String, String?)

@@ -10,6 +10,7 @@ extension StatementParser {
         if take("for") { return .throughout(try duration(), condition) }
         switch condition {
         case .call(_, .pending): return .expect(condition)
+        case .refused: return .within(.seconds(5), condition)
         case .call, .answersAs, .fails: return isPatient ? .within(.seconds(5), condition) : .expect(condition)
         default: return .expect(condition)
         }
@@ -48,6 +49,7 @@ extension StatementParser {
                 throw expected("ok, refused, unknown, pending, settled, sees, reads, answers as or fails with")
             }
             words.removeFirst()
+            if state == .refused, take("as") { return .refused(name, code: try word("the name of an error")) }
             return .call(name, state)
         }
         if takePhrase("one leader") { return .oneLeader }
@@ -148,8 +150,9 @@ extension StatementParser {
         }
         if take("vote") { return .vote(take("none") ? nil : NodeID(try number())) }
         if take("leader") { return .leader(take("none") ? nil : NodeID(try number())) }
+        if takePhrase("may lose") { return .tolerance(try count()) }
         throw expected(
-            "a role, down, term, log, last, durable, commit, applied, vote, leader, voters, learners, joint, removed, snapshot or purged"
+            "a role, down, term, log, last, durable, commit, applied, vote, leader, voters, learners, joint, removed, snapshot, purged or may lose"
         )
     }
 }

@@ -59,6 +59,9 @@ extension StatementParser {
             guard take("begins") || take("begin") else { throw expected("\"begins\"") }
             return .begins(ids, try beginning())
         }
+        if let next, ["node", "nodes"].contains(next), let change = try wish() { return change }
+        if takePhrase("steady after") { return .steady(try duration()) }
+        if takePhrase("preference interval") { return .preferenceInterval(try duration()) }
         if take("nodes") { return .nodes(try count()) }
         if take("real") { return .real(try plainIDs()) }
         if take("seed") { return .seed(try number()) }
@@ -87,7 +90,6 @@ extension StatementParser {
             try require("appends")
             return .window(count)
         }
-        if take("members") { return .members(try idList()) }
         if takePhrase("snapshot every") {
             let count = try count()
             try require("entries")
@@ -122,6 +124,43 @@ extension StatementParser {
             }
         }
         return nil
+    }
+
+    /// `nodes 2 3 are preferred`, `node 4 joins`
+    private mutating func wish() throws(Failure) -> ScenarioSettings.Change? {
+        func ends(_ phrase: String) -> Bool { words.suffix(2).joined(separator: " ").hasSuffix(phrase) }
+        let kinds: [(String, ([NodeID]) -> ScenarioSettings.Change)] = [
+            ("is preferred", { .prefers($0, .preferred) }), ("are preferred", { .prefers($0, .preferred) }),
+            ("never leads", { .prefers($0, .never) }), ("never lead", { .prefers($0, .never) }),
+            ("joins", { .joins($0) }), ("join", { .joins($0) }),
+        ]
+        guard let kind = kinds.first(where: { ends($0.0) }) else { return nil }
+        words.removeFirst()
+        let ids = try plainIDs()
+        try require(kind.0)
+        return kind.1(ids)
+    }
+
+    /// `ask the leader to promote 4 as A`: what is asked for is written as `raft-simulate --shrink` prints it.
+    private mutating func ask() throws(Failure) -> Statement {
+        let node = try node()
+        let isGuarded = take("guardedly")
+        let parts = text.components(around: " to ")
+        guard parts.count > 1 else { throw expected("\"to\"") }
+        var rest = parts[1...].joined(separator: " to ")
+        var name: String?
+        if let last = rest.split(separator: " ").last, last.first?.isUppercase == true, rest.hasSuffix(" as \(last)") {
+            name = String(last)
+            rest = String(rest.dropLast(" as \(last)".count))
+        }
+        // Where it listens is of no interest to most.
+        let words = rest.split(separator: " ")
+        if words.count == 2, words[0] == "add" { rest += " at simulated:\(words[1])" }
+        guard case .changeMembers(_, let request, _) = Fault(parsing: "ask 1 to \(rest)") else {
+            throw Failure(reason: "a change of the members is written as raft-simulate --shrink prints it")
+        }
+        self.words = []
+        return .ask(node, request, isGuarded: isGuarded, name: name)
     }
 
     mutating func beginning() throws(Failure) -> ScenarioSettings.Beginning {
@@ -256,17 +295,11 @@ extension StatementParser {
             return word == "close" ? .close(what, at: node, name: name) : .retry(what, at: node, name: name)
         }
         if take("acknowledge") { return .acknowledge(try callName()) }
+        if take("ask") { return try ask() }
         if take("transfer") {
             let from = try node()
             let to = take("to") ? try node() : nil
             return .transfer(from: from, to: to, name: take("as") ? try callName() : nil)
-        }
-        if take("ask") {
-            let node = try node()
-            let isGuarded = take("guardedly")
-            try require("to")
-            let request = try request()
-            return .ask(node, request, isGuarded: isGuarded, name: take("as") ? try callName() : nil)
         }
         if takePhrase("snapshot at") {
             let node = try node()
@@ -279,28 +312,6 @@ extension StatementParser {
             return .push(to: to, at: node, name: take("as") ? try callName() : nil)
         }
         return nil
-    }
-
-    /// What an operator asks of the members, in the words of a fault.
-    mutating func request() throws(Failure) -> MembershipRequest {
-        if take("add") {
-            let id = try id(of: "the new member")
-            return .add(id, address: take("at") ? try word("an address") : "simulated:\(id)")
-        }
-        if take("promote") { return .promote(try id(of: "a learner")) }
-        if take("demote") { return .demote(try id(of: "a voter")) }
-        if take("remove") { return .remove(try id(of: "a member")) }
-        if take("move") {
-            let id = try id(of: "a member")
-            try require("to")
-            return .changeAddress(id, to: try word("an address"))
-        }
-        if takePhrase("redirect to") { return .redirect(to: try idList()) }
-        guard takePhrase("replace voters by") else {
-            throw expected("add, promote, demote, remove, move, replace voters by or redirect to")
-        }
-        let ids = try idList()
-        return .replaceVoters(ids, keepingOthers: takePhrase("keeping others"))
     }
 
     // MARK: Ghosts
@@ -389,5 +400,18 @@ extension StatementParser {
             return isAppend ? .rejectAppend(node, being: try term()) : .rejectHeartbeat(node, being: try term())
         }
         throw expected("what the ghost says")
+    }
+}
+
+extension String {
+    /// What is before, between and behind each of these.
+    fileprivate func components(around separator: String) -> [String] {
+        var parts: [String] = []
+        var rest = self[...]
+        while let found = rest.firstRange(of: separator) {
+            parts.append(String(rest[..<found.lowerBound]))
+            rest = rest[found.upperBound...]
+        }
+        return parts + [String(rest)]
     }
 }

@@ -60,6 +60,7 @@ struct DeclaredMutantTests {
         "lease-in-transfer",
         // A process that ends between a rename and its sync, and power that fails before the next one.
         "start-syncs-no-names",
+        "transfer-without-end",
     ]
 
     @Test("What no seed is to notice is noticed by a scenario that is run with it")

@@ -498,4 +498,23 @@ struct FollowerRulesTests {
         desk.turn([.command("a", OutputTicket<Int> { caller.note($0) })])
         #expect(caller.error?.code == .notLeader && caller.error?.leader == nil)
     }
+
+    @Test("One that is never to lead waits three times as long before it campaigns, and campaigns then")
+    func neverToLead() throws {
+        let members = (1...3).map { number -> ClusterConfiguration.Member in
+            .init(id: NodeID(UInt64(number)), address: "n:\(number)", preference: number == 1 ? .never : .ordinary)
+        }
+        let desk = Desk(
+            FollowerRules(), me: 1, term: 1, log: [1],
+            configuration: try ClusterConfiguration(voterSets: [[1, 2, 3]], members: members))
+        desk.begin()
+        let usual = desk.baton.settings.electionTimeout
+        let deadline = desk.rules.deadline(desk.baton)
+        let due = try #require(deadline)
+        #expect(due - desk.now >= usual.lowerBound * 3 && due - desk.now <= usual.upperBound * 3)
+        desk.now = due - .milliseconds(1)
+        #expect(desk.turn([.tick]).verdict == .stay)
+        desk.now = due
+        #expect(desk.turn([.tick]).verdict == .become(.candidate(isTransfer: false)))
+    }
 }

@@ -151,4 +151,53 @@ struct ClusterConfigurationTests {
             try ClusterConfiguration(voterSets: [[1]], members: members, removed: many)
         }
     }
+
+    @Test("Who should lead, and who waits for a vote, is part of it; without either the bytes are those of old")
+    func preferences() throws {
+        let full = try ClusterConfiguration(
+            voterSets: [[1, 2, 3]],
+            members: [
+                Member(id: 1, address: "a:1", incarnation: Self.life(5), preference: .preferred),
+                Member(id: 2, address: "b:1", preference: .never), Member(id: 3, address: "c:1"),
+                Member(id: 4, address: "d:1", isPromotedWhenReady: true),
+            ], removed: [.init(id: 9, incarnation: Self.life(7))])
+        #expect(try ClusterConfiguration(decoding: full.encoded) == full)
+        #expect(full.encoded.first == 4)
+        #expect(
+            full.description
+                == "voters 1, 2, 3; learners 4; preferred to lead 1; never to lead 2 (1=a:1, 2=b:1, 3=c:1, 4=d:1)")
+        #expect(
+            [1, 2, 3, 4, 9].map { full.preference(of: $0) } == [.preferred, .never, .ordinary, .ordinary, .ordinary])
+        var plain = full.members
+        for at in plain.indices {
+            plain[at].preference = .ordinary
+            plain[at].isPromotedWhenReady = false
+        }
+        let old = try ClusterConfiguration(voterSets: full.voterSets, members: plain, removed: full.removed)
+        #expect(old.encoded.first == 2 && full.hasSameMembers(as: old) && full != old)
+        let good = full.encoded
+        for end in 0..<good.count {
+            #expect(throws: RaftError.self, "cut at \(end)") { try ClusterConfiguration(decoding: good[..<end]) }
+        }
+        for bit in 0..<(good.count * 8) {
+            var bytes = good
+            bytes[bit / 8] ^= 1 << (bit % 8)
+            if let other = try? ClusterConfiguration(decoding: bytes) { #expect(other != full, "bit \(bit)") }
+        }
+    }
+
+    @Test("Of each set of voters somebody may lead, and no voter waits for a vote")
+    func hopeless() {
+        let one = Member(id: 1, address: "a:1", preference: .never)
+        let two = Member(id: 2, address: "b:1")
+        for sets in [[[1]], [[1], [2]], [[1, 2], [1]]] as [[[NodeID]]] {
+            let error = #expect(throws: RaftError.self) {
+                try ClusterConfiguration(voterSets: sets, members: [one, two])
+            }
+            #expect(error?.message == "member list refused: of the voters [1] nobody may ever lead; let one of them")
+        }
+        #expect(throws: RaftError.self) {
+            try ClusterConfiguration(voters: [Member(id: 2, address: "b:1", isPromotedWhenReady: true)])
+        }
+    }
 }

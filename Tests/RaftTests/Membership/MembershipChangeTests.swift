@@ -141,4 +141,32 @@ struct MembershipChangeTests {
         #expect(configuration.removed.count == ClusterConfiguration.maximumRemovedCount)
         #expect(configuration.removed.last?.id.rawValue == UInt64(ClusterConfiguration.maximumRemovedCount) + 19)
     }
+
+    @Test("Who should lead is one step, and stays when votes change; the last voter that may lead stays one")
+    func preferences() throws {
+        var next = try Self.next(.prefer(1, .never))
+        #expect(next.voterSets == Self.start.voterSets && next.preference(of: 1) == .never)
+        #expect(Self.isUnchanged(.prefer(1, .never), in: next) && Self.refusal(.prefer(9, .never)) == .unknownNode)
+        next = try Self.next(.prefer(2, .never), in: next)
+        #expect(Self.refusal(.prefer(3, .never), in: next) == .invalidConfiguration)
+        #expect(Self.refusal(.demote(3), in: next) == .invalidConfiguration)
+        let joint = try Self.next(.demote(2), in: next)
+        #expect(try #require(MembershipChange.end(of: joint, wish: nil)).preference(of: 2) == .never)
+    }
+
+    @Test("A learner waits for a vote until it has one, or nobody wants that any more; a voter does not")
+    func promotedWhenReady() throws {
+        let waiting = try Self.next(.promoteWhenReady(4, true))
+        #expect(waiting.member(4)?.isPromotedWhenReady == true)
+        #expect(try Self.next(.promoteWhenReady(4, false), in: waiting) == Self.start)
+        #expect(Self.isUnchanged(.promoteWhenReady(4, false)))
+        #expect(Self.refusal(.promoteWhenReady(1, true)) == .notALearner)
+        #expect(Self.refusal(.promoteWhenReady(9, true)) == .unknownNode)
+        let joint = try Self.next(.promote(4), in: waiting)
+        #expect(joint.member(4)?.isPromotedWhenReady == false)
+        let back = try #require(MembershipChange.end(of: joint, wish: [1, 2, 3]))
+        #expect(back.learners == [4] && back.member(4)?.isPromotedWhenReady == false)
+        let added = try Self.next(.add(5, address: "e:1", promotedWhenReady: true))
+        #expect(added.member(5)?.isPromotedWhenReady == true)
+    }
 }
