@@ -95,11 +95,7 @@ public final class Simulation {
         for _ in 0..<profile.workload.clientCount { workload.addClient() }
         for _ in 0..<profile.workload.sessionClientCount { workload.addSessionClient() }
         if let replayed {
-            for fault in replayed {
-                scheduler.schedule(after: fault.time - scheduler.nanoseconds) { [self] in
-                    if isFaulty { happen(fault.fault) }
-                }
-            }
+            replay(replayed[...])
         } else {
             nextFault()
         }
@@ -143,6 +139,17 @@ public final class Simulation {
     func say(_ line: @autoclosure () -> String) { onLine?("\(Fault.text(scheduler.nanoseconds)): \(line())") }
 
     // MARK: Faults
+
+    /// Those of one moment together and in order, as they were drawn.
+    private func replay(_ faults: ArraySlice<TimedFault>) {
+        guard let first = faults.first else { return }
+        let count = faults.prefix { $0.time == first.time }.count
+        scheduler.schedule(after: first.time - scheduler.nanoseconds) { [self] in
+            guard isFaulty else { return }
+            for fault in faults.prefix(count) { happen(fault.fault) }
+            replay(faults.dropFirst(count))
+        }
+    }
 
     private func nextFault() {
         scheduler.schedule(after: plan.pause()) { [self] in

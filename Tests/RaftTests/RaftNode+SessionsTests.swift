@@ -25,7 +25,7 @@ struct RaftNodeSessionsTests {
         let request = numbers.next()
         #expect(try await atLeader(cluster) { try await $0.propose(.init(5), in: request) } == 5)
         #expect(try await cluster.propose(100) == 105)
-        try await atLeader(cluster) { try await $0.transferLeadership() }
+        try await atLeader(cluster) { try await $0.leadership.transfer() }
         #expect(try await atLeader(cluster) { try await $0.propose(.init(5), in: request) } == 5)
         #expect(try await cluster.propose(0) == 105)
         await cluster.stop()

@@ -149,7 +149,7 @@ struct SnapshotNodeTests {
         try await cluster.until(away) { $0.lastApplied >= built.last.index }
         #expect(cluster.nodes[away]!.status.sessions.sessions == 1)
         // The one that has it by the snapshot alone answers.
-        try await leader.transferLeadership(to: away)
+        try await leader.leadership.transfer(to: away)
         try await cluster.until(away) { $0.role == .leader }
         #expect(try await cluster.nodes[away]!.propose(.init(10), in: request) == 11)
         #expect(try await cluster.propose(0) == 111)

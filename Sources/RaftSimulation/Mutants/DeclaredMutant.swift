@@ -270,7 +270,7 @@ package struct DeclaredMutant: Sendable, Hashable {
             in: "Raft/Log/LogWriter"),
         .init(
             "37.2", "apply-backlog-forgotten", "What a busy state machine could not take yet is forgotten",
-            from: "lost wake-ups", in: "Raft/Rules/Housekeeping"),
+            from: "lost wake-ups", in: "Raft/Turn/Baton"),
         .init(
             "38.1", "never-leader-stays", "A leader that is never to lead does not hand over",
             from: "MongoDB, priority takeover", in: "Raft/Leader/LeaderRules+Transfer"),

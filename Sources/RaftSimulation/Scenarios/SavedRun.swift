@@ -112,6 +112,10 @@ private struct ProfileField: Sendable {
         field(name, path, { Fault.text($0) }, nanoseconds)
     }
 
+    private static func duration(_ name: String, _ path: any Path<Duration>) -> ProfileField {
+        field(name, path, { Fault.text($0.nanoseconds) }, { nanoseconds($0).map { .nanoseconds($0) } })
+    }
+
     private static func times(_ name: String, _ path: any Path<ClosedRange<Int64>>) -> ProfileField {
         field(name, path, { "\(Fault.text($0.lowerBound)) .. \(Fault.text($0.upperBound))" }, range)
     }
@@ -149,7 +153,29 @@ private struct ProfileField: Sendable {
         number("segment bytes", \.segmentBytes, from: 4096),
         flag("segments ahead", \.preparesSegments),
         flag("snapshots", \.makesSnapshots),
+        field(
+            "preferences", \.preferences, { $0.isEmpty ? "none" : $0.map { "\($0)" }.joined(separator: ", ") },
+            { text in
+                if text == "none" { return [] }
+                let words = text.split(separator: ",").map { String($0.drop { $0 == " " }) }
+                let preferences = words.compactMap { word in
+                    [LeadershipPreference.ordinary, .preferred, .never].first { "\($0)" == word }
+                }
+                return preferences.count == words.count ? preferences : nil
+            }),
+        duration("preference interval", \.configuration.preferenceInterval),
+        duration("steady interval", \.configuration.steadyInterval),
+        flag("learners are promoted", \.configuration.promotesLearners),
+        field(
+            "lease window", \.leaseWindow, { $0.map { Fault.text($0.nanoseconds) } ?? "none" },
+            { text in text == "none" ? .some(nil) : nanoseconds(text).map { .nanoseconds($0) } }),
+        number("clock drift ppm", \.configuration.maximumClockDrift),
         number("clients", \.workload.clientCount),
+        number("clients with sessions", \.workload.sessionClientCount),
+        number("sessions at most", \.configuration.maximumSessions, from: 1),
+        number("replies of a session", \.configuration.maximumSessionReplies, from: 1),
+        number("reply bytes of a session", \.configuration.maximumSessionReplyBytes, from: 1),
+        duration("session timeout", \.configuration.sessionTimeout),
         times("clients think", \.workload.pause),
         time("clients wait", \.workload.patience),
         number("keys", \.workload.keyCount, from: 1),
@@ -158,9 +184,7 @@ private struct ProfileField: Sendable {
             "election timeout", \.configuration.electionTimeout,
             { "\(Fault.text($0.lowerBound.nanoseconds)) .. \(Fault.text($0.upperBound.nanoseconds))" },
             { range($0).map { .nanoseconds($0.lowerBound)...(.nanoseconds($0.upperBound)) } }),
-        field(
-            "heartbeat", \.configuration.heartbeatInterval, { Fault.text($0.nanoseconds) },
-            { nanoseconds($0).map { .nanoseconds($0) } }),
+        duration("heartbeat", \.configuration.heartbeatInterval),
         number("append bytes", \.configuration.maximumAppendBytes, from: 1),
         number("appends in flight", \.configuration.maximumInflightAppends, from: 1),
         number("bytes in flight", \.configuration.maximumInflightBytes, from: 1),

@@ -106,7 +106,7 @@ struct LeaderRulesReadsTests {
                 Leaders.beats(2, round: desk.rules.reads.round), Leaders.beats(3, round: desk.rules.reads.round),
             ])
         }
-        #expect(caller.error?.code == .transferFailed)
+        #expect(caller.error?.code == .transferTimedOut)
         #expect(desk.rules.leaseExpiry(desk.baton) == nil, "the target may still campaign, late")
     }
 
