@@ -89,9 +89,13 @@ struct Campaign {
             }.joined(separator: "\n")
         }
 
-        /// The marks that less than one run in a thousand has reached.
+        /// The marks that less than one run in a thousand has reached. What only members that come and go can lead to is
+        /// asked of the runs that have such, and all the rest of the others.
         var missingMarks: [String] {
-            zip(MarkSet.names, reached).filter { $0.1 == 0 || $0.1 * 1000 < hashes.count }.map(\.0)
+            let isChurn = hashes.contains { $0.run.profile == .churn }
+            return zip(MarkSet.names, reached).filter { name, count in
+                MarkSet.namesOfChurn.contains(name) == isChurn && (count == 0 || count * 1000 < hashes.count)
+            }.map(\.0)
         }
 
         func append(to path: String, commit: String, label: String) throws {

@@ -86,7 +86,6 @@ struct FollowerRules: RoleRules {
         }
         // The leader that it heard may serve reads in the trust that this node elects nobody else yet.
         if let owedUntil = baton.leaseOwedUntil {
-            baton.settings.reached(.leaseDelayedVote)
             baton.electionTimer.set(owedUntil)
             return .stay
         }

@@ -146,7 +146,6 @@ package enum Mark: UInt8, CaseIterable, Sendable {
     case leaseReadByRound
     case leaseLostInPause
     case leaseEndedForTransfer
-    case leaseDelayedVote
     case followerReadServed
     case followerReadAborted
     case followerReadsShared

@@ -64,6 +64,10 @@ public struct MarkSet: Hashable, Sendable {
         (mark.rawValue < 64 ? low >> UInt64(mark.rawValue) : high >> UInt64(mark.rawValue - 64)) & 1 == 1
     }
 
+    /// Those that only runs in which members come and go can reach.
+    public static let namesOfChurn = Set(
+        [Mark.learnerPromotedItself, .selfPromotionRefused].map { String(describing: $0) })
+
     /// Every mark that there is, by name, and whether this run has reached it.
     public var all: [(name: String, isReached: Bool)] {
         Mark.allCases.map { (String(describing: $0), contains($0)) }
