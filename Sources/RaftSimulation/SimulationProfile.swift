@@ -178,7 +178,7 @@ public struct SimulationProfile: Sendable {
         draw(.diskErrors, 20)
         draw(.slowDisks, 20)
         draw(.rot, 10)
-        draw(.drift, 20)
+        draw(.drift, 30)
         draw(.rotEverywhere, 2)
         draw(.lostDisks, 10)
         draw(.machineFailures, 8)

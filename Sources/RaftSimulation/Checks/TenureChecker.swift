@@ -25,6 +25,9 @@ struct TenureChecker {
         var configuration: ClusterConfiguration?
         var configurationID = LogID.zero
         var isVoter = false
+        /// Whom it passes leadership to, and since when.
+        var successor: NodeID?
+        var passesSince: Int64 = 0
         /// How many times as long as others it waits before it campaigns.
         var patience: Int64 = 1
 
@@ -35,6 +38,11 @@ struct TenureChecker {
                 since = now
                 resetAt = now
                 wrongSince = nil
+                successor = nil
+            }
+            if successor != status.transfer?.target {
+                successor = status.transfer?.target
+                passesSince = now
             }
             if durable != status.durableIndex || status.durableIndex == status.last.index {
                 durable = status.durableIndex
@@ -168,6 +176,10 @@ extension TenureChecker.Watch {
         if !isHeard { return "heard no quorum for more than \(limits.maximumTimeout / 1_000_000) ms" }
         if configuration.voters.count > 1, let since = behindSince, now - since > limits.late(limits.minimumTimeout) {
             return "its disk has not answered for \((now - since) / 1_000_000) ms"
+        }
+        // One that ends may be followed by another in the same moment, so it has the time of two.
+        if let successor, now - passesSince > limits.late(limits.minimumTimeout * 2) {
+            return "it has been passing leadership to node \(successor) for \((now - passesSince) / 1_000_000) ms"
         }
         return nil
     }

@@ -20,6 +20,8 @@ struct FaultPlan {
         case transferBack(NodeID, left: Int)
         /// This node is started again.
         case start(NodeID)
+        /// This leader, whose clock is the slowest, is cut off: what it promised itself ends later than others believe.
+        case cutOff(NodeID)
     }
 
     init(profile: SimulationProfile, seed: UInt64) {
@@ -35,7 +37,7 @@ struct FaultPlan {
         switch sequel {
         case .none: break
         case .flicker: return draw(100_000...(chance(50) ? 20_000_000 : electionTimeout / 3))
-        case .transferBack, .start: return draw(1_000_000...electionTimeout)
+        case .transferBack, .start, .cutOff: return draw(1_000_000...electionTimeout)
         }
         if earlyCount > 0 {
             earlyCount -= 1
@@ -81,14 +83,7 @@ struct FaultPlan {
         case .some(.crashes): return crash(chosen, nodes)
         case .some(.partitions): return [.cut(drawCut(nodes, leader))]
         case .some(.clogs): return clog(nodes)
-        case .some(.transfers):
-            if chance(20), let leader, let member = pick(nodes.map(\.id)) {
-                let preference = pick(LeadershipPreference.allCases) ?? .ordinary
-                return [.changeMembers(at: leader.id, .prefer(member, preference), isGuarded: false)]
-            }
-            let target = chance(50) ? pick(nodes.map(\.id)) : nil
-            if let leader, chance(50) { sequel = .transferBack(leader.id, left: 1 + Int(random.next() % 4)) }
-            return leader.map { [.transfer(from: $0.id, to: target)] } ?? []
+        case .some(.transfers): return leader.map { transfer(from: $0.id, nodes.map(\.id)) } ?? []
         case .some(.pauses): return [.pause(chosen.id, nanoseconds: draw(electionTimeout / 2...electionTimeout * 6))]
         case .some(.diskErrors): return diskError(chosen)
         case .some(.slowDisks):
@@ -118,11 +113,7 @@ struct FaultPlan {
             }
             let crash = Fault.crash(victim.id, losingPower: false, afterChanges: nil)
             return [.pushSnapshot(leader.id), crash, .start(victim.id)]
-        case .some(.drift):
-            // To the bound, and not beyond it.
-            let bound = Int64(chosen.settings.maximumClockDrift)
-            let drift = chance(50) ? draw(-bound...bound) : chance(50) ? bound : -bound
-            return [.drift(chosen.id, partsPerMillion: Int(drift))]
+        case .some(.drift): return drift(chosen, nodes, leader)
         case .some(.churn): return churn.next(nodes, &random)
         default:
             var faults: [Fault] = [.cut([])]
@@ -144,6 +135,41 @@ struct FaultPlan {
         }
     }
 
+    private mutating func transfer(from leader: NodeID, _ ids: [NodeID]) -> [Fault] {
+        if chance(20), let member = pick(ids) {
+            let preference = pick(LeadershipPreference.allCases) ?? .ordinary
+            return [.changeMembers(at: leader, .prefer(member, preference), isGuarded: false)]
+        }
+        let others = ids.filter { $0 != leader }
+        if kinds.contains(.partitions), chance(40), let target = pick(others) {
+            let transfer = Fault.transfer(from: leader, to: target)
+            // Its successor leads and it hears nothing of that; or it tells one that hears nothing.
+            let isDeaf = chance(50)
+            let ways = isDeaf ? others.map { NodePair(from: $0, to: leader) } : isolation(of: target, ids)
+            return [transfer, .cut(ways)]
+        }
+        let target = chance(50) ? pick(ids) : nil
+        if chance(50) { sequel = .transferBack(leader, left: 1 + Int(random.next() % 4)) }
+        return [.transfer(from: leader, to: target)]
+    }
+
+    /// To the bound, and not beyond it: one clock, or the leader's and everybody else's in opposite directions.
+    private mutating func drift(_ chosen: SimulatedNode, _ nodes: [SimulatedNode], _ leader: SimulatedNode?) -> [Fault]
+    {
+        let bound = chosen.settings.maximumClockDrift
+        if let leader, chance(50) {
+            if kinds.contains(.partitions) { sequel = .cutOff(leader.id) }
+            return nodes.map { .drift($0.id, partsPerMillion: $0.id == leader.id ? -bound : bound) }
+        }
+        let drift = chance(50) ? draw(Int64(-bound)...Int64(bound)) : Int64(chance(50) ? bound : -bound)
+        return [.drift(chosen.id, partsPerMillion: Int(drift))]
+    }
+
+    /// One node alone; a leader does not know it yet.
+    private func isolation(of lone: NodeID, _ ids: [NodeID]) -> [NodePair] {
+        ids.filter { $0 != lone }.flatMap { [NodePair(from: lone, to: $0), NodePair(from: $0, to: lone)] }
+    }
+
     /// What follows from the fault before.
     private mutating func follow(_ nodes: [SimulatedNode], _ leader: SimulatedNode?) -> [Fault]? {
         switch sequel {
@@ -151,6 +177,9 @@ struct FaultPlan {
         case .start(let id):
             sequel = .none
             return [.start(id)]
+        case .cutOff(let id):
+            sequel = .none
+            return leader?.id == id ? [.cut(isolation(of: id, nodes.map(\.id)))] : []
         case .transferBack(let id, let left):
             sequel = .none
             guard let leader else { return [] }
@@ -223,12 +252,7 @@ struct FaultPlan {
         var cut: [NodePair] = []
         func add(_ a: NodeID, _ b: NodeID) { cut.append(NodePair(from: a, to: b)) }
         switch random.next() % 5 {
-        case 0:  // A leader alone, which does not know it yet.
-            guard let leader = leader?.id else { break }
-            for other in ids where other != leader {
-                add(leader, other)
-                add(other, leader)
-            }
+        case 0: if let leader { cut = isolation(of: leader.id, ids) }
         case 1:  // Two sides.
             let side = ids.filter { _ in random.next() % 2 == 0 }
             for a in ids { for b in ids where side.contains(a) != side.contains(b) { add(a, b) } }

@@ -141,9 +141,10 @@ final class ScenarioCalls: @unchecked Sendable {
     }
 
     @discardableResult
-    func read(_ key: String, at node: RaftNode<SimulatedStore>, isLocal: Bool, name: String?) -> Call {
+    func read(_ key: String, at node: RaftNode<SimulatedStore>, _ consistency: ReadConsistency, name: String?) -> Call {
         let call = add(name)
-        let floor = isLocal ? 0 : all.filter { $0.serial != nil && $0.state == .ok }.compactMap(\.index).max() ?? 0
+        let acknowledged = all.filter { $0.serial != nil && $0.state == .ok }.compactMap(\.index).max() ?? 0
+        let floor = consistency == .local ? 0 : acknowledged
         let settled = { @Sendable [self] (result: Result<Result<Look, any Error>, RaftError>) in
             switch result {
             case .success(let value):
@@ -157,7 +158,7 @@ final class ScenarioCalls: @unchecked Sendable {
             case .failure(let error): settle(call, error)
             }
         }
-        node.read(isLocal ? .local : .linearizable, { Look(last: $0.last, value: $0.values[key]) }, completion: settled)
+        node.read(consistency, { Look(last: $0.last, value: $0.values[key]) }, completion: settled)
         return call
     }
 

@@ -67,8 +67,8 @@ final class ScenarioRun: @unchecked Sendable {
             case .many(let count):
                 for number in 0..<count { world.calls.put("many", "\(number)", at: node, name: name) }
             }
-        case .read(let key, let at, let isLocal, let name):
-            world.calls.read(key, at: try running(at), isLocal: isLocal, name: name)
+        case .read(let key, let at, let consistency, let name):
+            world.calls.read(key, at: try running(at), consistency, name: name)
         case .at(let timed):
             let left = timed.time - world.scheduler.nanoseconds
             guard left >= 0 else {
@@ -414,7 +414,7 @@ final class ScenarioRun: @unchecked Sendable {
             throw Untrue(reason: "the cluster does not come together")
         }
         guard let leader = world.leader?.node else { throw Untrue(reason: "nobody leads") }
-        let read = world.calls.read("end", at: leader, isLocal: false, name: nil)
+        let read = world.calls.read("end", at: leader, .linearizable, name: nil)
         guard try world.run(for: patience, until: { read.state == .ok }) else {
             throw Untrue(reason: "the cluster has come together, and serves no reads")
         }

@@ -36,11 +36,15 @@ struct ScenarioSettings {
         case joins([NodeID])
         case steady(Duration)
         case preferenceInterval(Duration)
+        case leases(Duration)
+        case drift(partsPerMillion: Int)
     }
 
     var nodeCount = 3
     /// Whether nodes purge their logs behind snapshots.
     var makesSnapshots = false
+    /// What the cluster begins with.
+    var leaseWindow: Duration?
     var real: [NodeID]?
     var seed: UInt64 = 1
     var configuration = Configuration(id: 1, cluster: "scenario")
@@ -94,6 +98,8 @@ struct ScenarioSettings {
         case .joins(let ids): joining += ids
         case .steady(let interval): configuration.steadyInterval = interval
         case .preferenceInterval(let interval): configuration.preferenceInterval = interval
+        case .leases(let window): leaseWindow = window
+        case .drift(let bound): configuration.maximumClockDrift = bound
         }
     }
 }

@@ -28,7 +28,7 @@ final class ScenarioWorld: @unchecked Sendable {
         members = try ClusterConfiguration(
             voters: founders.map {
                 .init(id: $0, address: "simulated:\($0)", preference: settings.preferences[$0] ?? .ordinary)
-            })
+            }, leaseWindow: settings.leaseWindow)
         checker = SafetyChecker(
             voters: founders, spares: settings.joining, limits: settings.configuration,
             tally: MarkTally(seed: settings.seed, isArmed: false))
@@ -106,7 +106,7 @@ final class ScenarioWorld: @unchecked Sendable {
             if scheduler.now >= end { return false }
             guard scheduler.step() else { throw Violation(invariant: "L1", text: "nothing will ever happen again") }
             if let id = scheduler.lastNode { node(id).observe() }
-            if let violation = checker.violation { throw violation }
+            if let violation = checker.violation ?? LeaseChecker.violation(nodes, checker) { throw violation }
         }
     }
 

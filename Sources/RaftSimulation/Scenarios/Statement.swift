@@ -27,7 +27,7 @@ indirect enum Statement: Sendable {
 
     // Callers.
     case put(PutSpec, at: NodeName, session: String?, name: String?)
-    case read(key: String, at: NodeName, isLocal: Bool, name: String)
+    case read(key: String, at: NodeName, ReadConsistency, name: String)
     case transfer(from: NodeName, to: NodeName?, name: String?)
     case ask(NodeName, MembershipRequest, isGuarded: Bool, name: String?)
     case snapshot(at: NodeName, name: String?)

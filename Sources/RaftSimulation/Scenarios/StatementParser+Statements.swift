@@ -62,6 +62,12 @@ extension StatementParser {
         if let next, ["node", "nodes"].contains(next), let change = try wish() { return change }
         if takePhrase("steady after") { return .steady(try duration()) }
         if takePhrase("preference interval") { return .preferenceInterval(try duration()) }
+        if takePhrase("leases of") { return .leases(try duration()) }
+        if takePhrase("clocks drift by at most") {
+            let bound = try count()
+            try require("ppm")
+            return .drift(partsPerMillion: bound)
+        }
         if take("nodes") { return .nodes(try count()) }
         if take("real") { return .real(try plainIDs()) }
         if take("seed") { return .seed(try number()) }
@@ -274,12 +280,13 @@ extension StatementParser {
             return .put(spec, at: node, session: session, name: take("as") ? try callName() : nil)
         }
         if take("read") {
-            let key = next == "at" || next == "locally" ? "x" : try word("a key")
-            let isLocal = take("locally")
+            let key = next == "at" || next == "locally" || next == "by" ? "x" : try word("a key")
+            let consistency: ReadConsistency =
+                take("locally") ? .local : takePhrase("by lease") ? .lease : .linearizable
             try require("at")
             let node = try node()
             try require("as")
-            return .read(key: key, at: node, isLocal: isLocal, name: try callName())
+            return .read(key: key, at: node, consistency, name: try callName())
         }
         if take("session") {
             let name = try callName()

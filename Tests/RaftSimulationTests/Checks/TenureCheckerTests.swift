@@ -89,6 +89,28 @@ struct TenureCheckerTests {
         #expect(checker.look(at: status(.leader), now: 18_000_000_000, isWriting: false, pausedUntil: 0) == nil)
     }
 
+    @Test("A leader must not pass leadership on for ever; it may try one after another")
+    func passing() {
+        func passing(to target: NodeID) -> NodeStatus {
+            var status = status(.leader)
+            status.transfer = TransferStatus(target: target, isTold: true, lag: 0)
+            return status
+        }
+        func everybody(_ checker: inout TenureChecker, _ now: Int64) {
+            for other in [NodeID(2), 3] { checker.arrived(from: other, at: 1, now: now) }
+        }
+        var checker = elected()
+        let found = watch(&checker, passing(to: 2), through: 5000, before: everybody)
+        #expect(found?.violation.invariant == "I25")
+        #expect((300...1500).contains(found?.at ?? 0))
+        var busy = elected()
+        for time in stride(from: Int64(20), through: 5000, by: 20) {
+            everybody(&busy, time * 1_000_000)
+            let now = passing(to: time / 400 % 2 == 0 ? 2 : 3)
+            #expect(busy.look(at: now, now: time * 1_000_000, isWriting: false, pausedUntil: 0) == nil)
+        }
+    }
+
     @Test("A leader whose disk does not answer must not lead on, whoever it hears")
     func disk() {
         var checker = elected()

@@ -56,11 +56,8 @@ struct DeclaredMutantTests {
     private static let unnoticed: Set<String> = [
         // R07 notices it; of seeds, one in thousands.
         "commit-beyond-append",
-        "lease-without-margin",
-        "lease-in-transfer",
         // A process that ends between a rename and its sync, and power that fails before the next one.
         "start-syncs-no-names",
-        "transfer-without-end",
     ]
 
     @Test("What no seed is to notice is noticed by a scenario that is run with it")
