@@ -90,15 +90,15 @@ extension LeaderRules {
         guard baton.snapshots.isEnabled else {
             return refuse("this node builds none; its state machine makes none, or there is no store for them")
         }
-        guard baton.lastApplied > 0 else { return refuse("nothing was applied here yet") }
+        guard baton.applyOrdered > 0 else { return refuse("nothing was applied here yet") }
         let peers = peer.map { [$0] } ?? progress.map(\.peer)
         guard !peers.isEmpty else { return refuse("node \(baton.me) is the only member") }
         for peer in peers {
             guard position(of: peer) != nil else { return refuse("node \(peer) is not another member") }
         }
-        pushes.append(SnapshotPush(ticket: ticket, peers: peers, index: baton.lastApplied))
+        pushes.append(SnapshotPush(ticket: ticket, peers: peers, index: baton.applyOrdered))
         // Nobody waits for the build itself: those who wait for the push are told by it.
-        baton.snapshots.request(SnapshotTicket { _ in })
+        baton.snapshots.request(SnapshotTicket { _ in }, through: baton.applyOrdered)
     }
 
     mutating func continuePushes(_ baton: borrowing Baton, _ effects: inout Effects) {

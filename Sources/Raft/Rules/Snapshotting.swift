@@ -5,7 +5,7 @@ enum Snapshotting {
         switch message {
         case .triggerSnapshot(let ticket):
             if baton.snapshots.isEnabled {
-                baton.snapshots.request(ticket)
+                baton.snapshots.request(ticket, through: baton.applyOrdered)
             } else {
                 effects.add(.fail([ticket], unable("its state machine makes none, or there is no store for them")))
             }
@@ -65,6 +65,8 @@ enum Snapshotting {
         let applied = baton.lastApplied
         // After an install the machine's state is not its own before it has taken the snapshot over.
         guard baton.snapshots.building == nil, applied >= baton.log.purged.index, !baton.isStopping else { return }
+        // Whoever asked may have seen more applied than this node has heard of yet.
+        guard applied >= baton.snapshots.requestedThrough else { return }
         let isWanted = baton.snapshots.isWanted
         let from = baton.snapshots.newest?.last.index ?? 0
         if isWanted, baton.snapshots.damaged == nil {

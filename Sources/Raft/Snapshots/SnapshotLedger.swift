@@ -20,6 +20,9 @@ struct SnapshotLedger: Sendable {
     /// Callers who wait for the build under way, and for one that must begin after they asked (openraft #1829).
     private var callers: [SnapshotTicket] = []
     private var requests: [SnapshotTicket] = []
+    /// What the snapshot of `requests` must include. A caller may know that an entry is applied before the node does: the
+    /// applier resumes callers itself.
+    private(set) var requestedThrough: LogIndex = 0
     private var backoff = Backoff(minimum: .seconds(1), maximum: .seconds(60))
     private var notBefore: Instant?
 
@@ -33,9 +36,14 @@ struct SnapshotLedger: Sendable {
     var isWanted: Bool { !requests.isEmpty || damaged != nil }
     func mayBegin(_ now: Instant) -> Bool { building == nil && (notBefore.map { now >= $0 } ?? true) }
 
-    mutating func request(_ ticket: SnapshotTicket) { requests.append(ticket) }
+    /// A snapshot is to be built that includes everything through `index`, which is or will be applied.
+    mutating func request(_ ticket: SnapshotTicket, through index: LogIndex) {
+        requests.append(ticket)
+        requestedThrough = max(requestedThrough, index)
+    }
+
     mutating func takeRequests() -> [SnapshotTicket] {
-        defer { requests = [] }
+        defer { (requests, requestedThrough) = ([], 0) }
         return requests
     }
 

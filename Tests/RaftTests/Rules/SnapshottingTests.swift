@@ -91,6 +91,18 @@ struct SnapshottingTests {
         #expect(desk.turn([built(second, 6, 3)]).acts.contains(.succeedSnapshot(1, LogID(6, 3))))
     }
 
+    @Test("A trigger includes what its caller may have seen applied before the node has heard of it")
+    func triggerBeforeApplied() throws {
+        let desk = follower(applied: 4)
+        desk.baton.note(manifest(4, 2))
+        desk.baton.commit(through: 6)
+        desk.turn([.applied(through: 4)])
+        #expect(desk.baton.applyOrdered == 6)
+        #expect(desk.turn([.triggerSnapshot(SnapshotTicket { _ in })]).acts == [])
+        #expect(desk.turn([.applied(through: 5)]).acts == [])
+        #expect(desk.turn([.applied(through: 6)]).acts == [.buildSnapshot])
+    }
+
     @Test("A trigger when there is one of everything applied is answered with that one")
     func nothingNew() {
         let desk = follower()
