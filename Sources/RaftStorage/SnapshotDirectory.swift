@@ -93,12 +93,20 @@ extension SnapshotDirectory {
     ///
     /// - Parameter verifies: also reads every byte.
     /// - Returns: for each file its manifest, or what is wrong with it.
-    /// - Throws: `.storage` when the directory cannot be read.
+    /// - Throws: `.wrongDirectory` when it is no data directory; `.storage` when it cannot be read.
     public static func inspect(
         _ directory: String, verifies: Bool, fileSystem: any FileSystem = POSIXFileSystem()
     ) throws(RaftError) -> [(path: String, manifest: Result<SnapshotManifest, RaftError>)] {
         let path = withoutTrailingSlashes(directory) + "/snapshots"
-        guard try fileSystem.kind(of: path) == .directory else { return [] }
+        guard try fileSystem.kind(of: path) == .directory else {
+            // A wrong path must not read as a node without snapshots.
+            guard try fileSystem.kind(of: withoutTrailingSlashes(directory) + "/identity") == .file else {
+                throw RaftError(
+                    .wrongDirectory,
+                    "\(directory) is no data directory: it holds no identity file; name the --data of a node")
+            }
+            return []
+        }
         var found: [(path: String, manifest: Result<SnapshotManifest, RaftError>)] = []
         for name in try fileSystem.list(path).reversed() where name.hasSuffix(SnapshotFile.suffix) {
             let file = path + "/" + name

@@ -147,6 +147,19 @@ struct SnapshotDirectoryTests {
         directory.close()
     }
 
+    @Test("A path that is no data directory is refused, and does not read as one without snapshots")
+    func wrongPath() throws {
+        let disk = SimulatedFileSystem()
+        let (directory, _, _) = try Self.open(disk)
+        #expect(try SnapshotDirectory.inspect("/data/", verifies: false, fileSystem: disk).isEmpty)
+        let refused = #expect(throws: RaftError.self) {
+            try SnapshotDirectory.inspect("/elsewhere", verifies: false, fileSystem: disk)
+        }
+        #expect(refused?.code == .wrongDirectory)
+        #expect(refused?.message.contains("/elsewhere is no data directory") == true)
+        directory.close()
+    }
+
     @Test("An open snapshot can be read to its end although it was removed")
     func removedWhileOpen() throws {
         let disk = SimulatedFileSystem()

@@ -115,6 +115,7 @@ struct SnapshotInspect: ParsableCommand {
             throw Failure(.refused, error.message)
         }
         switch output {
+        case .table where found.isEmpty: try Console.out("no snapshots\n")
         case .table:
             var table = Table(["THROUGH", "BYTES", "MEMBERS", "FILE"])
             for (path, manifest) in found {
