@@ -52,7 +52,9 @@ struct MemberView: Hashable {
                 lag: isLeader
                     ? 0
                     : leading.flatMap { leading in
-                        peer.map { leading.last.index.rawValue - min(leading.last.index, $0.matchIndex).rawValue }
+                        // 0 on a connection that is new or gone: it may well hold the whole log.
+                        peer.flatMap { $0.matchIndex > 0 ? $0.matchIndex : nil }
+                            .map { leading.last.index.rawValue - min(leading.last.index, $0).rawValue }
                     },
                 isReachable: isLeader ? true : peer?.isReachable,
                 heardBefore: isLeader ? .zero : peer?.heardBefore,

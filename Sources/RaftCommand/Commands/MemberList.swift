@@ -7,8 +7,8 @@ struct MemberList: AsyncParsableCommand {
         commandName: "list",
         abstract: "Show the members, and how far each has come.",
         discussion: """
-            LAG is how many entries a member is behind the leader. Works without a leader, too, as far as somebody \
-            answers.
+            LAG is how many entries a member is behind the leader, ? while the leader does not know. Works without a \
+            leader, too, as far as somebody answers.
 
             \(Failure.exitCodeHelp)
             """)
