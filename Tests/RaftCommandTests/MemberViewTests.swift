@@ -110,6 +110,9 @@ struct MemberViewTests {
         for text in ["", "4,", "4,4", "0", "x", "4;5"] {
             #expect(throws: Failure.self) { try MembersArgument.ids(text) }
         }
-        #expect(NodeArgument(argument: "0") == nil && NodeArgument(argument: "7")?.id == 7)
+        #expect(try NodeArgument(parsing: "7").id == 7)
+        for text in ["", "0", "x", "-1", "1.5"] {
+            #expect(throws: ArgumentProblem.self) { try NodeArgument(parsing: text) }
+        }
     }
 }

@@ -44,7 +44,8 @@ struct LeaderTransfer: AsyncParsableCommand {
 
     @Argument(
         help: ArgumentHelp(
-            "The voter's id. Default: the fittest one, a preferred one first.", valueName: "id"))
+            "The voter's id. Default: the fittest one, a preferred one first.", valueName: "id"),
+        transform: { try NodeArgument(parsing: $0) })
     var node: NodeArgument?
 
     @OptionGroup var options: ClientOptions
@@ -107,7 +108,7 @@ struct LeaderPrefer: AsyncParsableCommand {
             \(Failure.exitCodeHelp)
             """)
 
-    @Argument(help: "The member's id.") var node: NodeArgument
+    @Argument(help: "The member's id.", transform: { try NodeArgument(parsing: $0) }) var node: NodeArgument
     @Argument(help: "preferred, ordinary or never.") var preference = PreferenceArgument(.preferred)
     @OptionGroup var options: MemberChangeOptions
 

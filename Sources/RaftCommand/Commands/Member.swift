@@ -59,10 +59,15 @@ struct EntryArgument: Hashable {
 }
 
 /// A member's id on the command line.
-struct NodeArgument: Hashable, ExpressibleByArgument {
+struct NodeArgument: Hashable {
     let id: NodeID
-    init?(argument: String) {
-        guard let number = UInt64(argument), number > 0 else { return nil }
+
+    /// - Throws: a sentence that says what is wrong with `text`.
+    init(parsing text: String) throws(ArgumentProblem) {
+        guard let number = UInt64(text), number > 0 else {
+            throw ArgumentProblem(
+                "\"\(text)\" is no node's id; write a whole number above 0, as `raft member list` prints it")
+        }
         id = NodeID(number)
     }
 }

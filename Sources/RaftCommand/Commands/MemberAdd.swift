@@ -14,7 +14,7 @@ struct MemberAdd: AsyncParsableCommand {
             \(Failure.exitCodeHelp)
             """)
 
-    @Argument(help: "The node's id.") var node: NodeArgument
+    @Argument(help: "The node's id.", transform: { try NodeArgument(parsing: $0) }) var node: NodeArgument
     @Argument(help: "Where the others reach it: host:port.") var address: String
     @Flag(help: "Return only when it has caught up and can be promoted; give it time with --timeout.") var wait = false
     @Flag(

@@ -12,7 +12,7 @@ struct MemberDemote: AsyncParsableCommand {
             \(Failure.exitCodeHelp)
             """)
 
-    @Argument(help: "The voter's id.") var node: NodeArgument
+    @Argument(help: "The voter's id.", transform: { try NodeArgument(parsing: $0) }) var node: NodeArgument
     @OptionGroup var options: MemberChangeOptions
 
     func run() async throws {

@@ -12,7 +12,7 @@ struct MemberMove: AsyncParsableCommand {
             \(Failure.exitCodeHelp)
             """)
 
-    @Argument(help: "The member's id.") var node: NodeArgument
+    @Argument(help: "The member's id.", transform: { try NodeArgument(parsing: $0) }) var node: NodeArgument
     @Argument(help: "Where the others reach it: host:port.") var address: String
     @OptionGroup var options: MemberChangeOptions
 

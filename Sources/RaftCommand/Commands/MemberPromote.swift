@@ -14,7 +14,7 @@ struct MemberPromote: AsyncParsableCommand {
             \(Failure.exitCodeHelp)
             """)
 
-    @Argument(help: "The learner's id.") var node: NodeArgument
+    @Argument(help: "The learner's id.", transform: { try NodeArgument(parsing: $0) }) var node: NodeArgument
     @Flag(inversion: .prefixedNo, help: "Not now, but once it is ready.") var whenReady: Bool?
     @OptionGroup var options: MemberChangeOptions
 

@@ -12,7 +12,7 @@ struct MemberRemove: AsyncParsableCommand {
             \(Failure.exitCodeHelp)
             """)
 
-    @Argument(help: "The member's id.") var node: NodeArgument
+    @Argument(help: "The member's id.", transform: { try NodeArgument(parsing: $0) }) var node: NodeArgument
     @OptionGroup var options: MemberChangeOptions
 
     func run() async throws {
