@@ -38,7 +38,8 @@ struct MemberViewTests {
     @Test("How far a member is behind is not known while the leader has heard nothing of its log on this connection")
     func unknownLag() {
         let view = Self.view(
-            Self.status(1, "leader", peers: [.init(id: 2, matchIndex: 0, isReachable: false, heardBefore: .seconds(7))]))
+            Self.status(
+                1, "leader", peers: [.init(id: 2, matchIndex: 0, isReachable: false, heardBefore: .seconds(7))]))
         #expect(view.rows.map(\.lag) == [0, nil, nil, nil])
         #expect(view.table.text(color: false).contains("2     n2:1     voter    ?    7 s ago  no      no\n"))
         #expect(view.json.text.contains(#""id":2,"address":"n2:1","voter":true,"leader":false,"lag":null,"#))
