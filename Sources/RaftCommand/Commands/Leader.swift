@@ -56,7 +56,15 @@ struct LeaderTransfer: AsyncParsableCommand {
             if let node, before.leader == node.id.rawValue { return before }
             let watch = Task { await Self.watch(client, context) }
             defer { watch.cancel() }
-            try await client.transferLeadership(to: node?.id, timeout: options.timeout.duration)
+            do {
+                try await client.transferLeadership(to: node?.id, timeout: options.timeout.duration)
+            } catch {
+                // Somebody else may have asked for the same meanwhile, or it came about and the answer was lost.
+                guard let node, let status = try? await Status.gather(client, context),
+                    case let view = LeaderView(status), view.leader == node.id.rawValue
+                else { throw error }
+                return view
+            }
             return try await Self.successor(of: before, client, context, options.timeout.duration)
         }
         try Leader.print(view, options.output, orLeaveWith: .unwritten)
