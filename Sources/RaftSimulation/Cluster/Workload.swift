@@ -222,6 +222,8 @@ final class Workload: @unchecked Sendable {
         let (consistency, floor) = given.map { ($0, acknowledgedThrough) } ?? drawConsistency()
         calls[position].isWeak = consistency != .linearizable && consistency != .lease
         let key = calls[position].operation.key
+        // Of a read that came to a follower another leader's rounds tell, even if this node leads when it is served.
+        let term = target.role == .leader ? target.term : nil
         let settle = { @Sendable [self] (result: Result<Result<Sight, any Error>, RaftError>) in
             switch result {
             case .success(let seen):
@@ -233,7 +235,7 @@ final class Workload: @unchecked Sendable {
                         "node \(target.id) read entry \(seen.last) as its last; a read of \(consistency) owed \(floor)")
                 }
                 if case .atLeast = consistency { checker.reached(.indexReadServed) }
-                if consistency == .linearizable, target.role == .leader {
+                if consistency == .linearizable, target.role == .leader, term == target.term {
                     checker.served(
                         by: target.id, askedAt: calls[position].operation.callNanoseconds, target.node?.status)
                 }
