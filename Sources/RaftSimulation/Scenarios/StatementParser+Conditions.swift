@@ -134,8 +134,8 @@ extension StatementParser {
             let comparison = comparison()
             return .applied(comparison, try index())
         }
-        if take("voters") { return .voters(try idList()) }
-        if take("learners") { return .learners(take("none") ? [] : try idList()) }
+        if take("voters") { return .voters(try plainIDs()) }
+        if take("learners") { return .learners(take("none") ? [] : try plainIDs()) }
         if take("joint") { return .joint(true) }
         if takePhrase("not joint") { return .joint(false) }
         if take("removed") { return .removed }

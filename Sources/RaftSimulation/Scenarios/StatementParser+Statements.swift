@@ -151,9 +151,8 @@ extension StatementParser {
     private mutating func ask() throws(Failure) -> Statement {
         let node = try node()
         let isGuarded = take("guardedly")
-        let parts = text.components(around: " to ")
-        guard parts.count > 1 else { throw expected("\"to\"") }
-        var rest = parts[1...].joined(separator: " to ")
+        guard let to = text.firstRange(of: " to ") else { throw expected("\"to\"") }
+        var rest = String(text[to.upperBound...])
         var name: String?
         if let last = rest.split(separator: " ").last, last.first?.isUppercase == true, rest.hasSuffix(" as \(last)") {
             name = String(last)
@@ -407,18 +406,5 @@ extension StatementParser {
             return isAppend ? .rejectAppend(node, being: try term()) : .rejectHeartbeat(node, being: try term())
         }
         throw expected("what the ghost says")
-    }
-}
-
-extension String {
-    /// What is before, between and behind each of these.
-    fileprivate func components(around separator: String) -> [String] {
-        var parts: [String] = []
-        var rest = self[...]
-        while let found = rest.firstRange(of: separator) {
-            parts.append(String(rest[..<found.lowerBound]))
-            rest = rest[found.upperBound...]
-        }
-        return parts + [String(rest)]
     }
 }

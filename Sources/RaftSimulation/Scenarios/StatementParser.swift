@@ -157,22 +157,6 @@ struct StatementParser {
         return .names(names)
     }
 
-    mutating func id(of what: String) throws(Failure) -> NodeID {
-        guard let next, let value = UInt64(next) else { throw expected(what) }
-        words.removeFirst()
-        return NodeID(value)
-    }
-
-    /// As ``plainIDs()``, with an "and" before the last if one likes.
-    mutating func idList() throws(Failure) -> [NodeID] {
-        var ids = try plainIDs()
-        while words.first == "and", words.dropFirst().first.flatMap({ UInt64($0) }) != nil {
-            words.removeFirst()
-            ids += try plainIDs()
-        }
-        return ids
-    }
-
     mutating func plainIDs() throws(Failure) -> [NodeID] {
         var ids: [NodeID] = []
         while let next, let value = UInt64(next) {
