@@ -67,6 +67,14 @@ public struct NodeStatus: Sendable {
         isRemoved = baton.isRemoved
     }
 
+    /// Nothing of what only a leader says of itself.
+    mutating func endLeadership() {
+        if !peers.isEmpty { peers = [] }
+        leaseExpiry = nil
+        failureTolerance = nil
+        transfer = nil
+    }
+
     init(notStarted id: NodeID, cluster: String) {
         self.id = id
         self.cluster = cluster

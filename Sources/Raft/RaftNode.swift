@@ -175,9 +175,15 @@ public final class RaftNode<Machine: StateMachine>: Sendable {
         return status
     }
 
-    /// The status, unless nothing was written to it since it had this version; then nil. For whoever looks after every
-    /// event of a simulation.
-    package func status(after version: inout UInt64) -> NodeStatus? { port.status(after: &version) }
+    /// Looks at the status where it is, its sessions aside. `look` must not come back to this node.
+    @inline(__always)
+    package func withStatus<Result>(_ look: (NodeStatus) -> Result) -> Result { port.withStatus(look) }
+
+    /// Looks at the status where it is, unless nothing was written to it since it had this version; then nil. For whoever
+    /// looks after every event of a simulation. `look` must not come back to this node.
+    package func withStatus<Result>(after version: inout UInt64, _ look: (NodeStatus) -> Result) -> Result? {
+        port.withStatus(after: &version, look)
+    }
 
     /// Begins a cluster with this configuration, of which this node must be a voter. Identical calls on all initial
     /// members are harmless.

@@ -80,7 +80,7 @@ public final class Simulation {
             checker.heard(from.node, at: to.node)
             let sender = nodes[Int(from.node.rawValue) - 1]
             guard sender.life === from else { return }
-            checker.arrived(from: from.node, sender.node?.status.incarnation, at: to.node)
+            checker.arrived(from: from.node, sender.node?.withStatus(\.incarnation), at: to.node)
         }
     }
 

@@ -118,6 +118,6 @@ struct FollowerRules: RoleRules {
     }
 
     func deadline(_ baton: borrowing Baton) -> Instant? {
-        [stopAt ?? baton.electionTimer.deadline, reads.deadline].compactMap { $0 }.min()
+        earliest(stopAt ?? baton.electionTimer.deadline, reads.deadline)
     }
 }

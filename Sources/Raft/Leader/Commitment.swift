@@ -16,7 +16,7 @@ enum Commitment {
                 return durable
             }
             if id == me, Mutant.isOn("own-copy-before-disk") { return baton.log.last.index }
-            return id == me ? durable : progress.first { $0.peer == id }?.matchIndex ?? 0
+            return id == me ? durable : progress.firstIndex { $0.peer == id }.map { progress[$0].matchIndex } ?? 0
         }
         guard agreed > baton.commitIndex else { return nil }
         if Mutant.isOn("old-term-commit") { return agreed }

@@ -54,8 +54,11 @@ extension LeaderRules {
         effects.warn("term \(baton.currentTerm): learner \(learner) is not given a vote: \(reason)")
     }
 
-    /// What the node's status says of a leader. Called now and then, since it looks at every peer.
-    func describe(_ status: inout NodeStatus, _ baton: borrowing Baton) {
+    /// Of the peers only now and then.
+    func report(into status: inout NodeStatus, withPeers: Bool, _ baton: borrowing Baton) {
+        guard withPeers || baton.membership.current?.leaseWindow != nil else { return }
+        status.leaseExpiry = leaseExpiry(baton)
+        guard withPeers else { return }
         let last = baton.log.last.index
         status.transfer = transfer.map { transfer in
             TransferStatus(

@@ -75,11 +75,11 @@ extension LeaderRules {
         _ configuration: ClusterConfiguration, _ baton: borrowing Baton,
         where counts: (Progress) -> Bool = { _ in true }
     ) -> UInt64 {
-        let (me, newest) = (baton.me, reads.round)
+        let (me, newest, progress) = (baton.me, reads.round, progress)
         return Quorum(configuration).agreed { id -> UInt64 in
             if id == me { return newest }
-            guard let peer = progress.first(where: { $0.peer == id }), counts(peer) else { return 0 }
-            return peer.confirmedRound
+            guard let at = progress.firstIndex(where: { $0.peer == id }), counts(progress[at]) else { return 0 }
+            return progress[at].confirmedRound
         }
     }
 

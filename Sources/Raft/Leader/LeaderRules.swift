@@ -146,7 +146,7 @@ struct LeaderRules: RoleRules {
     }
 
     func deadline(_ baton: borrowing Baton) -> Instant? {
-        [transfer?.deadline, membership.leavesAt].compactMap { $0 }.reduce(nextHeartbeat, min)
+        earliest(nextHeartbeat, earliest(transfer?.deadline, membership.leavesAt))
     }
 
     // MARK: Proposals
@@ -260,8 +260,7 @@ struct LeaderRules: RoleRules {
     /// Whether a quorum, this node included, has answered within `limit` (check-quorum, dissertation §6.2).
     private func hasQuorumContact(within limit: Duration, _ baton: borrowing Baton) -> Bool {
         guard let configuration = baton.membership.current else { return false }
-        let me = baton.me
-        let now = baton.now
+        let (me, now, progress) = (baton.me, baton.now, progress)
         return Quorum(configuration).isReached { id in
             id == me || progress.contains { $0.peer == id && now - $0.heardAt < limit }
         }

@@ -41,20 +41,50 @@ public struct ClusterConfiguration: Hashable, Sendable {
     /// How many removed members are remembered: the newest ones.
     public static let maximumRemovedCount = 1024
 
+    /// What it says, behind one reference: a turn looks at the configuration in force many times, and a copy is one
+    /// count.
+    private final class Contents: Sendable {
+        let voterSets: [[NodeID]]
+        let members: [Member]
+        let leaving: [NodeID]
+        let removed: [Removed]
+        let leaseWindow: Duration?
+        let voters: [NodeID]
+        let learners: [NodeID]
+
+        init(
+            voterSets: [[NodeID]], members: [Member], leaving: [NodeID], removed: [Removed], leaseWindow: Duration?
+        ) {
+            self.voterSets = voterSets
+            self.members = members
+            self.leaving = leaving
+            self.removed = removed
+            self.leaseWindow = leaseWindow
+            let ids = members.map(\.id)
+            voters = ids.filter { id in voterSets.contains { $0.contains(id) } }
+            learners = ids.filter { id in !voterSets.contains { $0.contains(id) } }
+        }
+    }
+    private let contents: Contents
+
     /// One set of voters, or two while a change is under way (joint consensus, §6): decisions then need a majority of
     /// each. Each set is sorted and not empty.
-    public let voterSets: [[NodeID]]
+    public var voterSets: [[NodeID]] { contents.voterSets }
     /// Everyone, sorted by id: the voters of every set and the learners.
-    public let members: [Member]
+    public var members: [Member] { contents.members }
     /// Of the first of two voter sets, sorted: those who are no members any more once the change is through. Whoever
     /// else loses its vote stays as a learner.
-    public let leaving: [NodeID]
+    public var leaving: [NodeID] { contents.leaving }
     /// Who was removed, in that order. An id that is used again can be there, too, with the lives that it was before.
-    public let removed: [Removed]
+    public var removed: [Removed] { contents.removed }
     /// How long a voter that has heard a leader elects nobody else, on its own clock: what lets the leader serve reads
     /// by a lease (``ReadConsistency/lease``). Nil where there are no leases. Whole nanoseconds; above zero, and not
     /// above any node's ``Configuration/electionTimeout``.
-    public let leaseWindow: Duration?
+    public var leaseWindow: Duration? { contents.leaseWindow }
+    /// Every id that votes in any set, sorted.
+    public var voters: [NodeID] { contents.voters }
+    /// Every other member, sorted.
+    public var learners: [NodeID] { contents.learners }
 
     /// - Throws: when there are more than ``maximumMemberCount`` members, a set is empty, two members have one id, an
     ///   id is zero, an address is empty, a voter is not a member, somebody is leaving who does not lose its vote, nobody
@@ -110,11 +140,9 @@ public struct ClusterConfiguration: Hashable, Sendable {
         if let leaseWindow, leaseWindow <= .zero || leaseWindow > .seconds(3600) {
             throw refuse("lease window \(leaseWindow); it is above zero, and at most an hour")
         }
-        self.leaseWindow = leaseWindow.map { Duration.nanoseconds($0.wholeNanoseconds) }
-        self.voterSets = sets
-        self.members = sorted
-        self.leaving = going
-        self.removed = removed
+        contents = Contents(
+            voterSets: sets, members: sorted, leaving: going, removed: removed,
+            leaseWindow: leaseWindow.map { Duration.nanoseconds($0.wholeNanoseconds) })
     }
 
     /// A configuration in which every member votes.
@@ -129,9 +157,6 @@ public struct ClusterConfiguration: Hashable, Sendable {
     public func address(of id: NodeID) -> String? { member(id)?.address }
     /// Ordinary, too, for whoever is not a member.
     public func preference(of id: NodeID) -> LeadershipPreference { member(id)?.preference ?? .ordinary }
-    /// Every id that votes in any set, sorted.
-    public var voters: [NodeID] { members.map(\.id).filter(isVoter) }
-    public var learners: [NodeID] { members.map(\.id).filter { !isVoter($0) } }
     /// Whether `id` alone can decide: every set is {id}. One set alone is not enough (R12).
     public func isSoleVoter(_ id: NodeID) -> Bool { voterSets.allSatisfy { $0 == [id] } }
 
@@ -146,6 +171,20 @@ public struct ClusterConfiguration: Hashable, Sendable {
         voterSets == other.voterSets && leaving == other.leaving && members.count == other.members.count
             && leaseWindow == other.leaseWindow
             && zip(members, other.members).allSatisfy { $0.id == $1.id && $0.address == $1.address }
+    }
+
+    public static func == (a: ClusterConfiguration, b: ClusterConfiguration) -> Bool {
+        a.contents === b.contents
+            || (a.voterSets == b.voterSets && a.members == b.members && a.leaving == b.leaving
+                && a.removed == b.removed && a.leaseWindow == b.leaseWindow)
+    }
+
+    public func hash(into hasher: inout Hasher) {
+        hasher.combine(voterSets)
+        hasher.combine(members)
+        hasher.combine(leaving)
+        hasher.combine(removed)
+        hasher.combine(leaseWindow)
     }
 
     /// The same, with these members bound to these lives. Who is bound already stays as it is.

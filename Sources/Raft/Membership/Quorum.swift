@@ -29,9 +29,14 @@ public struct Quorum: Sendable {
     public func agreed<Value: Comparable>(_ value: (NodeID) -> Value) -> Value {
         var least: Value?
         for set in sets {
-            var values = set.map(value)
-            if !Mutant.isOn("quorum-unsorted") { values.sort(by: >) }
-            let reached = values[Self.majority(of: set.count) - 1]
+            // A turn asks for this several times: nothing is allocated.
+            let reached = withUnsafeTemporaryAllocation(of: Value.self, capacity: set.count) { buffer in
+                var values = buffer
+                defer { values.deinitialize() }
+                for (at, id) in set.enumerated() { values.initializeElement(at: at, to: value(id)) }
+                if !Mutant.isOn("quorum-unsorted") { values.sort(by: >) }
+                return values[Self.majority(of: set.count) - 1]
+            }
             least = least.map { min($0, reached) } ?? reached
         }
         // A configuration has at least one set, and no set is empty: its initialiser sees to that.

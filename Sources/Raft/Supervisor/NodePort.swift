@@ -32,12 +32,19 @@ final class NodePort: PeerReceiver, Sendable {
     var hello: Hello { published.withLock { $0.hello } }
     var status: NodeStatus { published.withLock { $0.status } }
 
-    /// The status, unless it has not been written since it had this version; then nil.
-    func status(after version: inout UInt64) -> NodeStatus? {
+    /// Looks at the status where it is. `look` must not come back to this node.
+    @inline(__always)
+    func withStatus<Result>(_ look: (NodeStatus) -> Result) -> Result {
+        published.withLock { look($0.status) }
+    }
+
+    /// The same, unless it has not been written since it had this version; then nil.
+    @inline(__always)
+    func withStatus<Result>(after version: inout UInt64, _ look: (NodeStatus) -> Result) -> Result? {
         published.withLock { published in
             guard published.version != version else { return nil }
             version = published.version
-            return published.status
+            return look(published.status)
         }
     }
 
@@ -83,13 +90,14 @@ final class NodePort: PeerReceiver, Sendable {
         }
     }
 
-    /// What the role in office says of itself, in place.
-    func update(_ report: (inout NodeStatus) -> (LogID, UInt64?)) {
+    /// What the role in office says of itself, in place. Returns when it wants to be woken.
+    func update(_ report: (inout NodeStatus) -> RoleReport) -> Instant? {
         published.withLock { published in
-            let (id, bootstrap) = report(&published.status)
-            published.hello.configuration = id
-            published.hello.bootstrap = bootstrap
+            let told = report(&published.status)
+            published.hello.configuration = told.configurationID
+            published.hello.bootstrap = told.bootstrap
             published.configuration = published.status.configuration
+            return told.deadline
         }
     }
 
@@ -97,8 +105,7 @@ final class NodePort: PeerReceiver, Sendable {
         published.withLock { published in
             published.status.role = .stopped
             published.status.leader = nil
-            published.status.peers = []
-            published.status.leaseExpiry = nil
+            published.status.endLeadership()
             if published.status.stopReason == nil { published.status.stopReason = reason }
         }
     }

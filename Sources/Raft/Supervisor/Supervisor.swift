@@ -298,9 +298,8 @@ actor Supervisor: Activated {
 
     private func afterTurn() {
         guard let role = office.role else { return }
-        deadline = role.deadline
-        arm()
         publish(role)
+        arm()
     }
 
     /// The role has ended: seats the next one, and the one after it if that ends at once.
@@ -351,7 +350,7 @@ actor Supervisor: Activated {
         let withPeers =
             now - peersReportedAt >= settings.heartbeatInterval || settings.disturbs(.freshStatus)
         if withPeers { peersReportedAt = now }
-        port.update { status in role.report(into: &status, withPeers: withPeers) }
+        deadline = port.update { status in role.report(into: &status, withPeers: withPeers) }
     }
 
     /// Streams and vote callers look up addresses while a role begins: they must see its configuration.

@@ -111,7 +111,9 @@ struct Effects: Sendable {
         }
     }
     mutating func takeAll() -> [Effect] {
-        defer { list.removeAll(keepingCapacity: true) }
+        defer { list = [] }
         return list
     }
+    /// Swaps everything into `empty`, which must be empty: its storage is that of the next turn's.
+    mutating func takeAll(into empty: inout [Effect]) { swap(&list, &empty) }
 }

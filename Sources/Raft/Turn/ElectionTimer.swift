@@ -12,3 +12,9 @@ struct ElectionTimer: Sendable {
 
     func isDue(_ now: Instant) -> Bool { deadline.map { now >= $0 } ?? false }
 }
+
+/// The earlier of two moments, of which each may never come.
+func earliest(_ a: Instant?, _ b: Instant?) -> Instant? {
+    guard let a, let b else { return a ?? b }
+    return min(a, b)
+}

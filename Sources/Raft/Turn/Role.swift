@@ -3,27 +3,46 @@ protocol Role: Actor {
     associatedtype Rules: RoleRules
     var tenure: Tenure<Rules> { get }
     nonisolated var name: NodeRole { get }
+
+    // Requirements, although no role has its own way: what is called through `any Role` is then compiled for each role,
+    // where an extension's method would be one for all, that looks up every type as it runs.
+
+    /// Takes office. Called on the loop.
+    nonisolated func begin(_ baton: consuming Baton, now: Instant, _ devices: Devices) -> NextRole?
+    /// One turn: decide on all messages that wait, then act. Called on the loop.
+    nonisolated func turn(_ messages: inout [Message], now: Instant, _ devices: Devices) -> NextRole?
+    /// Gives up the baton, and with it the office.
+    nonisolated func surrender() -> Baton?
+    /// Brings `status` up to date with this role in office.
+    nonisolated func report(into status: inout NodeStatus, withPeers: Bool) -> RoleReport
+}
+
+/// What a role in office says after a turn, besides the status.
+struct RoleReport {
+    /// When it wants to be woken; nil for never.
+    var deadline: Instant?
+    /// For the node's hello: the newest configuration, and the cluster's birth mark.
+    var configurationID = LogID.zero
+    var bootstrap: UInt64?
 }
 
 extension Role {
-    /// Takes office. Called on the loop.
     nonisolated func begin(_ baton: consuming Baton, now: Instant, _ devices: Devices) -> NextRole? {
         var slot: Baton? = consume baton
         return assumeIsolated { me in
             guard let held = slot.take() else { return nil }
             let next = me.tenure.begin(held, now: now)
             me.announce(devices)
-            devices.perform(me.tenure.takeEffects())
+            me.tenure.perform(devices.perform)
             return next
         }
     }
 
-    /// One turn: decide on all messages that wait, then act. Called on the loop.
     nonisolated func turn(_ messages: inout [Message], now: Instant, _ devices: Devices) -> NextRole? {
         assumeIsolated { me in
             let next = me.tenure.turn(&messages, now: now)
             me.announce(devices)
-            devices.perform(me.tenure.takeEffects())
+            me.tenure.perform(devices.perform)
             return next
         }
     }
@@ -32,34 +51,21 @@ extension Role {
         tenure.withBaton { baton, _ in devices.announce(baton.membership.current, baton.membership.currentID) }
     }
 
-    /// Gives up the baton, and with it the office.
     nonisolated func surrender() -> Baton? {
         var slot: Baton?
         assumeIsolated { me in slot = me.tenure.surrender() }
         return slot.take()
     }
 
-    nonisolated var deadline: Instant? { assumeIsolated { $0.tenure.deadline } }
-
-    /// Brings `status` up to date with this role in office. Returns the newest configuration's id and the cluster's
-    /// birth mark, for the node's hello.
-    nonisolated func report(into status: inout NodeStatus, withPeers: Bool) -> (LogID, UInt64?) {
+    nonisolated func report(into status: inout NodeStatus, withPeers: Bool) -> RoleReport {
         assumeIsolated { me in
             me.tenure.withBaton { baton, rules in
                 status.update(baton, role: me.name)
-                if Rules.self != LeaderRules.self {
-                    if !status.peers.isEmpty { status.peers = [] }
-                    status.leaseExpiry = nil
-                    status.failureTolerance = nil
-                    status.transfer = nil
-                } else if withPeers || baton.membership.current?.leaseWindow != nil,
-                    let leader = rules as? LeaderRules
-                {
-                    status.leaseExpiry = leader.leaseExpiry(baton)
-                    if withPeers { leader.describe(&status, baton) }
-                }
-                return (baton.membership.currentID, baton.membership.bootstrap)
-            } ?? (.zero, nil)
+                rules.report(into: &status, withPeers: withPeers, baton)
+                return RoleReport(
+                    deadline: rules.deadline(baton), configurationID: baton.membership.currentID,
+                    bootstrap: baton.membership.bootstrap)
+            } ?? RoleReport()
         }
     }
 }

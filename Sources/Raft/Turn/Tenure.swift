@@ -7,31 +7,38 @@ final class Tenure<Rules: RoleRules> {
     private(set) var rules: Rules
     private var baton: Baton?
     private var effects = Effects()
+    /// Storage that the turn before has emptied.
+    private var emptied: [Effect] = []
 
     init(rules: Rules) { self.rules = rules }
 
     /// Takes the baton, and with it the office. Returns who comes next if that ends at once.
     func begin(_ taken: consuming Baton, now: Instant) -> NextRole? {
         baton = consume taken
-        return begin(&baton!, now)
-    }
-
-    private func begin(_ held: inout Baton, _ now: Instant) -> NextRole? {
-        held.now = now
-        let before = TurnInvariants(held)
-        let verdict = rules.begin(&held, &effects)
-        return finish(&held, verdict, before)
+        return Self.begin(&rules, &baton!, &effects, now)
     }
 
     /// Decides on every message that waits. Synchronous and pure: nothing suspends, nothing is done. Returns who comes
     /// next when the office has ended.
     func turn(_ messages: inout [Message], now: Instant) -> NextRole? {
         guard baton != nil else { return nil }
-        // In its place: a baton is some hundred words long.
-        return turn(&baton!, &messages, now)
+        // Everything in its place: a baton is some hundred words long, and so are a leader's rules.
+        return Self.turn(&rules, &baton!, &effects, &messages, now)
     }
 
-    private func turn(_ held: inout Baton, _ messages: inout [Message], _ now: Instant) -> NextRole? {
+    private static func begin(
+        _ rules: inout Rules, _ held: inout Baton, _ effects: inout Effects, _ now: Instant
+    ) -> NextRole? {
+        held.now = now
+        let before = TurnInvariants(held)
+        let verdict = rules.begin(&held, &effects)
+        return finish(&rules, &held, &effects, verdict, before)
+    }
+
+    private static func turn(
+        _ rules: inout Rules, _ held: inout Baton, _ effects: inout Effects, _ messages: inout [Message],
+        _ now: Instant
+    ) -> NextRole? {
         held.now = now
         held.inbox.append(contentsOf: messages)
         messages.removeAll(keepingCapacity: true)
@@ -46,10 +53,13 @@ final class Tenure<Rules: RoleRules> {
                 held.handOverCount = 0
             }
         }
-        return finish(&held, verdict, before)
+        return finish(&rules, &held, &effects, verdict, before)
     }
 
-    private func finish(_ held: inout Baton, _ verdict: Verdict, _ before: TurnInvariants) -> NextRole? {
+    private static func finish(
+        _ rules: inout Rules, _ held: inout Baton, _ effects: inout Effects, _ verdict: Verdict,
+        _ before: TurnInvariants
+    ) -> NextRole? {
         var next: NextRole?
         switch verdict {
         case .stay:
@@ -78,10 +88,17 @@ final class Tenure<Rules: RoleRules> {
     /// Gives the baton up. Nil when it is held by nobody here.
     func surrender() -> Baton? { baton.take() }
 
-    func takeEffects() -> [Effect] { effects.takeAll() }
-
-    /// When this role wants to be woken.
-    var deadline: Instant? { withBaton { baton, rules in rules.deadline(baton) } ?? nil }
+    /// Hands over what the turn has decided, if that is anything.
+    @inline(__always)
+    func perform(_ body: ([Effect]) -> Void) {
+        guard !effects.list.isEmpty else { return }
+        var decided: [Effect] = []
+        swap(&decided, &emptied)
+        effects.takeAll(into: &decided)
+        body(decided)
+        decided.removeAll(keepingCapacity: true)
+        emptied = decided
+    }
 
     /// Looks at the baton, and at the rules, where they are. Nil when it is held by nobody here.
     @inline(__always)

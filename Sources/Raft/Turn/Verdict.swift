@@ -49,10 +49,13 @@ protocol RoleRules: Sendable {
     var heldIndex: LogIndex? { get }
     /// When it wants to be woken by `.tick`; nil for never.
     func deadline(_ baton: borrowing Baton) -> Instant?
+    /// What the node's status says that only this role knows; with `withPeers` also what costs a look at every peer.
+    func report(into status: inout NodeStatus, withPeers: Bool, _ baton: borrowing Baton)
 }
 
 extension RoleRules {
     var heldIndex: LogIndex? { nil }
     mutating func endTurn(_ baton: inout Baton, _ effects: inout Effects) {}
     mutating func end(_ baton: inout Baton, _ effects: inout Effects) {}
+    func report(into status: inout NodeStatus, withPeers: Bool, _ baton: borrowing Baton) { status.endLeadership() }
 }

@@ -6,11 +6,11 @@ struct NodeTable<Value> {
     private var places: [Value?] = []
 
     subscript(_ id: NodeID) -> Value? {
-        _read {
+        @inline(__always) get {
             let place = Int(id.rawValue)
-            if place < places.count { yield places[place] } else { yield nil }
+            return place < places.count ? places[place] : nil
         }
-        _modify {
+        @inline(__always) _modify {
             let place = Int(id.rawValue)
             if place >= places.count { places += Array(repeating: nil, count: place + 1 - places.count) }
             yield &places[place]

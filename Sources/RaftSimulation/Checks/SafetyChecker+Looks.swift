@@ -2,19 +2,21 @@ internal import Raft
 
 extension SafetyChecker {
     /// What of a status the next one is held against.
-    struct Look {
-        let role: NodeRole
-        let currentTerm: Term
-        let last: LogID
-        let commitIndex: LogIndex
-        let lastApplied: LogIndex
-        let snapshot: LogIndex
-        let purged: LogIndex
-        let configuration: ClusterConfiguration?
-        let configurationID: LogID
-        let peers: [PeerStatus]
+    final class Look {
+        private(set) var role = NodeRole.stopped
+        private(set) var currentTerm: Term = 0
+        private(set) var last = LogID.zero
+        private(set) var commitIndex: LogIndex = 0
+        private(set) var lastApplied: LogIndex = 0
+        private(set) var snapshot: LogIndex = 0
+        private(set) var purged: LogIndex = 0
+        private(set) var configuration: ClusterConfiguration?
+        private(set) var configurationID = LogID.zero
+        private(set) var peers: [PeerStatus] = []
 
-        init(_ status: NodeStatus) {
+        init(_ status: NodeStatus) { take(status) }
+
+        func take(_ status: NodeStatus) {
             role = status.role
             currentTerm = status.currentTerm
             last = status.last
@@ -25,6 +27,19 @@ extension SafetyChecker {
             configuration = status.configuration
             configurationID = status.configurationID
             peers = status.peers
+        }
+    }
+
+    /// The durable snapshots of one node.
+    struct DurableSnapshots {
+        /// In the order in which they became so.
+        private(set) var manifests: [SnapshotManifest] = []
+        /// Where the one ends that goes furthest; 0 when there is none.
+        private(set) var end: LogIndex = 0
+
+        mutating func add(_ manifest: SnapshotManifest) {
+            manifests.append(manifest)
+            end = max(end, manifest.last.index)
         }
     }
 

@@ -62,7 +62,7 @@ extension SafetyChecker {
             guard let mirror = mirrors[peer.id], mirror.hardState.currentTerm <= status.currentTerm else { continue }
             let theirs = counted(peer.id, at: peer.matchIndex).prefix(at: peer.matchIndex)
             let isHeld =
-                theirs != nil || newestSnapshot(of: peer.id).map { $0.last.index >= peer.matchIndex } ?? false
+                theirs != nil || snapshotEnd(of: peer.id) >= peer.matchIndex
             guard isHeld else {
                 return fail(
                     "I6",

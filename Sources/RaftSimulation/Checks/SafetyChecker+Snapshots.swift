@@ -23,13 +23,14 @@ extension SafetyChecker {
         guard history(through: manifest.last) != nil else {
             return fail("I7", "node \(node) made durable a \(manifest), which ends with no committed entry")
         }
-        snapshots[node, default: []].append(manifest)
+        snapshots[node, default: DurableSnapshots()].add(manifest)
     }
 
     /// I21: the newest that was durable is there, or a newer one.
     func recoveredSnapshots(_ found: RecoveredSnapshots, on node: NodeID) {
         guard !isRotten(node) else {
-            snapshots[node] = found.manifests
+            snapshots[node] = DurableSnapshots()
+            for manifest in found.manifests { snapshots[node]!.add(manifest) }
             return
         }
         for line in found.damaged { fail("I21", "node \(node) came back with a damaged snapshot: \(line)") }
@@ -37,28 +38,26 @@ extension SafetyChecker {
         if let known = newestSnapshot(of: node), newest < known.last.index {
             fail("I21", "node \(node) came back without \(known)")
         }
-        snapshots[node] = []
+        snapshots[node] = DurableSnapshots()
         for manifest in found.manifests { snapshotDurable(manifest, on: node) }
     }
 
-    private func newest(of node: NodeID) -> Int? {
-        guard let count = snapshots[node]?.count, count > 0 else { return nil }
-        return (0..<count).max { snapshots[node]![$0].last.index < snapshots[node]![$1].last.index }
+    func newestSnapshot(of node: NodeID) -> SnapshotManifest? {
+        snapshots[node]?.manifests.max { $0.last.index < $1.last.index }
     }
 
-    func newestSnapshot(of node: NodeID) -> SnapshotManifest? {
-        newest(of: node).map { snapshots[node]![$0] }
-    }
+    /// Where the newest durable snapshot of this node ends; 0 when it has none.
+    func snapshotEnd(of node: NodeID) -> LogIndex { snapshots[node]?.end ?? 0 }
 
     /// What a durable snapshot stands for, before the log begins anew behind it: a start completes that.
     func snapshotPrefix(at index: LogIndex, on node: NodeID) -> UInt64? {
-        guard index > 0, let newest = newestSnapshot(of: node), index <= newest.last.index else { return nil }
+        guard index > 0, index <= snapshotEnd(of: node) else { return nil }
         return committed[Int(index.rawValue) - 1].prefix
     }
 
     /// I10: nothing is purged that a durable snapshot does not have.
     func purged(through id: LogID, on node: NodeID) {
-        guard let newest = newestSnapshot(of: node), newest.last.index >= id.index else {
+        guard snapshotEnd(of: node) > 0, snapshotEnd(of: node) >= id.index else {
             return fail(
                 "I10",
                 "node \(node) purged through \(id), its newest snapshot is \(newestSnapshot(of: node).map { "\($0)" } ?? "none")"
@@ -68,7 +67,7 @@ extension SafetyChecker {
 
     /// The log begins anew behind `id`: a durable snapshot must end there, and nothing committed be lost.
     func reset(to id: LogID, on node: NodeID) -> [(term: Term, prefix: UInt64, bytes: Int)] {
-        if snapshots[node]?.contains(where: { $0.last == id }) != true {
+        if snapshots[node]?.manifests.contains(where: { $0.last == id }) != true {
             fail("I10", "node \(node) began its log anew behind \(id), where no durable snapshot of it ends")
         }
         let held = mirrors[node]!
@@ -93,13 +92,13 @@ extension SafetyChecker {
         if index > status.commitIndex { fail("I10", "node \(node) has a snapshot above its commitIndex") }
         let onDisk = mirrors[node]?.entries.count ?? 0
         if status.durableIndex.rawValue > UInt64(onDisk),
-            status.durableIndex > newestSnapshot(of: node)?.last.index ?? 0
+            status.durableIndex > snapshotEnd(of: node)
         {
             fail("I10", "node \(node) counts \(status.durableIndex) as durable, its disk ends at \(onDisk)")
         }
         // What a snapshot holds is durable, whatever the log behind it still is.
         let end = Int(status.last.index.rawValue)
-        if status.durableIndex == status.last.index, end > Int(newestSnapshot(of: node)?.last.index.rawValue ?? 0),
+        if status.durableIndex == status.last.index, end > Int(snapshotEnd(of: node).rawValue),
             end <= onDisk, case let held = mirrors[node]!.entries[end - 1].term, held != status.last.term
         {
             fail("I10", "node \(node) counts \(status.last) as durable; its disk has that entry of term \(held)")

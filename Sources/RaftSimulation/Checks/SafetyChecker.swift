@@ -14,14 +14,16 @@ final class SafetyChecker: @unchecked Sendable {
     // @unchecked: as the scheduler.
 
     /// One durable log, as the disk has acknowledged it.
-    struct Mirror {
-        var hardState = HardState()
+    final class Mirror {
+        var hardState: HardState
         /// By index − 1: term, a hash over this entry and every one before it, and how many bytes its command has.
         var entries: [(term: Term, prefix: UInt64, bytes: Int)] = []
         /// The configurations among them, in order.
         var configurations: [LogID] = []
         /// The write under way when the node crashed, which may survive in part.
         var torn: [LogOperation] = []
+
+        init(hardState: HardState = HardState()) { self.hardState = hardState }
 
         func prefix(at index: LogIndex) -> UInt64? {
             let position = Int(clamping: index.rawValue) - 1
@@ -49,8 +51,8 @@ final class SafetyChecker: @unchecked Sendable {
     /// I5.
     private(set) var applied: [LogIndex: (serial: UInt64, state: UInt64)] = [:]
     var appliedOn = NodeTable<LogIndex>()
-    /// What is durable on each node, in the order it became so.
-    var snapshots = NodeTable<[SnapshotManifest]>()
+    /// What is durable on each node.
+    var snapshots = NodeTable<DurableSnapshots>()
     /// I18.
     private var appliedSerials: [UInt64: LogIndex] = [:]
     /// I19.
@@ -167,17 +169,17 @@ final class SafetyChecker: @unchecked Sendable {
     }
 
     private func append(_ batch: EntryBatch, on node: NodeID) {
+        let mirror = mirrors[node]!
         for position in 0..<batch.count {
             let entry = batch[position]
-            guard Int(entry.id.index.rawValue) == mirrors[node]!.entries.count + 1 else {
-                return fail("I3", "node \(node) stored \(entry.id) behind entry \(mirrors[node]!.entries.count)")
+            guard Int(entry.id.index.rawValue) == mirror.entries.count + 1 else {
+                return fail("I3", "node \(node) stored \(entry.id) behind entry \(mirror.entries.count)")
             }
-            let prefix = Self.extend(mirrors[node]!.entries.last?.prefix ?? 0, by: entry)
-            if let other = known[entry.id], other != prefix {
+            let prefix = Self.extend(mirror.entries.last?.prefix ?? 0, by: entry)
+            if let other = known.updateValue(prefix, forKey: entry.id), other != prefix {
                 fail("I3", "two different entries are \(entry.id); node \(node) stored the second")
             }
-            known[entry.id] = prefix
-            mirrors[node]!.entries.append((entry.id.term, prefix, entry.proposedBytes))
+            mirror.entries.append((entry.id.term, prefix, entry.proposedBytes))
             if entry.kind == .configuration { note(entry, on: node) }
             // I4: a leader's first own entry shows what it was elected with.
             if entry.kind == .blank, let leader = leaders[entry.id.term], leader.node == node {
@@ -197,10 +199,10 @@ final class SafetyChecker: @unchecked Sendable {
                 fail("I12", "leader \(node) appended configuration \(entry.id) and has committed nothing in its term")
             }
         }
-        keep(entry, in: &mirrors[node]!)
+        keep(entry, in: mirrors[node]!)
     }
 
-    private func keep(_ entry: Entry, in mirror: inout Mirror) {
+    private func keep(_ entry: Entry, in mirror: Mirror) {
         configurations[entry.id] = try? ClusterConfiguration(decoding: entry.payload)
         mirror.configurations.append(entry.id)
     }
@@ -245,7 +247,7 @@ final class SafetyChecker: @unchecked Sendable {
         if !states.contains(log.hardState) {
             fail("I21", "node \(node) came back with \(log.hardState), not \(states)")
         }
-        var new = Mirror(hardState: log.hardState)
+        let new = Mirror(hardState: log.hardState)
         guard let purged = history(through: log.purged) else {
             return fail(
                 "I21", "node \(node) came back with a log that begins behind \(log.purged), which is not committed")
@@ -258,7 +260,7 @@ final class SafetyChecker: @unchecked Sendable {
                 fail("I21", "node \(node) came back with another \(entry.id)")
             }
             new.entries.append((entry.id.term, prefix, entry.proposedBytes))
-            if entry.kind == .configuration { keep(entry, in: &new) }
+            if entry.kind == .configuration { keep(entry, in: new) }
         }
         if new.entries.count < required {
             fail("I21", "node \(node) lost entries: \(required) were acknowledged, \(new.entries.count) came back")
@@ -337,7 +339,7 @@ final class SafetyChecker: @unchecked Sendable {
         case .snapshot(let snapshot):
             if snapshot.term > durable { fail("I9", "node \(node) told of term \(snapshot.term) early") }
             guard case .installed(let through) = snapshot.outcome, through > 0 else { return }
-            let held = max(LogIndex(UInt64(mirror.entries.count)), newestSnapshot(of: node)?.last.index ?? 0)
+            let held = max(LogIndex(UInt64(mirror.entries.count)), snapshotEnd(of: node))
             if held < through { fail("I9", "node \(node) says that it has entry \(through), its disk ends at \(held)") }
         }
     }
@@ -378,7 +380,7 @@ final class SafetyChecker: @unchecked Sendable {
         if status.lastApplied > status.commitIndex { fail("I10", "node \(node) applied above its commitIndex") }
         if status.commitIndex > status.last.index { fail("I10", "node \(node) committed above its log's end") }
         checkSnapshot(status)
-        before[node] = Look(status)
+        if let look = before[node] { look.take(status) } else { before[node] = Look(status) }
     }
 
     /// Nothing was written to its status since the last look.

@@ -6,7 +6,7 @@ internal import Raft
 /// reasons.
 struct TenureChecker {
     /// What is known of one running node.
-    fileprivate struct Watch {
+    fileprivate final class Watch {
         var role = NodeRole.stopped
         var term: Term = 0
         /// When it took this office in this term.
@@ -31,7 +31,13 @@ struct TenureChecker {
         /// How many times as long as others it waits before it campaigns.
         var patience: Int64 = 1
 
-        mutating func take(_ status: NodeStatus, now: Int64) {
+        init(at now: Int64) {
+            since = now
+            resetAt = now
+            lookedAt = now
+        }
+
+        func take(_ status: NodeStatus, now: Int64) {
             if role != status.role || term != status.currentTerm {
                 role = status.role
                 term = status.currentTerm
@@ -101,12 +107,12 @@ struct TenureChecker {
 
     // MARK: Messages
 
-    mutating func granted(by node: NodeID, now: Int64) { watches[node]?.resetAt = now }
+    func granted(by node: NodeID, now: Int64) { watches[node]?.resetAt = now }
 
-    mutating func arrived(from sender: NodeID, at node: NodeID, now: Int64) {
-        guard let term = watches[node]?.term else { return }
-        watches[node]?.heard[sender] = now
-        if elected[term] == sender { watches[node]?.resetAt = now }
+    func arrived(from sender: NodeID, at node: NodeID, now: Int64) {
+        guard let watch = watches[node] else { return }
+        watch.heard[sender] = now
+        if elected[watch.term] == sender { watch.resetAt = now }
     }
 
     // MARK: Offices
@@ -116,7 +122,7 @@ struct TenureChecker {
     ///   - pausedUntil: the end of its last pause.
     mutating func look(at status: NodeStatus, now: Int64, isWriting: Bool, pausedUntil: Int64) -> Violation? {
         let node = status.id
-        if watches[node] == nil { watches[node] = Watch(since: now, resetAt: now, lookedAt: now) }
+        if watches[node] == nil { watches[node] = Watch(at: now) }
         watches[node]!.take(status, now: now)
         if status.role == .leader, let configuration = status.configuration,
             let violation = election(status, configuration)
@@ -127,7 +133,7 @@ struct TenureChecker {
     }
 
     /// Nothing was written to its status since the last look: only time went on.
-    mutating func lookAgain(at node: NodeID, now: Int64, isWriting: Bool, pausedUntil: Int64) -> Violation? {
+    func lookAgain(at node: NodeID, now: Int64, isWriting: Bool, pausedUntil: Int64) -> Violation? {
         watches[node]?.violation(of: node, now: now, isWriting: isWriting, pausedUntil: pausedUntil, limits)
     }
 
@@ -146,7 +152,7 @@ struct TenureChecker {
 
 extension TenureChecker.Watch {
     /// I25: an office that should have ended by now.
-    fileprivate mutating func violation(
+    fileprivate func violation(
         of node: NodeID, now: Int64, isWriting: Bool, pausedUntil: Int64, _ limits: TenureChecker.Limits
     ) -> Violation? {
         guard let configuration else { return nil }
@@ -185,7 +191,7 @@ extension TenureChecker.Watch {
     }
 
     /// A leader that was held up itself may need a moment: it must have been looked at all the while.
-    private mutating func isHeld(_ reason: String?, _ now: Int64, _ limits: TenureChecker.Limits) -> Violation? {
+    private func isHeld(_ reason: String?, _ now: Int64, _ limits: TenureChecker.Limits) -> Violation? {
         guard let reason else {
             wrongSince = nil
             return nil

@@ -83,7 +83,7 @@ final class SimulatedNode: @unchecked Sendable {
 
     var isUp: Bool { node != nil }
     var isPaused: Bool { life?.isPaused ?? false }
-    var role: NodeRole { node?.status.role ?? .stopped }
+    var role: NodeRole { node?.withStatus(\.role) ?? .stopped }
 
     /// Random numbers that depend on nothing but the node and the moment: taking one fault out of a run must not
     /// change what the others do.
@@ -321,22 +321,14 @@ final class SimulatedNode: @unchecked Sendable {
             if awaited.restarts { start() }
         }
         guard let node else { return }
-        if let status = node.status(after: &statusVersion) {
-            if status.role == .stopped, let reason = status.stopReason {
-                // A node whose disk failed ends by itself, and says why (I24 for every other reason).
-                if isExcused || (isRotten && reason.code == .corrupt) {
-                    stopReason = reason
-                    return crash(losingPower: false)
-                }
+        var version = statusVersion
+        let excuse = node.withStatus(after: &version) { look(at: $0) }
+        statusVersion = version
+        if let excuse {
+            if let reason = excuse {
+                stopReason = reason
+                return crash(losingPower: false)
             }
-            isObserved = status.incarnation.rawValue != 0
-            guard isObserved else { return }
-            lease = status.leaseExpiry.map { ($0, status.currentTerm) }
-            checker.look(at: status, isWriting: disk?.isBusy ?? false, pausedUntil: pausedUntil)
-            let isVoteless =
-                status.role == .leader && status.commitIndex >= status.configurationID.index
-                && status.configuration?.isVoter(id) == false
-            votelessSince = isVoteless ? votelessSince ?? scheduler.now : nil
         } else if isObserved {
             checker.lookAgain(at: id, isWriting: disk?.isBusy ?? false, pausedUntil: pausedUntil)
         }
@@ -347,6 +339,25 @@ final class SimulatedNode: @unchecked Sendable {
         {
             checker.fail("I14", "node \(id) leads and has had no vote since \(votelessSince)")
         }
+    }
+
+    /// Why it has ended, where it may have: a node whose disk failed ends by itself, and says why (I24 for every other
+    /// reason).
+    private func look(at status: NodeStatus) -> RaftError? {
+        if status.role == .stopped, let reason = status.stopReason,
+            isExcused || (isRotten && reason.code == .corrupt)
+        {
+            return reason
+        }
+        isObserved = status.incarnation.rawValue != 0
+        guard isObserved else { return nil }
+        lease = status.leaseExpiry.map { ($0, status.currentTerm) }
+        checker.look(at: status, isWriting: disk?.isBusy ?? false, pausedUntil: pausedUntil)
+        let isVoteless =
+            status.role == .leader && status.commitIndex >= status.configurationID.index
+            && status.configuration?.isVoter(id) == false
+        votelessSince = isVoteless ? votelessSince ?? scheduler.now : nil
+        return nil
     }
 
     /// One line for a report.

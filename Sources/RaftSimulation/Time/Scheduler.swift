@@ -13,11 +13,25 @@ public final class Scheduler: @unchecked Sendable {
         let tie: UInt64
         let order: UInt64
         let life: Life?
-        /// Something of a node runs now; else only the world's own moves.
-        let isTurn: Bool
-        let body: () -> Void
+        let body: Body
         static func < (a: Event, b: Event) -> Bool { (a.time, a.tie, a.order) < (b.time, b.tie, b.order) }
         static func == (a: Event, b: Event) -> Bool { a.order == b.order }
+    }
+
+    enum Body {
+        /// Something of a node runs now.
+        case turn(SimulatedLoop)
+        case timer(SimulatedLoop, UInt64)
+        /// Only the world's own moves.
+        case move(() -> Void)
+
+        func happen() {
+            switch self {
+            case .turn(let loop): loop.runNext()
+            case .timer(let loop, let order): loop.fire(order)
+            case .move(let body): body()
+            }
+        }
     }
 
     private var heap = Heap<Event>()
@@ -36,12 +50,14 @@ public final class Scheduler: @unchecked Sendable {
     public var now: Instant { .nanoseconds(nanoseconds) }
 
     /// Lets `body` happen `delay` nanoseconds from now, unless `life` has ended by then.
-    func schedule(after delay: Int64, life: Life? = nil, isTurn: Bool = false, _ body: @escaping () -> Void) {
+    func schedule(after delay: Int64, life: Life? = nil, _ body: @escaping () -> Void) {
+        schedule(after: delay, life, .move(body))
+    }
+
+    fileprivate func schedule(after delay: Int64, _ life: Life?, _ body: Body) {
         order += 1
         heap.insert(
-            Event(
-                time: nanoseconds + max(delay, 0), tie: ties.next(), order: order, life: life, isTurn: isTurn,
-                body: body))
+            Event(time: nanoseconds + max(delay, 0), tie: ties.next(), order: order, life: life, body: body))
     }
 
     /// Nothing more will happen.
@@ -59,8 +75,8 @@ public final class Scheduler: @unchecked Sendable {
             }
             nanoseconds = event.time
             eventCount += 1
-            lastNode = event.isTurn ? event.life?.node : nil
-            event.body()
+            if case .turn = event.body { lastNode = event.life?.node } else { lastNode = nil }
+            event.body.happen()
             return true
         }
         return false
@@ -74,7 +90,7 @@ final class Life: @unchecked Sendable {
     var isAlive = true
     /// The process is stopped: what is due for it waits until it goes on.
     fileprivate(set) var isPaused = false
-    fileprivate var deferred: [() -> Void] = []
+    fileprivate var deferred: [Scheduler.Body] = []
     init(node: NodeID) { self.node = node }
 }
 
@@ -90,7 +106,7 @@ extension Scheduler {
         life.isPaused = false
         // One after another, in the order in which they fell due.
         for (position, body) in life.deferred.enumerated() {
-            schedule(after: Int64(position), life: life, isTurn: true, body)
+            schedule(after: Int64(position), life, body)
         }
         life.deferred = []
     }
@@ -178,20 +194,18 @@ public final class SimulatedLoop: Loop, @unchecked Sendable {
         queue.append(work)
         let span = UInt64(latency.upperBound - latency.lowerBound + 1)
         busyUntil = max(busyUntil, scheduler.nanoseconds) + latency.lowerBound + Int64(random.next() % span)
-        scheduler.schedule(after: busyUntil - scheduler.nanoseconds, life: life, isTurn: true) { [weak self] in
-            self?.runNext()
-        }
+        scheduler.schedule(after: busyUntil - scheduler.nanoseconds, life, .turn(self))
     }
 
     public func after(_ delay: Duration, _ unit: any Activated) {
         timerOrder += 1
         let order = timerOrder
         timers.append(Timer(order: order, due: now + delay, unit: unit))
-        scheduler.schedule(after: clock.real(delay.nanoseconds), life: life) { [weak self] in self?.fire(order) }
+        scheduler.schedule(after: clock.real(delay.nanoseconds), life, .timer(self, order))
     }
 
     /// A timer that was fired early by ``skip(_:)`` does not fire again.
-    private func fire(_ order: UInt64) {
+    fileprivate func fire(_ order: UInt64) {
         guard let at = timers.firstIndex(where: { $0.order == order }) else { return }
         post(timers.remove(at: at).unit)
     }
@@ -208,7 +222,7 @@ public final class SimulatedLoop: Loop, @unchecked Sendable {
     func release() {
         guard isHeld else { return }
         isHeld = false
-        for _ in 0..<owed { scheduler.schedule(after: 0, life: life, isTurn: true) { [weak self] in self?.runNext() } }
+        for _ in 0..<owed { scheduler.schedule(after: 0, life, .turn(self)) }
         owed = 0
     }
 

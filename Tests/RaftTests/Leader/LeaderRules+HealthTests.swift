@@ -98,7 +98,7 @@ struct LeaderRulesHealthTests {
         func status() -> NodeStatus {
             var status = NodeStatus(
                 desk.baton, role: .leader, cluster: "test", incarnation: Incarnation(rawValue: 1))
-            desk.rules.describe(&status, desk.baton)
+            desk.rules.report(into: &status, withPeers: true, desk.baton)
             return status
         }
         _ = Self.pass(.ms(500), desk)

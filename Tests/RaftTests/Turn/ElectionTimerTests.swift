@@ -21,4 +21,12 @@ struct ElectionTimerTests {
         timer.stop()
         #expect(timer.deadline == nil && !timer.isDue(.seconds(1000)))
     }
+
+    @Test("Of two moments the earlier one counts, and one that never comes does not")
+    func earlierMoment() {
+        #expect(earliest(.ms(2), .ms(1)) == .ms(1))
+        #expect(earliest(nil, .ms(1)) == .ms(1))
+        #expect(earliest(.ms(2), nil) == .ms(2))
+        #expect(earliest(nil, nil) == nil)
+    }
 }
