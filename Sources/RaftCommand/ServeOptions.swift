@@ -68,6 +68,11 @@ struct ServeOptions: ParsableArguments {
             "The least time between two moves of leadership to a preferred member. Default 60s.  [RAFT_PREFERENCE_INTERVAL]",
             valueName: "time"))
     var preferenceInterval: String?
+    @Option(
+        help: ArgumentHelp(
+            "Send a snapshot to one member with at most so many bytes a second. Default: no limit.  [RAFT_SNAPSHOT_RATE]",
+            valueName: "n"))
+    var snapshotRate: String?
     @Flag(help: "Stop when standard input ends; so nodes end with the program that started them.")
     var stopOnEOF = false
 
@@ -123,6 +128,15 @@ struct ServeOptions: ParsableArguments {
                     "--max-value-bytes \"\(text)\": 1 to \(ServerConfiguration.largestMaximumValueBytes)")
             }
             configuration.maximumValueBytes = count
+        }
+        if let text = values.optional(snapshotRate, "--snapshot-rate") {
+            guard let rate = Int(text), ServerConfiguration.snapshotRates.contains(rate) else {
+                let (least, most) = (
+                    ServerConfiguration.snapshotRates.lowerBound, ServerConfiguration.snapshotRates.upperBound
+                )
+                throw Failure(.usage, "--snapshot-rate \"\(text)\": \(least) to \(most) bytes a second")
+            }
+            configuration.maximumSnapshotBytesPerSecond = rate
         }
         return configuration
     }

@@ -74,6 +74,7 @@ public final class NodeService: Sendable {
         settings.promotesLearners = configuration.promotesLearners
         settings.steadyInterval = configuration.steadyInterval
         settings.preferenceInterval = configuration.preferenceInterval
+        settings.maximumSnapshotBytesPerSecond = configuration.maximumSnapshotBytesPerSecond
         settings.maximumCommandBytes = ServerConfiguration.maximumCommandBytes
         try settings.validate()
         return settings

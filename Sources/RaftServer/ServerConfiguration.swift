@@ -34,6 +34,11 @@ public struct ServerConfiguration: Sendable {
     public var promotesLearners = false
     public var steadyInterval: Duration = .seconds(10)
     public var preferenceInterval: Duration = .seconds(60)
+    /// The most bytes a second of a snapshot on its way to one member, within ``snapshotRates``; nil for as many as the
+    /// way takes.
+    public var maximumSnapshotBytesPerSecond: Int?
+    /// With the least a piece of 256 KiB leaves every four seconds.
+    public static let snapshotRates = (64 << 10)...(1 << 40)
     /// The largest value taken from clients, at most ``largestMaximumValueBytes``.
     public var maximumValueBytes = 1_572_864
 

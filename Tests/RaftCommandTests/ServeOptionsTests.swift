@@ -58,6 +58,7 @@ struct ServeOptionsTests {
             "RAFT_ID": "2", "RAFT_LISTEN": "0.0.0.0:7002", "RAFT_ADVERTISE": "b.example:7002", "RAFT_DATA": "d",
             "RAFT_CERT": "c", "RAFT_KEY": "k", "RAFT_CA": "a", "RAFT_CLUSTER": "prod", "RAFT_JOIN": "true",
             "RAFT_ELECTION_TIMEOUT": "2s", "RAFT_HEARTBEAT": "200ms", "RAFT_MAX_VALUE_BYTES": "5",
+            "RAFT_SNAPSHOT_RATE": "1000000",
             "RAFT_MEMBERS": "2=b.example:7002",
         ]
         let fromEnvironment = try configuration([], environment: environment)
@@ -66,6 +67,7 @@ struct ServeOptionsTests {
         #expect(fromEnvironment.firstStart == .join)
         #expect(fromEnvironment.electionTimeout == .seconds(2)...(.seconds(4)))
         #expect(fromEnvironment.maximumValueBytes == 5)
+        #expect(fromEnvironment.maximumSnapshotBytesPerSecond == 1_000_000)
         #expect(fromEnvironment.members?.voters == [2])
         let both = try configuration(["--listen", "127.0.0.1:0", "--data", "other"], environment: environment)
         #expect(both.listen == "127.0.0.1:0")
@@ -100,6 +102,11 @@ struct ServeOptionsTests {
             ),
             (["--heartbeat", "500ms"], "--election-timeout 1 s is not above twice --heartbeat 500 ms"),
             (["--max-value-bytes", "4000000"], "--max-value-bytes \"4000000\": 1 to 3145728"),
+            (
+                ["--snapshot-rate", "64MiB"],
+                "--snapshot-rate \"64MiB\": 65536 to 1099511627776 bytes a second"
+            ),
+            (["--snapshot-rate", "65535"], "--snapshot-rate \"65535\""),
             (["--bootstrap"], "--bootstrap needs --members"),
             (["--bootstrap", "--join"] + members, "exclude each other"),
             (["--members", "1=a:1"], "does not name node 2, this one; it names 1=a:1"),

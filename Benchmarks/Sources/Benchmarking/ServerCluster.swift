@@ -1,0 +1,225 @@
+internal import Foundation
+internal import NIOPosix
+public import Raft
+public import RaftClient
+internal import RaftTransport
+internal import Synchronization
+
+/// Real `raft serve` processes on this machine, with certificates of an authority of their own, in one directory that
+/// goes with them. They end with this process, however it ends.
+public final class ServerCluster: Sendable {
+    public static let name = "benchmark"
+
+    public struct Node: Sendable {
+        public let id: NodeID
+        public let port: UInt16
+        /// Where others reach it: its own port, or that of something in between.
+        public let address: String
+        public let data: String
+        public let log: String
+        fileprivate let process: Process
+        /// What keeps it alive: its standard input.
+        fileprivate let lifeline: Pipe
+        public var pid: Int32 { process.processIdentifier }
+        public var isRunning: Bool { process.isRunning }
+    }
+
+    public let directory: String
+    private let raft: String
+    private let keeps: Bool
+    private let authority: CertificateAuthority
+    private let settings: [String]
+    private let nodes = Mutex<[NodeID: Node]>([:])
+    /// The ports handed out and not used yet.
+    private let ports: Mutex<[UInt16]>
+
+    /// - Parameters:
+    ///   - raft: the program `raft`.
+    ///   - parent: where the directory is made; nil for the temporary directory.
+    ///   - keeps: leave the directory there at the end.
+    ///   - settings: flags that every node is started with.
+    public init(raft: String, in parent: String?, keeps: Bool, settings: [String] = []) throws {
+        let path = URL(fileURLWithPath: raft).standardizedFileURL.path
+        guard FileManager.default.isExecutableFile(atPath: path) else {
+            throw BenchmarkError(
+                "no program at \(path); build it with `swift build -c release --product raft` in the folder above, or name it with --raft"
+            )
+        }
+        self.raft = path
+        self.keeps = keeps
+        self.settings = settings
+        let parent = parent ?? FileManager.default.temporaryDirectory.path
+        directory = URL(fileURLWithPath: parent).standardizedFileURL.path + "/raft-benchmark-\(UUID().uuidString)"
+        try FileManager.default.createDirectory(
+            atPath: directory, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
+        authority = try CertificateAuthority(name: "raft benchmark")
+        ports = Mutex(try Loopback.freePorts(40))
+        try authority.write(certificate: directory + "/ca.pem", key: directory + "/ca-key.pem")
+        for role in [Role.client, .admin] { try issue(role, "benchmark", role.rawValue) }
+        try issue(.peer, "999", "floor")
+    }
+
+    private func issue(_ role: Role, _ holder: String, _ file: String) throws {
+        let issued = try authority.issue(
+            try Principal(cluster: Self.name, role: role, name: holder),
+            hosts: role == .peer ? ["127.0.0.1", "localhost"] : [])
+        try issued.write(certificate: certificate(file), key: key(file))
+    }
+
+    private func certificate(_ name: String) -> String { "\(directory)/\(name).pem" }
+    private func key(_ name: String) -> String { "\(directory)/\(name)-key.pem" }
+
+    /// What this machine does at best, with a certificate like the nodes' own.
+    public func floors(streamBytes: Int = 512 << 20) throws -> Floors {
+        try Floors.measure(
+            in: directory, certificate: certificate("floor"), key: key("floor"), authority: certificate("ca"),
+            streamBytes: streamBytes)
+    }
+
+    // MARK: Nodes
+
+    public enum Start: Sendable {
+        /// An initial member of a cluster of these ids, each at the port that it was given.
+        case bootstrap([NodeID: UInt16])
+        case join
+    }
+
+    /// A port for a node to come.
+    public func takePort() throws -> UInt16 {
+        let port = ports.withLock { $0.popLast() }
+        guard let port else { throw BenchmarkError("no port is left") }
+        return port
+    }
+
+    /// Starts a node, and returns once it listens.
+    ///
+    /// - Parameters:
+    ///   - advertised: the port at which others reach it; nil for its own.
+    ///   - flags: further settings of this node alone.
+    @discardableResult
+    public func start(
+        _ id: NodeID, _ start: Start, port: UInt16? = nil, advertised: UInt16? = nil, flags: [String] = []
+    ) async throws -> Node {
+        let port = try port ?? takePort()
+        let name = "node-\(id)"
+        try issue(.peer, "\(id)", name)
+        let address = "127.0.0.1:\(advertised ?? port)"
+        let (data, log) = ("\(directory)/\(name)", "\(directory)/\(name).log")
+        var arguments = [
+            "serve", "--id", "\(id)", "--cluster", Self.name, "--listen", "127.0.0.1:\(port)", "--data", data, "--cert",
+            certificate(name), "--key", key(name), "--ca", certificate("ca"), "--stop-on-eof",
+        ]
+        switch start {
+        case .bootstrap(let members):
+            let list = members.sorted { $0.key < $1.key }.map { "\($0.key)=127.0.0.1:\($0.value)" }
+            arguments += ["--bootstrap", "--members", list.joined(separator: ",")]
+        case .join: arguments += ["--join", "--advertise", address]
+        }
+        let process = Process()
+        process.executableURL = URL(fileURLWithPath: raft)
+        process.arguments = arguments + settings + flags
+        process.environment = ProcessInfo.processInfo.environment.filter { !$0.key.hasPrefix("RAFT_") }
+        let lifeline = Pipe()
+        process.standardInput = lifeline
+        _ = FileManager.default.createFile(atPath: log, contents: nil)
+        let errors = try FileHandle(forWritingTo: URL(fileURLWithPath: log))
+        process.standardOutput = errors
+        process.standardError = errors
+        try process.run()
+        try? errors.close()
+        let node = Node(
+            id: id, port: port, address: address, data: data, log: log, process: process, lifeline: lifeline)
+        nodes.withLock { $0[id] = node }
+        try await eventually("node \(id) listens", within: .seconds(20)) {
+            guard process.isRunning else { throw BenchmarkError("node \(id) ended: \(self.lastLine(of: node))") }
+            return try String(contentsOfFile: log, encoding: .utf8).contains(" listens on ")
+        }
+        return node
+    }
+
+    private func lastLine(of node: Node) -> String {
+        let text = (try? String(contentsOfFile: node.log, encoding: .utf8)) ?? ""
+        return text.split(separator: "\n").last.map(String.init) ?? "it said nothing"
+    }
+
+    public func node(_ id: NodeID) -> Node? { nodes.withLock { $0[id] } }
+
+    public var running: [Node] {
+        nodes.withLock { $0.values.filter(\.isRunning).sorted { $0.id < $1.id } }
+    }
+
+    /// Asks a node to end in good order, waits for it, and removes its data.
+    public func stop(_ id: NodeID) async throws {
+        guard let node = nodes.withLock({ $0.removeValue(forKey: id) }) else { return }
+        node.process.terminate()
+        let deadline = ContinuousClock.now + .seconds(20)
+        while node.isRunning, ContinuousClock.now < deadline { try await Task.sleep(for: .milliseconds(10)) }
+        if node.isRunning { kill(node.pid, SIGKILL) }
+        if !keeps { try? FileManager.default.removeItem(atPath: node.data) }
+    }
+
+    /// Ends every node and removes the directory.
+    public func close() async {
+        let left = nodes.withLock { nodes in
+            defer { nodes = [:] }
+            return Array(nodes.values)
+        }
+        for node in left { kill(node.pid, SIGKILL) }
+        for node in left {
+            while node.isRunning { try? await Task.sleep(for: .milliseconds(5)) }
+        }
+        if keeps {
+            Output.note("everything is kept in \(directory)")
+        } else {
+            try? FileManager.default.removeItem(atPath: directory)
+        }
+    }
+
+    // MARK: Clients
+
+    /// A client of role `client`, which may ask these endpoints first.
+    public func client(_ endpoints: [String], usesSessions: Bool = false) throws -> KeyValueClient {
+        try client(endpoints, .client, usesSessions)
+    }
+
+    public func admin(_ endpoints: [String]) throws -> KeyValueClient { try client(endpoints, .admin, false) }
+
+    private func client(_ endpoints: [String], _ role: Role, _ usesSessions: Bool) throws -> KeyValueClient {
+        let tls = try TLSContext(
+            certificate: certificate(role.rawValue), key: key(role.rawValue), ca: certificate("ca"))
+        var options = KeyValueClient.Options()
+        options.usesSessions = usesSessions
+        return KeyValueClient(
+            endpoints: endpoints, tls: tls, group: MultiThreadedEventLoopGroup.singleton, options: options)
+    }
+
+    /// Waits until one of the running nodes leads and has committed in its term, and returns it.
+    @discardableResult
+    public func waitForLeader(_ admin: KeyValueClient) async throws -> NodeID {
+        let found = Mutex<NodeID?>(nil)
+        try await eventually("somebody leads", within: .seconds(30)) {
+            for node in self.running {
+                guard let status = try? await admin.status(of: "127.0.0.1:\(node.port)", timeout: .seconds(1)) else {
+                    continue
+                }
+                if status.role == "leader", status.commit == status.last.index { found.withLock { $0 = node.id } }
+            }
+            return found.withLock { $0 != nil }
+        }
+        guard let leader = found.withLock({ $0 }) else { throw BenchmarkError("nobody leads") }
+        return leader
+    }
+}
+
+/// Waits until something is so.
+///
+/// - Throws: ``BenchmarkError`` when it is not in time; whatever `isSo` throws.
+public func eventually(
+    _ what: String, within limit: Duration, every pause: Duration = .milliseconds(10), _ isSo: () async throws -> Bool
+) async throws {
+    let deadline = ContinuousClock.now + limit
+    while try await !isSo() {
+        guard ContinuousClock.now < deadline else { throw BenchmarkError("not within \(limit): \(what)") }
+        try await Task.sleep(for: pause)
+    }
+}
