@@ -89,10 +89,23 @@ public final class KeyValueMachine: StateMachine {
         self.environment = environment
     }
 
-    private func removeFiles() throws {
-        for name in ["mark", "data.mdb", "lock.mdb"] where unlink(directory + "/" + name) != 0 && errno != ENOENT {
+    private func removeFiles() throws { try Self.removeFiles(in: directory) }
+
+    private static func removeFiles(in directory: String) throws(RaftError) {
+        for name in ["mark", "mark.new", "data.mdb", "lock.mdb"]
+        where unlink(directory + "/" + name) != 0 && errno != ENOENT {
             throw CleanMark.failure("remove", directory + "/" + name)
         }
+    }
+
+    /// Removes a state and its directory, if they are there. Nobody uses them.
+    ///
+    /// - Throws: ``RaftError/Code/storage`` when that cannot be done, or the directory holds something else.
+    public static func erase(directory: String) throws(RaftError) {
+        var information = stat()
+        guard stat(directory, &information) == 0 else { return }
+        try removeFiles(in: directory)
+        if rmdir(directory) != 0, errno != ENOENT { throw CleanMark.failure("remove", directory) }
     }
 
     private func opened() throws -> Environment {

@@ -34,10 +34,10 @@ public final class DataDirectory: Sendable {
     var logPath: String { Self.logPath(path) }
     var votePath: String { path + "/vote" }
 
-    private static func logPath(_ path: String) -> String { path + "/log" }
-    private static func identityPath(_ path: String) -> String { path + "/identity" }
+    static func logPath(_ path: String) -> String { path + "/log" }
+    static func identityPath(_ path: String) -> String { path + "/identity" }
 
-    private init(path: String, identity: Identity, isNew: Bool, fileSystem: any FileSystem, lock: any FileHandle) {
+    init(path: String, identity: Identity, isNew: Bool, fileSystem: any FileSystem, lock: any FileHandle) {
         self.path = path
         self.identity = identity
         self.isNew = isNew
@@ -61,9 +61,12 @@ public final class DataDirectory: Sendable {
             defer { file.close() }
             return .ours(try Identity(decoding: try file.bytes(0..<4096), path: identityPath(path)))
         }
+        if try fileSystem.kind(of: unfinishedPath(path)) != nil {
+            return .foreign("what was to be recovered into it is not whole; do that again")
+        }
         // Making a directory leaves these, and a log that holds nothing; a file system may add the last.
         for name in try fileSystem.list(path)
-        where !["lock", "vote", "log", "identity.tmp", "lost+found"].contains(name) {
+        where !["lock", "vote", "log", "identity.tmp", "unfinished.tmp", "lost+found"].contains(name) {
             return .foreign("it has no identity file, but holds \(name)")
         }
         guard try fileSystem.kind(of: logPath(path)) == .directory else { return .empty }
@@ -94,24 +97,17 @@ public final class DataDirectory: Sendable {
         _ path: String, cluster: String, node: NodeID, mode: Mode, fileSystem: any FileSystem = POSIXFileSystem(),
         using generator: inout some RandomNumberGenerator
     ) throws(RaftError) -> DataDirectory {
-        guard !cluster.isEmpty, cluster.utf8.count <= 255, !cluster.utf8.contains(where: { $0 < 32 || $0 == 127 })
-        else {
-            throw RaftError(
-                .invalidConfiguration,
-                "the cluster's name has \(cluster.utf8.count) bytes; it must have 1 to 255, and no control characters")
-        }
-        guard node.rawValue > 0 else { throw RaftError(.invalidConfiguration, "node id 0; ids begin at 1") }
-        guard !path.isEmpty else {
-            throw RaftError(.invalidConfiguration, "the data directory's path is empty; name one for this node alone")
-        }
+        try checkNames(path, cluster: cluster, node: node)
         let path = withoutTrailingSlashes(path)
         try check(try contents(of: path, fileSystem: fileSystem), path, cluster, node, mode)
+        try checkInUse(path, fileSystem)
         try fileSystem.makeDirectories(path)
         let lock = try takeLock(path, fileSystem)
         do throws(RaftError) {
             // Again: another process may have made it while this one came to the lock.
             let contents = try contents(of: path, fileSystem: fileSystem)
             try check(contents, path, cluster, node, mode)
+            try checkInUse(path, fileSystem)
             if case .ours(let identity) = contents {
                 // The process that made it may have died before the last of this was durable.
                 if !Mutant.isOn("start-syncs-no-names") { try fileSystem.syncDirectory(path) }
@@ -126,6 +122,20 @@ public final class DataDirectory: Sendable {
         } catch {
             lock.close()
             throw error
+        }
+    }
+
+    /// - Throws: `.invalidConfiguration` for a path, a cluster or a node that cannot be one.
+    static func checkNames(_ path: String, cluster: String, node: NodeID) throws(RaftError) {
+        guard !cluster.isEmpty, cluster.utf8.count <= 255, !cluster.utf8.contains(where: { $0 < 32 || $0 == 127 })
+        else {
+            throw RaftError(
+                .invalidConfiguration,
+                "the cluster's name has \(cluster.utf8.count) bytes; it must have 1 to 255, and no control characters")
+        }
+        guard node.rawValue > 0 else { throw RaftError(.invalidConfiguration, "node id 0; ids begin at 1") }
+        guard !path.isEmpty else {
+            throw RaftError(.invalidConfiguration, "the data directory's path is empty; name one for this node alone")
         }
     }
 
@@ -158,7 +168,7 @@ public final class DataDirectory: Sendable {
         }
     }
 
-    private static func takeLock(_ path: String, _ fileSystem: any FileSystem) throws(RaftError) -> any FileHandle {
+    static func takeLock(_ path: String, _ fileSystem: any FileSystem) throws(RaftError) -> any FileHandle {
         let lock = try fileSystem.open(path + "/lock", .createOrKeep)
         guard try lock.tryLock() else {
             let holder = String(decoding: try lock.bytes(0..<32).prefix { $0 > 32 }, as: UTF8.self)
@@ -173,11 +183,16 @@ public final class DataDirectory: Sendable {
         return lock
     }
 
-    private func make() throws(RaftError) {
+    /// - Parameters:
+    ///   - state: the term that it begins in.
+    ///   - fill: writes what else it begins with, before it counts.
+    func make(
+        state: HardState = HardState(), fill: () throws(RaftError) -> Void = {}
+    ) throws(RaftError) {
         // A start that made the directory itself may have died before its name was durable. Whoever was given a
         // directory may not be allowed to read the one above it, and need not be.
         try? fileSystem.syncDirectory(parentDirectory(of: path))
-        try VoteFile.create(votePath, incarnation: identity.incarnation, fileSystem: fileSystem)
+        try VoteFile.create(votePath, state: state, incarnation: identity.incarnation, fileSystem: fileSystem)
         if try fileSystem.kind(of: logPath) == nil { try fileSystem.makeDirectory(logPath) }
         // What a crash left of an earlier attempt is of another incarnation. It holds nothing: see `contents`.
         let leftover = logPath + "/" + Segment.name(of: 1)
@@ -187,6 +202,7 @@ public final class DataDirectory: Sendable {
             number: 1, size: Format.minimumSegmentBytes, incarnation: identity.incarnation, in: logPath,
             fileSystem: fileSystem)
         first.file.close()
+        try fill()
         try fileSystem.syncDirectory(path)
         try fileSystem.replace(Self.identityPath(path), with: identity.encoded)
     }

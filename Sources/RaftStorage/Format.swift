@@ -8,6 +8,9 @@ internal import CChecksum
 ///     DIR/log/0000000000000001.segment    the log's segments, numbered without a gap, in hexadecimal; the first is 1
 ///                                         until it is purged
 ///     DIR/snapshots/….snapshot            see ``SnapshotFile``
+///     DIR/peers                           which life of each other member was met; see ``PeerFile``
+///     DIR/unfinished                      what a recovery has begun to write here and has not finished
+///     DIR/recovered                       this directory's cluster goes on elsewhere: it must never be used again
 ///     DIR/log/prepare.tmp                 the next segment, while it is being zero-filled
 ///     DIR/log/….segment.OFFSET.broken     what a crash left of a write, kept for whoever wants to look
 ///

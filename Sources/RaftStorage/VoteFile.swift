@@ -35,12 +35,14 @@ struct VoteFile {
         self.current = current
     }
 
-    /// Makes the file of a new directory: term 0, no vote. The caller syncs the directory.
-    static func create(_ path: String, incarnation: Incarnation, fileSystem: any FileSystem) throws(RaftError) {
+    /// Makes the file of a new directory. The caller syncs the directory.
+    static func create(
+        _ path: String, state: HardState = HardState(), incarnation: Incarnation, fileSystem: any FileSystem
+    ) throws(RaftError) {
         let file = try fileSystem.open(path, .createEmpty)
         defer { file.close() }
         var bytes = [UInt8](repeating: 0, count: fileSize)
-        let copy = encode(Copy(generation: 1, state: HardState()), incarnation)
+        let copy = encode(Copy(generation: 1, state: state), incarnation)
         for offset in offsets { bytes.replaceSubrange(offset..<(offset + copySize), with: copy) }
         try file.write(bytes, at: 0)
         try file.sync()
@@ -64,7 +66,23 @@ struct VoteFile {
         }
     }
 
-    private static func recover(_ file: any FileHandle, _ incarnation: Incarnation) throws(RaftError) -> VoteFile {
+    /// What the newest whole copy says. Looks only.
+    ///
+    /// - Throws: as ``open(_:incarnation:fileSystem:)``.
+    static func state(
+        in path: String, incarnation: Incarnation, fileSystem: any FileSystem
+    ) throws(RaftError) -> HardState {
+        guard try fileSystem.kind(of: path) == .file else {
+            throw lost(path, "the file with term and vote is missing")
+        }
+        let file = try fileSystem.open(path, .read)
+        defer { file.close() }
+        return try copies(in: file, incarnation).newest.state
+    }
+
+    private static func copies(
+        in file: any FileHandle, _ incarnation: Incarnation
+    ) throws(RaftError) -> (all: [Copy?], newest: Copy) {
         var copies: [Copy?] = []
         for offset in offsets {
             copies.append(decode(try file.bytes(offset..<(offset + copySize)), incarnation))
@@ -75,6 +93,11 @@ struct VoteFile {
         for copy in copies.compactMap({ $0 }) where copy.generation == newest.generation && copy != newest {
             throw lost(file.path, "the copies of term and vote differ: \(newest.state), and \(copy.state)")
         }
+        return (copies, newest)
+    }
+
+    private static func recover(_ file: any FileHandle, _ incarnation: Incarnation) throws(RaftError) -> VoteFile {
+        let (copies, newest) = try copies(in: file, incarnation)
         // The newest may have been written by a process that died before it synced. No other copy is touched before
         // this one is durable.
         try file.sync()
