@@ -39,10 +39,7 @@ struct RecoverView {
                 "never again",
                 "start \((lost + ["node \(survivor.node) in \(data)"]).joined(separator: ", ")) on the data that they have"
             ))
-        let width = rows.map(\.0.count).max() ?? 0
-        return rows.map { name, value in
-            name + String(repeating: " ", count: width - name.count + 2) + value + "\n"
-        }.joined()
+        return Table(rows: rows.map { [$0, $1] }).text(color: false)
     }
 
     private var committed: String {

@@ -121,23 +121,12 @@ struct ServeOptions: ParsableArguments {
         if isJoin { configuration.firstStart = .join }
         try setTimes(&configuration, values)
         configuration.promotesLearners = try values.flag(promoteLearners, "--promote-learners")
-        if let text = values.optional(maxValueBytes, "--max-value-bytes") {
-            guard let count = Int(text), (1...ServerConfiguration.largestMaximumValueBytes).contains(count) else {
-                throw Failure(
-                    .usage,
-                    "--max-value-bytes \"\(text)\": 1 to \(ServerConfiguration.largestMaximumValueBytes)")
-            }
+        let valueSizes = 1...ServerConfiguration.largestMaximumValueBytes
+        if let count = try values.integer(maxValueBytes, "--max-value-bytes", valueSizes) {
             configuration.maximumValueBytes = count
         }
-        if let text = values.optional(snapshotRate, "--snapshot-rate") {
-            guard let rate = Int(text), ServerConfiguration.snapshotRates.contains(rate) else {
-                let (least, most) = (
-                    ServerConfiguration.snapshotRates.lowerBound, ServerConfiguration.snapshotRates.upperBound
-                )
-                throw Failure(.usage, "--snapshot-rate \"\(text)\": \(least) to \(most) bytes a second")
-            }
-            configuration.maximumSnapshotBytesPerSecond = rate
-        }
+        configuration.maximumSnapshotBytesPerSecond = try values.integer(
+            snapshotRate, "--snapshot-rate", ServerConfiguration.snapshotRates, unit: " bytes a second")
         return configuration
     }
 
@@ -195,6 +184,16 @@ private struct Values {
             let source = value == nil ? Self.variable(flag) : flag
             throw Failure(.usage, "\(source): \(error)")
         }
+    }
+
+    func integer(
+        _ value: String?, _ flag: String, _ range: ClosedRange<Int>, unit: String = ""
+    ) throws(Failure) -> Int? {
+        guard let text = optional(value, flag) else { return nil }
+        guard let number = Int(text), range.contains(number) else {
+            throw Failure(.usage, "\(flag) \"\(text)\": \(range.lowerBound) to \(range.upperBound)\(unit)")
+        }
+        return number
     }
 
     func list(_ members: ClusterConfiguration) -> String {

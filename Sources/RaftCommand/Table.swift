@@ -21,6 +21,9 @@ struct Table {
 
     init(_ header: [String]) { rows = [header.map { Cell($0, .bold) }] }
 
+    /// Without a header.
+    init(rows: [[String]]) { self.rows = rows.map { row in row.map { Cell($0) } } }
+
     mutating func add(_ row: [Cell]) { rows.append(row) }
 
     func text(color: Bool) -> String {

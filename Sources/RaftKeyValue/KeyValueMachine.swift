@@ -59,12 +59,12 @@ public final class KeyValueMachine: StateMachine {
         var information = stat()
         if stat(directory + "/data.mdb", &information) == 0, !mark.isTrusted() {
             discardReason = "the machine stopped before the key-value state was synced, or its layout is another"
-            try removeFiles()
+            try Self.removeFiles(in: directory)
         }
         do { try openEnvironment() } catch let damage as DamagedState {
             // A cache of the log: nothing is lost with it.
             discardReason = "the key-value state cannot be read: \(damage.reason)"
-            try removeFiles()
+            try Self.removeFiles(in: directory)
             try openEnvironment()
         }
     }
@@ -76,7 +76,7 @@ public final class KeyValueMachine: StateMachine {
         guard let lastApplied, lastApplied.index > logEnd.index || lastApplied.term > logEnd.term else { return }
         discardReason = "the key-value state shows entry \(lastApplied), the log ends at \(logEnd)"
         environment = nil
-        try removeFiles()
+        try Self.removeFiles(in: directory)
         try openEnvironment()
     }
 
@@ -88,8 +88,6 @@ public final class KeyValueMachine: StateMachine {
         lastApplied = try environment.applied()
         self.environment = environment
     }
-
-    private func removeFiles() throws { try Self.removeFiles(in: directory) }
 
     private static func removeFiles(in directory: String) throws(RaftError) {
         for name in ["mark", "mark.new", "data.mdb", "lock.mdb"]
@@ -216,7 +214,7 @@ public final class KeyValueMachine: StateMachine {
     ) throws {
         lastApplied = nil
         environment = nil
-        try removeFiles()
+        try Self.removeFiles(in: directory)
         try CleanMark.syncDirectory(directory)
         let fresh = try Environment(
             directory: directory, initialMapBytes: initialMapBytes, maximumMapBytes: maximumMapBytes)

@@ -3,12 +3,11 @@ public import Raft
 /// A data directory whose node is not running: locked, so that it is not started meanwhile, and only read.
 public final class OfflineDirectory: Sendable {
     public let path: String
-    public let identity: Identity
     /// What it says of its cluster.
     public let survivor: Survivor
     let recovered: RecoveredLog
     /// Newest first.
-    let manifests: [SnapshotManifest]
+    private let snapshots: [(file: String, manifest: SnapshotManifest)]
     let log: any LogStore
     let fileSystem: any FileSystem
     private let lock: any FileHandle
@@ -41,14 +40,10 @@ public final class OfflineDirectory: Sendable {
                     in: path + "/vote", incarnation: identity.incarnation, fileSystem: fileSystem),
                 purged: recovery.shape.purged, termStarts: recovery.shape.termStarts, last: recovery.shape.last,
                 configurations: recovery.configurations, incarnation: identity.incarnation)
-            var found: [(path: String, manifest: SnapshotManifest)] = []
+            var found: [(file: String, manifest: SnapshotManifest)] = []
             for (file, manifest) in try SnapshotDirectory.inspect(path, verifies: false, fileSystem: fileSystem) {
-                // It may hold what the log does not.
                 do throws(RaftError) { found.append((file, try manifest.get())) } catch {
-                    throw RaftError(
-                        .corrupt,
-                        "\(error.message): a damaged snapshot. Nothing was changed. Move it away only if what it held may be lost"
-                    )
+                    throw Self.damaged(error)
                 }
             }
             found.sort { $0.manifest.last.index > $1.manifest.last.index }
@@ -59,41 +54,47 @@ public final class OfflineDirectory: Sendable {
                 met: { peers.incarnation(of: $0) },
                 isReadable: { manifest in
                     do {
-                        try Self.reader(of: manifest.id, in: path, fileSystem).verify()
+                        try Self.reader(of: manifest.id, among: found, fileSystem).verify()
                         return true
                     } catch {
                         damage = error as? RaftError ?? RaftError(.storage, "\(error)")
                         return false
                     }
                 })
-            if let damage {
-                throw RaftError(
-                    .corrupt,
-                    "\(damage.message): a damaged snapshot. Nothing was changed. Move it away only if what it held may be lost"
-                )
-            }
+            if let damage { throw Self.damaged(damage) }
             self.recovered = recovered
-            manifests = found.map(\.manifest)
+            snapshots = found
             log = OfflineLog(recovered, recovery.index)
         } catch {
             lock.close()
             throw error
         }
         self.path = path
-        self.identity = identity
         self.fileSystem = fileSystem
         self.lock = lock
     }
 
-    static func reader(
-        of id: SnapshotID, in path: String, _ fileSystem: any FileSystem
+    /// It may hold what the log does not.
+    private static func damaged(_ error: RaftError) -> RaftError {
+        RaftError(
+            .corrupt,
+            "\(error.message): a damaged snapshot. Nothing was changed. Move it away only if what it held may be lost")
+    }
+
+    /// Newest first.
+    var manifests: [SnapshotManifest] { snapshots.map(\.manifest) }
+
+    func reader(of id: SnapshotID) throws -> any SnapshotReader {
+        try Self.reader(of: id, among: snapshots, fileSystem)
+    }
+
+    private static func reader(
+        of id: SnapshotID, among snapshots: [(file: String, manifest: SnapshotManifest)], _ fileSystem: any FileSystem
     ) throws -> any SnapshotReader {
-        let directory = path + "/snapshots"
-        for name in try fileSystem.list(directory) where name.hasSuffix(SnapshotFile.suffix) {
-            let reader = try SnapshotFileReader(directory + "/" + name, fileSystem: fileSystem)
-            if reader.manifest.id == id { return reader }
+        guard let found = snapshots.first(where: { $0.manifest.id == id }) else {
+            throw RaftError(.storage, "there is no snapshot \(id) in this directory")
         }
-        throw RaftError(.storage, "there is no snapshot \(id) in \(directory)")
+        return try SnapshotFileReader(found.file, fileSystem: fileSystem)
     }
 
     /// Keeps, durably, that the cluster goes on in `successor`: no node starts on this directory any more.

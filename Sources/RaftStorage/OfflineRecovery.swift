@@ -131,7 +131,7 @@ private final class RecoveryStore: SnapshotStore {
         RewritingWriter(try target.begin(origin), rewrite: rewrite, progress: progress)
     }
     func reader(of id: SnapshotID) throws -> any SnapshotReader {
-        try OfflineDirectory.reader(of: id, in: source.path, source.fileSystem)
+        try source.reader(of: id)
     }
     // The survivor's directory stays as it is.
     func setAside(_ id: SnapshotID) {}

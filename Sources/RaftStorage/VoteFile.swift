@@ -54,10 +54,7 @@ struct VoteFile {
     static func open(
         _ path: String, incarnation: Incarnation, fileSystem: any FileSystem
     ) throws(RaftError) -> VoteFile {
-        guard try fileSystem.kind(of: path) == .file else {
-            throw lost(path, "the file with term and vote is missing")
-        }
-        let file = try fileSystem.open(path, .readWrite)
+        let file = try existing(path, .readWrite, fileSystem)
         do throws(RaftError) {
             return try recover(file, incarnation)
         } catch {
@@ -72,12 +69,18 @@ struct VoteFile {
     static func state(
         in path: String, incarnation: Incarnation, fileSystem: any FileSystem
     ) throws(RaftError) -> HardState {
+        let file = try existing(path, .read, fileSystem)
+        defer { file.close() }
+        return try copies(in: file, incarnation).newest.state
+    }
+
+    private static func existing(
+        _ path: String, _ mode: OpenMode, _ fileSystem: any FileSystem
+    ) throws(RaftError) -> any FileHandle {
         guard try fileSystem.kind(of: path) == .file else {
             throw lost(path, "the file with term and vote is missing")
         }
-        let file = try fileSystem.open(path, .read)
-        defer { file.close() }
-        return try copies(in: file, incarnation).newest.state
+        return try fileSystem.open(path, mode)
     }
 
     private static func copies(

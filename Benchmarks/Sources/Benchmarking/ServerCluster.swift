@@ -196,17 +196,17 @@ public final class ServerCluster: Sendable {
     /// Waits until one of the running nodes leads and has committed in its term, and returns it.
     @discardableResult
     public func waitForLeader(_ admin: KeyValueClient) async throws -> NodeID {
-        let found = Mutex<NodeID?>(nil)
+        var leader: NodeID?
         try await eventually("somebody leads", within: .seconds(30)) {
             for node in self.running {
                 guard let status = try? await admin.status(of: "127.0.0.1:\(node.port)", timeout: .seconds(1)) else {
                     continue
                 }
-                if status.role == "leader", status.commit == status.last.index { found.withLock { $0 = node.id } }
+                if status.role == "leader", status.commit == status.last.index { leader = node.id }
             }
-            return found.withLock { $0 != nil }
+            return leader != nil
         }
-        guard let leader = found.withLock({ $0 }) else { throw BenchmarkError("nobody leads") }
+        guard let leader else { throw BenchmarkError("nobody leads") }
         return leader
     }
 }

@@ -56,17 +56,23 @@ public struct WriteLedger: Sendable {
         public var outcome: String
         public var count: Int
         public var example: String?
+
+        /// For people.
+        public var text: String {
+            let fate = outcome == "unknown" ? "may have been applied" : "nothing happened"
+            return "\(count) × \(kind), \(fate), such as: \(example ?? "")"
+        }
     }
 
     /// Errors of writes whose outcome came within the window, by kind and outcome.
     public func errors(from start: Int64 = .min, to end: Int64 = .max) -> [ErrorCount] {
         var counts: [Outcome: Int] = [:]
-        for write in writes where write.ended >= start && write.ended < end && write.outcome != .acknowledged {
+        for write in writes where write.ended >= start && write.ended < end {
             counts[write.outcome, default: 0] += 1
         }
-        return counts.map { outcome, count in
+        return counts.compactMap { outcome, count -> ErrorCount? in
             switch outcome {
-            case .acknowledged: ErrorCount(kind: "", outcome: "", count: count)
+            case .acknowledged: nil
             case .refused(let kind):
                 ErrorCount(kind: kind, outcome: "nothingHappened", count: count, example: samples[kind])
             case .unknown(let kind): ErrorCount(kind: kind, outcome: "unknown", count: count, example: samples[kind])

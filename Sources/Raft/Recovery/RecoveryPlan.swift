@@ -58,7 +58,7 @@ public struct RecoveryPlan: Hashable, Sendable {
         let present = ([survivor] + others).filter { one in
             old.member(one.node).map { $0.incarnation == nil || $0.incarnation == one.incarnation } ?? false
         }.map(\.node)
-        if old.voterSets.allSatisfy({ set in set.count(where: present.contains) * 2 > set.count }) {
+        if Quorum(old).isReached(where: present.contains) {
             throw refuse(
                 "nodes \(present.sorted()) are a majority of the voters \(old.voters): no quorum is lost; start them"
             )
@@ -87,10 +87,9 @@ public struct RecoveryPlan: Hashable, Sendable {
     /// who were removed before.
     private static func removed(_ survivor: Survivor, _ others: [Survivor]) -> [ClusterConfiguration.Removed] {
         let old = survivor.configuration
-        let known = old.members + (survivor.configurationBefore?.members ?? [])
         var ids: Set<NodeID> = []
         var gone: [ClusterConfiguration.Removed] = []
-        for member in known where ids.insert(member.id).inserted {
+        for member in survivor.knownMembers where ids.insert(member.id).inserted {
             let life =
                 member.id == survivor.node
                 ? survivor.incarnation
@@ -105,9 +104,8 @@ public struct RecoveryPlan: Hashable, Sendable {
 
     /// Who is left behind: the old members whose data must never be started again.
     public var lost: [ClusterConfiguration.Removed] {
-        let old = survivor.configuration.members + (survivor.configurationBefore?.members ?? [])
-        return configuration.removed.filter { gone in
-            gone.id != survivor.node && old.contains { $0.id == gone.id }
+        configuration.removed.filter { gone in
+            gone.id != survivor.node && survivor.knownMembers.contains { $0.id == gone.id }
                 && !survivor.configuration.removed.contains(gone)
         }
     }

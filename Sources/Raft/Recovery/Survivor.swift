@@ -49,16 +49,17 @@ public struct Survivor: Hashable, Sendable {
                 "node \(node) of cluster \(cluster) holds no member list: it has never been part of a cluster, and there is nothing to recover from it"
             )
         }
-        let before = recovery.membership.before
-        var lives: [NodeID: Incarnation] = [:]
-        for id in (configuration.members + (before?.members ?? [])).map(\.id) where id != node {
-            if let life = met(id) { lives[id] = life }
-        }
         self.init(
             cluster: cluster, node: node, incarnation: recovered.incarnation, hardState: recovered.hardState,
             last: recovery.log.last, snapshot: recovery.snapshots.first?.last, configuration: configuration,
-            configurationID: recovery.membership.currentID, configurationBefore: before, met: lives)
+            configurationID: recovery.membership.currentID, configurationBefore: recovery.membership.before)
+        for id in knownMembers.map(\.id) where id != node {
+            if let life = met(id) { self.met[id] = life }
+        }
     }
+
+    /// Those of the newest configuration, then those of the one before it: who is in both comes twice.
+    var knownMembers: [ClusterConfiguration.Member] { configuration.members + (configurationBefore?.members ?? []) }
 
     /// Which of two logs is the further one, as in an election (§5.4.1).
     public func isFurther(than other: Survivor) -> Bool { last > other.last }

@@ -73,10 +73,7 @@ struct MembershipReport: Codable, Sendable {
         }
         text += moves.isEmpty ? "leadership never moved\n" : moved.text
         text += "\n"
-        for error in errors {
-            text +=
-                "\(error.count) × \(error.kind), \(error.outcome == "unknown" ? "may have been applied" : "nothing happened"), such as: \(error.example ?? "")\n"
-        }
+        for error in errors { text += error.text + "\n" }
         text +=
             "\(verdict.made) puts: \(verdict.acknowledged) acknowledged, of which \(verdict.lost) lost; \(verdict.refused) refused, of which \(verdict.refusedYetApplied) applied all the same; \(verdict.unknown) unknown, of which \(verdict.unknownApplied) were applied and \(verdict.unknownNotApplied) not\n"
         if verdict.strange > 0 { text += "\(verdict.strange) values that nobody wrote\n" }

@@ -72,10 +72,7 @@ struct SnapshotMoveReport: Codable, Sendable {
         }
         text += table.text + "\n"
         for move in moves {
-            for error in move.errors {
-                text +=
-                    "\(move.kind.rawValue): \(error.count) × \(error.kind), \(error.outcome == "unknown" ? "may have been applied" : "nothing happened"), such as: \(error.example ?? "")\n"
-            }
+            for error in move.errors { text += "\(move.kind.rawValue): \(error.text)\n" }
         }
         for move in moves where !move.kind.isThroughProxy {
             let isMet = move.p99Ratio.map { $0 <= Self.goalRatio } ?? false
