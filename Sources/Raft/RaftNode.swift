@@ -175,6 +175,13 @@ public final class RaftNode<Machine: StateMachine>: Sendable {
         return status
     }
 
+    /// Ends the node as the death of its process would: nothing is closed, nobody is told. Only where its loops have
+    /// ended, too.
+    package func abandon() {
+        _ = port.mailbox.close()
+        applier.abandon()
+    }
+
     /// Looks at the status where it is, its sessions aside. `look` must not come back to this node.
     @inline(__always)
     package func withStatus<Result>(_ look: (NodeStatus) -> Result) -> Result { port.withStatus(look) }

@@ -25,7 +25,7 @@ struct MutantOptions: ParsableArguments {
     var mutantChild: String?
 
     static let refusal =
-        "this build has no mutants: they are compiled in only with RAFT_MUTANTS=1 in the environment, into a folder of their own. Make one with: RAFT_MUTANTS=1 swift build -c release --scratch-path .build-mutants --product raft-simulate; then run .build-mutants/release/raft-simulate --mutants"
+        "this build has no mutants: they are compiled in only with RAFT_MUTANTS=1 in the environment, into a folder of their own. Make one with: RAFT_MUTANTS=1 swift build -c release --static-swift-stdlib --scratch-path .build-mutants --product raft-simulate; then run .build-mutants/release/raft-simulate --mutants"
 
     /// - Throws: for a build without mutants, and for what does not belong together.
     func check(areBuilt: Bool = Mutant.areBuilt) throws {

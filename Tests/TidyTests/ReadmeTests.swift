@@ -20,7 +20,7 @@ struct ReadmeTests {
     @Test("Each of its two commands is one line that installs what it needs")
     func commands() throws {
         let lines = try Self.text("README.md").split(separator: "\n")
-        for command in ["swift run -c release raft dev", "swift test"] {
+        for command in ["swift run -c release --static-swift-stdlib raft dev", "swift test"] {
             let line = try #require(lines.first { $0.hasSuffix("&& \(command)") }, "no line ends with \(command)")
             for package in ["libssl-dev", "liblmdb-dev", "libprotobuf-c-dev", "pkg-config"] {
                 #expect(line.contains(package), "\(command): \(package) is not installed")

@@ -42,7 +42,7 @@ public final class ServerCluster: Sendable {
         let path = URL(fileURLWithPath: raft).standardizedFileURL.path
         guard FileManager.default.isExecutableFile(atPath: path) else {
             throw BenchmarkError(
-                "no program at \(path); build it with `swift build -c release --product raft` in the folder above, or name it with --raft"
+                "no program at \(path); build it with `swift build -c release --static-swift-stdlib --product raft` in the folder above, or name it with --raft"
             )
         }
         self.raft = path

@@ -6,17 +6,13 @@ public final class Mailbox<Message: Sendable>: Sendable {
     private struct Contents {
         var messages: [Message] = []
         var isClosed = false
+        /// Not weak: whatever has one weak reference pays for it with each strong one that is taken or let go.
+        var owner: (any Activated)?
     }
 
     private let contents = Lock(Contents())
     private let loop: any Loop
     private let maximumCount: Int
-    private let owner = Lock<WeakOwner>(WeakOwner())
-
-    private struct WeakOwner: @unchecked Sendable {
-        // @unchecked: a weak reference to something Sendable, written once before the first post.
-        weak var unit: (any Activated)?
-    }
 
     /// - Parameter maximumCount: how many messages may wait; ``offer(_:)`` refuses above it.
     public init(loop: any Loop, maximumCount: Int = .max) {
@@ -24,8 +20,8 @@ public final class Mailbox<Message: Sendable>: Sendable {
         self.maximumCount = maximumCount
     }
 
-    /// Names who is woken. Called once, before the first message. The mailbox does not keep it alive.
-    public func setOwner(_ unit: any Activated) { owner.withLock { $0.unit = unit } }
+    /// Names who is woken. Called once, before the first message. The mailbox keeps it alive until it is closed.
+    public func setOwner(_ unit: any Activated) { contents.withLock { $0.owner = unit } }
 
     /// What became of a message.
     public enum Offer: Sendable { case accepted, full, closed }
@@ -43,13 +39,13 @@ public final class Mailbox<Message: Sendable>: Sendable {
     }
 
     private func add(_ message: Message, limit: Int) -> Offer {
-        let (offer, wake) = contents.withLock { contents -> (Offer, Bool) in
-            if contents.isClosed { return (.closed, false) }
-            if contents.messages.count >= limit { return (.full, false) }
+        let (offer, sleeper) = contents.withLock { contents -> (Offer, (any Activated)?) in
+            if contents.isClosed { return (.closed, nil) }
+            if contents.messages.count >= limit { return (.full, nil) }
             contents.messages.append(message)
-            return (.accepted, contents.messages.count == 1)
+            return (.accepted, contents.messages.count == 1 ? contents.owner : nil)
         }
-        if wake, let unit = owner.withLock({ $0.unit }) { loop.post(unit) }
+        if let sleeper { loop.post(sleeper) }
         return offer
     }
 
@@ -58,12 +54,14 @@ public final class Mailbox<Message: Sendable>: Sendable {
         contents.withLock { swap(&$0.messages, &empty) }
     }
 
-    /// Refuses everything from now on, and returns what was still waiting.
+    /// Refuses everything from now on, lets the owner go, and returns what was still waiting.
     public func close() -> [Message] {
-        contents.withLock { contents in
-            contents.isClosed = true
-            defer { contents.messages = [] }
-            return contents.messages
+        var last = contents.withLock { contents in
+            defer { contents = Contents(isClosed: true) }
+            return contents
         }
+        // Outside the lock: it may be the owner's end.
+        last.owner = nil
+        return last.messages
     }
 }

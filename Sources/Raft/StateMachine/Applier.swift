@@ -26,6 +26,8 @@ protocol ApplierPort: AnyObject, Sendable {
     func serve(_ reads: [Ticket], at index: LogIndex)
     /// Ends after what it was told before. `done` is called on the Applier's loop.
     func close(_ done: @escaping @Sendable (RaftError?) -> Void)
+    /// Ends at once and closes nothing, as when the process dies.
+    func abandon()
 }
 
 /// What the machine is opened over.
@@ -150,6 +152,7 @@ actor Applier<Machine: StateMachine>: Activated, ApplierPort {
         }
     }
     nonisolated func close(_ done: @escaping @Sendable (RaftError?) -> Void) { mailbox.post(.close(done)) }
+    nonisolated func abandon() { _ = mailbox.close() }
 
     nonisolated func activate() { assumeIsolated { $0.run() } }
 

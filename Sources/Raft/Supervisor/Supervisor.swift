@@ -337,7 +337,7 @@ actor Supervisor: Activated {
         guard let deadline, armed.map({ deadline < $0 }) ?? true else { return }
         armed = deadline
         let delay = max(deadline - loops.loop.now, .zero)
-        loops.loop.after(delay, Block { [weak self] in self?.assumeIsolated { $0.timerFired(deadline) } })
+        loops.loop.after(delay, Block { [self] in assumeIsolated { $0.timerFired(deadline) } })
     }
 
     private func timerFired(_ due: Instant) {

@@ -4,7 +4,7 @@ internal import Raft
 ///
 /// Everything here is what the disks, the network and the statuses showed; nothing is what a node says of its own
 /// reasons.
-struct TenureChecker {
+final class TenureChecker {
     /// What is known of one running node.
     fileprivate final class Watch {
         var role = NodeRole.stopped
@@ -89,7 +89,7 @@ struct TenureChecker {
 
     // MARK: Disks
 
-    mutating func stored(_ state: HardState, on node: NodeID) -> Violation? {
+    func stored(_ state: HardState, on node: NodeID) -> Violation? {
         if state.votedFor == node { begun.insert(state.currentTerm) }
         if let vote = state.votedFor { votes[state.currentTerm, default: [:]][node] = vote }
         guard !begun.contains(state.currentTerm) else { return nil }
@@ -98,12 +98,12 @@ struct TenureChecker {
     }
 
     /// What a start found: a write that was under way in the crash may be there.
-    mutating func recovered(_ state: HardState, on node: NodeID) {
+    func recovered(_ state: HardState, on node: NodeID) {
         _ = stored(state, on: node)
         begun.insert(state.currentTerm)
     }
 
-    mutating func ended(_ node: NodeID) { watches[node] = nil }
+    func ended(_ node: NodeID) { watches[node] = nil }
 
     // MARK: Messages
 
@@ -120,7 +120,7 @@ struct TenureChecker {
     /// - Parameters:
     ///   - isWriting: the disk has something to do.
     ///   - pausedUntil: the end of its last pause.
-    mutating func look(at status: NodeStatus, now: Int64, isWriting: Bool, pausedUntil: Int64) -> Violation? {
+    func look(at status: NodeStatus, now: Int64, isWriting: Bool, pausedUntil: Int64) -> Violation? {
         let node = status.id
         if watches[node] == nil { watches[node] = Watch(at: now) }
         watches[node]!.take(status, now: now)
@@ -138,7 +138,7 @@ struct TenureChecker {
     }
 
     /// I1: whoever leads has the durable votes of a quorum.
-    private mutating func election(_ status: NodeStatus, _ configuration: ClusterConfiguration) -> Violation? {
+    private func election(_ status: NodeStatus, _ configuration: ClusterConfiguration) -> Violation? {
         guard elected[status.currentTerm] == nil else { return nil }
         elected[status.currentTerm] = status.id
         let votes = votes[status.currentTerm] ?? [:]

@@ -120,7 +120,7 @@ final class SimulatedNode: @unchecked Sendable {
             let node = try RaftNode(
                 configuration: settings,
                 machine: SimulatedStore(
-                    willApply: { [weak self] in try self?.failMachineIfAsked() },
+                    willApply: { [self] in try failMachineIfAsked() },
                     onApply: { checker.applied($0, at: $1, on: id, state: $2) },
                     onRestore: { checker.restored($0, after: $1, through: $2, on: id) }),
                 store: store, transport: network.transport(for: life), loops: loops, bootstrap: members,
@@ -138,8 +138,8 @@ final class SimulatedNode: @unchecked Sendable {
             stopReason = nil
             votelessSince = nil
             pausedUntil = 0
-            node.start { [weak self] (result: Result<Void, RaftError>) in
-                guard let self, life.isAlive else { return }
+            node.start { [self] (result: Result<Void, RaftError>) in
+                guard life.isAlive else { return }
                 switch result {
                 case .success: if isRotten { self.checker.reached(.rotSurvived) }
                 case .failure(let error): failedToStart(error)
@@ -205,10 +205,12 @@ final class SimulatedNode: @unchecked Sendable {
     private func endLife() {
         life?.isAlive = false
         if let life { network.remove(life) }
+        node?.abandon()
         node = nil
         store = nil
         snapshots = nil
         disk = nil
+        for loop in loops { loop.end() }
         loops = []
         machineFails = false
         crashInWrite = nil

@@ -244,6 +244,12 @@ public final class SimulatedLoop: Loop, @unchecked Sendable {
 
     var isBusy: Bool { !queue.isEmpty }
 
+    /// The life is over: what waits never happens, and is let go of.
+    func end() {
+        queue = []
+        timers = []
+    }
+
     /// Nothing posted from now on, or waiting, begins before this much time has passed.
     func hang(nanoseconds: Int64) { busyUntil = max(busyUntil, scheduler.nanoseconds) + nanoseconds }
 

@@ -25,7 +25,7 @@ struct TenureCheckerTests {
 
     /// Node 1, elected to term 2 by itself and node 2, at the time 0.
     private func elected() -> TenureChecker {
-        var checker = TenureChecker(limits: limits)
+        let checker = TenureChecker(limits: limits)
         #expect(checker.stored(HardState(currentTerm: 2, votedFor: 1), on: 1) == nil)
         #expect(checker.stored(HardState(currentTerm: 2, votedFor: 1), on: 2) == nil)
         #expect(checker.look(at: status(.leader), now: 0, isWriting: false, pausedUntil: 0) == nil)
@@ -34,11 +34,11 @@ struct TenureCheckerTests {
 
     /// Looks every 20 ms, with what happens before each look; returns the first violation and when.
     private func watch(
-        _ checker: inout TenureChecker, _ status: NodeStatus, through end: Int64, isWriting: Bool = false,
-        pausedUntil: Int64 = 0, before: (inout TenureChecker, Int64) -> Void = { _, _ in }
+        _ checker: TenureChecker, _ status: NodeStatus, through end: Int64, isWriting: Bool = false,
+        pausedUntil: Int64 = 0, before: (TenureChecker, Int64) -> Void = { _, _ in }
     ) -> (at: Int64, violation: Violation)? {
         for time in stride(from: Int64(20), through: end, by: 20) {
-            before(&checker, time * 1_000_000)
+            before(checker, time * 1_000_000)
             if let violation = checker.look(
                 at: status, now: time * 1_000_000, isWriting: isWriting, pausedUntil: pausedUntil * 1_000_000)
             {
@@ -50,7 +50,7 @@ struct TenureCheckerTests {
 
     @Test("A term that nobody has begun by a vote for itself is nobody's")
     func begun() {
-        var checker = TenureChecker(limits: limits)
+        let checker = TenureChecker(limits: limits)
         #expect(checker.stored(HardState(currentTerm: 1), on: 2)?.invariant == "I9")
         #expect(checker.stored(HardState(currentTerm: 3, votedFor: 1), on: 2)?.invariant == "I9")
         #expect(checker.stored(HardState(currentTerm: 4, votedFor: 2), on: 2) == nil)
@@ -61,7 +61,7 @@ struct TenureCheckerTests {
 
     @Test("A leader has the durable votes of a quorum, for itself and for this term")
     func votes() {
-        var checker = TenureChecker(limits: limits)
+        let checker = TenureChecker(limits: limits)
         _ = checker.stored(HardState(currentTerm: 2, votedFor: 1), on: 1)
         _ = checker.stored(HardState(currentTerm: 2, votedFor: 3), on: 3)
         _ = checker.stored(HardState(currentTerm: 1, votedFor: 1), on: 2)
@@ -71,20 +71,20 @@ struct TenureCheckerTests {
 
     @Test("A leader that hears nobody must not lead on; one that hears one of two others may")
     func deaf() {
-        var checker = elected()
-        let found = watch(&checker, status(.leader), through: 5000)
+        let checker = elected()
+        let found = watch(checker, status(.leader), through: 5000)
         #expect(found?.violation.invariant == "I25")
         #expect((600...1500).contains(found?.at ?? 0))
-        var heard = elected()
+        let heard = elected()
         #expect(
-            watch(&heard, status(.leader), through: 5000) { checker, now in
+            watch(heard, status(.leader), through: 5000) { checker, now in
                 checker.arrived(from: 3, at: 1, now: now)
             } == nil)
     }
 
     @Test("A leader that was not looked at for a while has a moment to notice")
     func heldUp() {
-        var checker = elected()
+        let checker = elected()
         #expect(checker.look(at: status(.leader), now: 9_000_000_000, isWriting: false, pausedUntil: 0) == nil)
         #expect(checker.look(at: status(.leader), now: 18_000_000_000, isWriting: false, pausedUntil: 0) == nil)
     }
@@ -96,16 +96,16 @@ struct TenureCheckerTests {
             status.transfer = TransferStatus(target: target, isTold: true, lag: 0)
             return status
         }
-        func everybody(_ checker: inout TenureChecker, _ now: Int64) {
+        func everybody(_ checker: TenureChecker, _ now: Int64) {
             for other in [NodeID(2), 3] { checker.arrived(from: other, at: 1, now: now) }
         }
-        var checker = elected()
-        let found = watch(&checker, passing(to: 2), through: 5000, before: everybody)
+        let checker = elected()
+        let found = watch(checker, passing(to: 2), through: 5000, before: everybody)
         #expect(found?.violation.invariant == "I25")
         #expect((300...1500).contains(found?.at ?? 0))
-        var busy = elected()
+        let busy = elected()
         for time in stride(from: Int64(20), through: 5000, by: 20) {
-            everybody(&busy, time * 1_000_000)
+            everybody(busy, time * 1_000_000)
             let now = passing(to: time / 400 % 2 == 0 ? 2 : 3)
             #expect(busy.look(at: now, now: time * 1_000_000, isWriting: false, pausedUntil: 0) == nil)
         }
@@ -113,8 +113,8 @@ struct TenureCheckerTests {
 
     @Test("A leader whose disk does not answer must not lead on, whoever it hears")
     func disk() {
-        var checker = elected()
-        let found = watch(&checker, status(.leader, durable: 4), through: 5000) { checker, now in
+        let checker = elected()
+        let found = watch(checker, status(.leader, durable: 4), through: 5000) { checker, now in
             checker.arrived(from: 2, at: 1, now: now)
         }
         #expect(found?.violation.invariant == "I25")
@@ -122,8 +122,8 @@ struct TenureCheckerTests {
 
     @Test("A follower that hears no leader campaigns; whatever else it hears is no reason to wait")
     func idle() {
-        var checker = elected()
-        let found = watch(&checker, status(.follower, term: 3), through: 5000) { checker, now in
+        let checker = elected()
+        let found = watch(checker, status(.follower, term: 3), through: 5000) { checker, now in
             checker.arrived(from: 3, at: 1, now: now)
         }
         #expect(found?.violation.invariant == "I25")
@@ -134,14 +134,14 @@ struct TenureCheckerTests {
         "Hearing its leader, granting a vote, a busy disk and a pause are reasons to wait",
         arguments: ["leader", "vote", "disk", "pause"])
     func waits(_ reason: String) {
-        var checker = TenureChecker(limits: limits)
+        let checker = TenureChecker(limits: limits)
         _ = checker.stored(HardState(currentTerm: 2, votedFor: 2), on: 2)
         _ = checker.stored(HardState(currentTerm: 2, votedFor: 2), on: 3)
         var leader = status(.leader)
         leader.id = 2
         #expect(checker.look(at: leader, now: 0, isWriting: false, pausedUntil: 0) == nil)
         let found = watch(
-            &checker, status(.follower), through: 3000, isWriting: reason == "disk",
+            checker, status(.follower), through: 3000, isWriting: reason == "disk",
             pausedUntil: reason == "pause" ? 2900 : 0
         ) { checker, now in
             if reason == "leader" { checker.arrived(from: 2, at: 1, now: now) }

@@ -44,14 +44,21 @@ struct MailboxTests {
         #expect(mailbox.offer(5) == .closed && !mailbox.post(6))
     }
 
-    @Test("The mailbox does not keep its owner alive, and a message to nobody waits")
-    func weakOwner() {
+    @Test("The mailbox keeps its owner alive until it is closed, and a message to nobody waits")
+    func owner() {
         let loop = ManualLoop()
         let mailbox = Mailbox<Int>(loop: loop)
-        do { mailbox.setOwner(Owner(mailbox)) }
         mailbox.post(1)
         #expect(loop.isIdle)
+        weak var kept: Owner?
+        do {
+            let owner = Owner(mailbox)
+            kept = owner
+            mailbox.setOwner(owner)
+        }
+        #expect(kept != nil)
         #expect(mailbox.close() == [1])
+        #expect(kept == nil)
     }
 
     @Test("No message from any thread is lost, repeated, or left lying without a wake-up")
