@@ -149,17 +149,48 @@ extension LeaderRules {
         }
     }
 
-    /// A leader without a vote has committed the configuration that took it. It tells everybody before it goes, and
-    /// lets the fittest follower campaign at once.
+    /// A leader without a vote has committed the configuration that took it. It tells everybody, and takes no more
+    /// proposals: its log comes to its end.
     private mutating func leave(_ baton: borrowing Baton, _ effects: inout Effects) {
-        membership.leavesAt = baton.now + baton.settings.heartbeatInterval / 2
+        membership.leavesAt = baton.now + baton.settings.electionTimeout.lowerBound
         effects.note("term \(baton.currentTerm): has no vote any more, and leaves its office")
         for at in progress.indices { sendHeartbeat(at, baton, &effects) }
-        if let successor = fittestSuccessor(baton, includesNever: true), let at = position(of: successor),
-            progress[at].matchIndex == baton.log.last.index
-        {
-            tellToCampaign(at, baton, &effects)
+    }
+
+    /// Lets a successor campaign once it holds the whole log and all of that is committed: whoever proposed something here
+    /// has been answered by then, and nobody waits for an election timeout. This leader goes when it hears of the next
+    /// term, or when its time is over. Called at the end of each turn.
+    ///
+    /// For one heartbeat it waits for the fittest; after that the fittest of those who hold the log is good enough.
+    mutating func passOn(_ baton: borrowing Baton, _ effects: inout Effects) {
+        let (settings, last) = (baton.settings, baton.log.last.index)
+        guard let leavesAt = membership.leavesAt, membership.successor == nil, transfer == nil,
+            baton.commitIndex == last
+        else { return }
+        let isPatient = leavesAt - baton.now > settings.electionTimeout.lowerBound - settings.heartbeatInterval
+        let now = baton.now
+        let successor = fittestSuccessor(baton, includesNever: true) { peer in
+            isThere(peer, now, settings) && (isPatient || peer.matchIndex == last)
         }
+        guard let successor, let at = position(of: successor), progress[at].matchIndex == last else { return }
+        settings.reached(.leaverPassedOn)
+        effects.note("term \(baton.currentTerm): leaves its office to node \(successor)")
+        membership.successor = successor
+        tellToCampaign(at, baton, &effects)
+    }
+
+    /// Takes another successor if the one that was told to campaign answers no more. One that does has said no word of a
+    /// later term, and is told again (see `repeatOrder`). Called once a heartbeat.
+    mutating func reconsiderSuccessor(_ baton: borrowing Baton) {
+        guard let successor = membership.successor else { return }
+        let peer = position(of: successor).map { progress[$0] }
+        if peer.map({ $0.stream != nil && isThere($0, baton.now, baton.settings) }) != true {
+            membership.successor = nil
+        }
+    }
+
+    private func isThere(_ peer: Progress, _ now: Instant, _ settings: Configuration) -> Bool {
+        now - peer.heardAt <= settings.heartbeatInterval * 2
     }
 
     /// Whoever was taken out hears that it is final, and its stream ends then; or without that, after a while.

@@ -97,9 +97,13 @@ extension LeaderRules {
     /// The best voter to lead next: in contact, near the end of the log; of those one that is preferred, and then one whose
     /// log is nearest.
     ///
-    /// - Parameter includesNever: for a leader that must go: one that is never to lead is better than nobody.
-    func fittestSuccessor(_ baton: borrowing Baton, includesNever: Bool = false) -> NodeID? {
-        successors(baton) { $0 != .never || includesNever }.max { a, b in
+    /// - Parameters:
+    ///   - includesNever: for a leader that must go: one that is never to lead is better than nobody.
+    ///   - isWanted: what else must be so.
+    func fittestSuccessor(
+        _ baton: borrowing Baton, includesNever: Bool = false, where isWanted: (Progress) -> Bool = { _ in true }
+    ) -> NodeID? {
+        successors(baton) { $0 != .never || includesNever }.filter(isWanted).max { a, b in
             let ranks = (rank(of: a.peer, baton), rank(of: b.peer, baton))
             return ranks.0 == ranks.1 ? a.matchIndex < b.matchIndex : ranks.0 < ranks.1
         }?.peer
@@ -171,7 +175,9 @@ extension LeaderRules {
 
     /// The order may be lost on its way. A second one does no harm: its term is over by then.
     mutating func repeatOrder(_ baton: borrowing Baton, _ effects: inout Effects) {
-        guard let transfer, transfer.isSent, let at = position(of: transfer.target) else { return }
+        reconsiderSuccessor(baton)
+        let told = if let transfer { transfer.isSent ? transfer.target : nil } else { membership.successor }
+        guard let told, let at = position(of: told) else { return }
         baton.settings.reached(.timeoutNowRepeated)
         tellToCampaign(at, baton, &effects)
     }

@@ -143,6 +143,7 @@ struct LeaderRules: RoleRules {
         continuePushes(baton, &effects)
         for at in progress.indices { replicate(at, baton, &effects) }
         finishTransfer(baton, &effects)
+        passOn(baton, &effects)
     }
 
     func deadline(_ baton: borrowing Baton) -> Instant? {

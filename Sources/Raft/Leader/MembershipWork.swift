@@ -33,8 +33,10 @@ struct MembershipWork: Sendable {
     var catchUps: [CatchUp] = []
     /// In order of id.
     var departures: [Departure] = []
-    /// This leader has no vote any more, and the others know: when it leaves office.
+    /// This leader has no vote any more, and the others know: when it leaves office at the latest.
     var leavesAt: Instant?
+    /// Whom it has then told to campaign.
+    var successor: NodeID?
 
     /// Nobody waits for a change that is under way or is to come, and this leader stays.
     var isIdle: Bool { change == nil && held == nil && wish == nil && leavesAt == nil }

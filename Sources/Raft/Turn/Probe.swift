@@ -82,6 +82,7 @@ package enum Mark: UInt8, CaseIterable, Sendable {
     case transferFailed
     case transferTimedOut
     case timeoutNowRepeated
+    case leaverPassedOn
     case neverLeaderLed
     case neverLeaderHandedOver
     case leadershipMovedToPreferred

@@ -334,10 +334,10 @@ final class SimulatedNode: @unchecked Sendable {
         } else if isObserved {
             checker.lookAgain(at: id, isWriting: disk?.isBusy ?? false, pausedUntil: pausedUntil)
         }
-        // I14: a leader without a vote leaves its office once that is committed, within a heartbeat of its own clock,
-        // which may drift, and of a turn that may be late.
-        if let votelessSince, scheduler.now - votelessSince > settings.heartbeatInterval * 2, !isPaused,
-            pausedUntil == 0
+        // I14: a leader without a vote leaves its office once that is committed, within an election timeout of its own
+        // clock, which may drift, and of a turn that may be late.
+        if let votelessSince, !isPaused, pausedUntil == 0,
+            scheduler.now - votelessSince > settings.electionTimeout.lowerBound * 5 / 4 + settings.heartbeatInterval * 2
         {
             checker.fail("I14", "node \(id) leads and has had no vote since \(votelessSince)")
         }
