@@ -48,7 +48,7 @@ public final class Simulation {
                 .init(id: id, address: "simulated:\(id)", preference: profile.preference(ofNodeAt: position))
             }, leaseWindow: profile.leaseWindow)
         let spares = (0..<profile.spareCount).map { NodeID(UInt64(profile.nodeCount + 1 + $0)) }
-        let tally = MarkTally(seed: random.next(), isArmed: profile.isDisturbed)
+        let tally = MarkTally(seed: random.next(), isArmed: profile.isDisturbed, probesEmptily: !profile.faults.isEmpty)
         self.tally = tally
         let checker = SafetyChecker(
             voters: ids, spares: spares, limits: profile.configuration, tally: tally)

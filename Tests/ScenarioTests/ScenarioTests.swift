@@ -81,7 +81,7 @@ struct ScenarioTests {
             "snapshot-without-configuration": members, "edge-without-term": snapshots,
             "purge-one-too-many": snapshots, "old-snapshot-installed": snapshots, "matching-log-dropped": snapshots,
             "purge-before-snapshot": snapshots, "snapshot-name-not-synced": snapshots,
-            "torn-end-overwritten": power, "start-syncs-no-names": power, "peers-not-kept": power,
+            "torn-end-overwritten": power, "peers-not-kept": power,
         ]
     }()
 

@@ -4,7 +4,7 @@ final class VoteCaller: PeerLinkObserver, Sendable {
     private struct State: Sendable {
         var link: (any PeerLink)?
         var isOpen = false
-        /// The life of the voter that the link stands to.
+        /// The life of the voter that the link stands to, where the transport tells it.
         var incarnation: Incarnation?
         var isClosed = false
         /// The newest question, until the link stands; an older one is of no use any more.
@@ -55,7 +55,7 @@ final class VoteCaller: PeerLinkObserver, Sendable {
     func linkOpened(_ incarnation: Incarnation) {
         let (link, request) = state.withLock { state in
             state.isOpen = true
-            state.incarnation = incarnation
+            if incarnation.rawValue != 0 { state.incarnation = incarnation }
             return (state.link, state.link == nil ? nil : state.waiting.take())
         }
         if let link, let request { link.send(request) }

@@ -11,12 +11,17 @@ final class MarkTally: Probe, @unchecked Sendable {
     var sessions: SessionChecker?
 
     /// Each point is armed in one run of four, and then fires one time in four: the rare ones more rarely.
-    init(seed: UInt64, isArmed: Bool) {
+    ///
+    /// - Parameter probesEmptily: every other run has probes that bring nothing, armed or not: they alone show a follower
+    ///   that commits what was not compared.
+    init(seed: UInt64, isArmed: Bool, probesEmptily: Bool = false) {
         var random = RandomSource(seed: seed)
         var armed: Set<UInt8> = []
         for point in Disturbance.allCases where random.next() % 4 == 0 { armed.insert(point.rawValue) }
         // Which changes nothing but what can be seen.
-        self.armed = isArmed ? armed : armed.intersection([Disturbance.freshStatus.rawValue])
+        if !isArmed { armed.formIntersection([Disturbance.freshStatus.rawValue]) }
+        if probesEmptily, random.next() % 2 == 0 { armed.insert(Disturbance.emptyProbe.rawValue) }
+        self.armed = armed
         self.random = random
     }
 

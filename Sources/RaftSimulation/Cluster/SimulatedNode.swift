@@ -39,6 +39,11 @@ final class SimulatedNode: @unchecked Sendable {
     private var machineFails = false
     /// A crash that waits for the next write, and whether the node is started again at once.
     private var crashInWrite: (losingPower: Bool, changes: Int, restarts: Bool)?
+    /// That it ends at a name that is not durable yet, and how long after that the power fails.
+    private var crashAtName: Int64?
+    /// Which failure of the power is still to come; nil for none.
+    private var powerFailure: UInt64?
+    private var powerFailureCount: UInt64 = 0
     /// When its last pause ends, or has ended.
     private var pausedUntil: Int64 = 0
     /// What its status last said: until when, on its own clock, it may serve reads by the lease of this term.
@@ -152,6 +157,8 @@ final class SimulatedNode: @unchecked Sendable {
 
     /// I21: the disk alone is enough for a start, whatever a crash did to it; only damage is a reason to refuse.
     private func failedToStart(_ error: any Error) {
+        // What ended it comes with the look at what has just happened.
+        if crashAtName != nil, fileSystem.hasStopped { return }
         if isRotten {
             checker.reached(.rotRefused)
         } else if !isExcused {
@@ -202,6 +209,27 @@ final class SimulatedNode: @unchecked Sendable {
         isExcused = false
     }
 
+    /// Ends the node when it has made or changed so many names, and starts it again; then the power fails.
+    func crash(atName count: Int, powerAfter nanoseconds: Int64) {
+        guard isUp else { return }
+        crashAtName = nanoseconds
+        fileSystem.stop(atName: count)
+    }
+
+    private func endAtName(_ nanoseconds: Int64) {
+        crash(losingPower: false)
+        start()
+        powerFailureCount += 1
+        let number = powerFailureCount
+        powerFailure = number
+        scheduler.schedule(after: nanoseconds) { [self] in
+            guard powerFailure == number else { return }
+            powerFailure = nil
+            crash(losingPower: true)
+            start()
+        }
+    }
+
     private func endLife() {
         life?.isAlive = false
         if let life { network.remove(life) }
@@ -214,6 +242,7 @@ final class SimulatedNode: @unchecked Sendable {
         loops = []
         machineFails = false
         crashInWrite = nil
+        crashAtName = nil
         directory = nil
         life = nil
         lease = nil
@@ -311,6 +340,9 @@ final class SimulatedNode: @unchecked Sendable {
         fileSystem.clearFaults()
         machineFails = false
         crashInWrite = nil
+        crashAtName = nil
+        fileSystem.stop(atName: nil)
+        powerFailure = nil
         clock.drift(partsPerMillion: 0)
     }
 
@@ -322,6 +354,7 @@ final class SimulatedNode: @unchecked Sendable {
             crash(losingPower: awaited.losingPower, afterChanges: awaited.changes)
             if awaited.restarts { start() }
         }
+        if let nanoseconds = crashAtName, fileSystem.hasStopped { endAtName(nanoseconds) }
         guard let node else { return }
         var version = statusVersion
         let excuse = node.withStatus(after: &version) { look(at: $0) }

@@ -31,6 +31,8 @@ struct SimulatedDisk {
     var life = 0
     var isStopped = false
     var remainingChanges: Int?
+    /// How many names are still made or changed before everything stops; nil for any number.
+    var remainingNames: Int?
     var changeCount = 0
     var capacity: Int?
     var faults: [(operation: SimulatedFileSystem.Operation, text: String)] = []
@@ -127,6 +129,7 @@ struct SimulatedDisk {
         inodes.append(Inode(isDirectory: isDirectory))
         names[path] = inodes.count - 1
         pendingNames.append((directory, .add(path, inodes.count - 1)))
+        noteName()
         return inodes.count - 1
     }
 
@@ -137,6 +140,13 @@ struct SimulatedDisk {
         names[path] = nil
         names[newPath] = inode
         pendingNames.append((Self.parent(path), .rename(path, newPath)))
+        noteName()
+    }
+
+    private mutating func noteName() {
+        guard let remaining = remainingNames else { return }
+        remainingNames = remaining > 1 ? remaining - 1 : nil
+        if remaining <= 1 { isStopped = true }
     }
 
     mutating func remove(_ path: String) throws(RaftError) {
@@ -251,9 +261,15 @@ struct SimulatedDisk {
         }
         names = durableNames
         for inode in inodes.indices { inodes[inode].current = inodes[inode].durable }
+        beginLife()
+    }
+
+    /// Nothing that the last process waited for, or held open, is left.
+    mutating func beginLife() {
         life += 1
         isStopped = false
         remainingChanges = nil
+        remainingNames = nil
         faults = []
     }
 

@@ -29,18 +29,18 @@ public final class SimulatedFileSystem: FileSystem {
     }
 
     /// The process ends, the machine does not: open files are closed, locks are gone, nothing written is lost.
-    public func killProcess() {
-        disk.withLock {
-            $0.life += 1
-            $0.isStopped = false
-            $0.remainingChanges = nil
-            $0.faults = []
-        }
-    }
+    public func killProcess() { disk.withLock { $0.beginLife() } }
 
     /// Lets `count` more changes (writes, syncs, makings, renamings, removals) happen; from then on every call fails,
     /// until ``crash(using:)`` or ``killProcess()``: the moment in which the machine stops.
     public func stop(afterChanges count: Int) { disk.withLock { $0.remainingChanges = count } }
+
+    /// Lets everything happen through so many makings or renamings of a name; from then on every call fails: the moment
+    /// in which a name is there, and its directory is not synced. Nil: it does not come to that.
+    public func stop(atName count: Int?) { disk.withLock { $0.remainingNames = count } }
+
+    /// Whether every call fails now.
+    public var hasStopped: Bool { disk.withLock { $0.isStopped } }
 
     /// How many changes there were so far.
     public var changeCount: Int { disk.withLock { $0.changeCount } }

@@ -7,6 +7,8 @@ extension Fault {
         switch self {
         case .crash(let id, let losingPower, let changes):
             node(id)?.crash(losingPower: losingPower, afterChanges: changes)
+        case .crashAtName(let id, let count, let nanoseconds):
+            node(id)?.crash(atName: count, powerAfter: nanoseconds)
         case .blackout: for node in nodes { node.crash(losingPower: true) }
         case .start(let id): node(id)?.start()
         case .pause(let id, let nanoseconds): node(id)?.pause(nanoseconds: nanoseconds)

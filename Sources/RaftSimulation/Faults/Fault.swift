@@ -20,6 +20,9 @@ public enum Fault: Hashable, Sendable {
     /// The process ends. With `losingPower` its disk loses any part of what was not synced. With `afterChanges` it
     /// ends in the middle of the write that waits for the disk, after so many changes of files.
     case crash(NodeID, losingPower: Bool, afterChanges: Int?)
+    /// The process ends as soon as it has made or renamed so many files, and before the directory is synced, and is
+    /// started again; then, after this time, the power fails, and comes back.
+    case crashAtName(NodeID, count: Int, powerAfter: Int64)
     /// Power fails everywhere at one moment.
     case blackout
     case start(NodeID)
@@ -64,6 +67,8 @@ extension Fault: CustomStringConvertible {
         switch self {
         case .crash(let node, let losingPower, let changes):
             "crash \(node)\(changes.map { " after \($0) changes" } ?? "")\(losingPower ? " losing power" : "")"
+        case .crashAtName(let node, let count, let nanoseconds):
+            "crash \(node) at name \(count) losing power after \(Self.text(nanoseconds))"
         case .blackout: "lose power everywhere"
         case .start(let node): "start \(node)"
         case .pause(let node, let nanoseconds): "pause \(node) for \(Self.text(nanoseconds))"
@@ -138,6 +143,12 @@ extension Fault: CustomStringConvertible {
         switch words.next() {
         case "crash":
             guard let node = words.node() else { return nil }
+            if words.skip("at") {
+                guard words.skip("name"), let count = words.number(), words.skip("losing"), words.skip("power"),
+                    words.skip("after"), let time = words.time()
+                else { return nil }
+                return .crashAtName(node, count: count, powerAfter: time)
+            }
             var changes: Int?
             if words.skip("after") {
                 guard let count = words.number(), words.skip("changes") else { return nil }

@@ -5,6 +5,8 @@ struct FaultPlan {
     private let kinds: SimulationProfile.Kinds
     private let maximumPause: Int64
     private let electionTimeout: Int64
+    /// How long a message takes at most, when nothing delays it.
+    private let reach: Int64
     private var random: RandomSource
     private var churn = MemberChurn()
     /// What comes next, and soon: some things go wrong only where one trouble follows another at once.
@@ -14,8 +16,15 @@ struct FaultPlan {
 
     private enum Sequel {
         case none
-        /// This node's power comes and goes, so many times more.
+        /// This node's process or power comes and goes, so many times more.
         case flicker(NodeID, left: Int)
+        /// This node's power comes and goes, so many times more, each time in the middle of its next write.
+        case flickerInWrites(NodeID, left: Int)
+        /// Whoever leads next, and is not this one, is cut off, and so on, so many times: each of them holds entries that
+        /// nobody else has. With a pace in nanoseconds there are so many looks for a leader; the last heals everything.
+        case succession(NodeID, left: Int, looks: Int, pace: Int64)
+        /// These ways are cut: once what was asked for just now is on its way.
+        case cut([NodePair])
         /// Whoever leads then is to give its office back, and so on, so many times.
         case transferBack(NodeID, left: Int)
         /// This node is started again.
@@ -28,6 +37,7 @@ struct FaultPlan {
         kinds = profile.faults
         maximumPause = profile.faultPause
         electionTimeout = profile.configuration.electionTimeout.upperBound.nanoseconds
+        reach = profile.network.delay.upperBound
         random = RandomSource(seed: seed)
         if kinds.contains(.lostDisks), chance(60) { earlyCount = 8 }
     }
@@ -36,7 +46,9 @@ struct FaultPlan {
     mutating func pause() -> Int64 {
         switch sequel {
         case .none: break
-        case .flicker: return draw(100_000...(chance(50) ? 20_000_000 : electionTimeout / 3))
+        case .flicker, .flickerInWrites: return draw(100_000...(chance(50) ? 20_000_000 : electionTimeout / 3))
+        case .succession(_, _, _, let pace): return draw(1_000_000...pace)
+        case .cut: return draw(1_000...reach * 4)
         case .transferBack, .start, .cutOff: return draw(1_000_000...electionTimeout)
         }
         if earlyCount > 0 {
@@ -70,7 +82,7 @@ struct FaultPlan {
         var choices: [(SimulationProfile.Kinds, weight: UInt64)] = [
             (.crashes, 4), (.partitions, 3), (.clogs, 2), (.transfers, 2), (.pauses, 2), (.diskErrors, 2),
             (.slowDisks, 2), (.rot, 1), (.rotEverywhere, 1), (.drift, 1), (.lostDisks, 1), (.machineFailures, 1),
-            (.churn, 6), (.snapshots, 2), ([], 3),
+            (.churn, 6), (.snapshots, 2), (.powerFailures, 2), ([], 3),
         ]
         choices.removeAll { !kinds.isSuperset(of: $0.0) }
         var position = random.next() % choices.reduce(0) { $0 + $1.weight }
@@ -81,7 +93,13 @@ struct FaultPlan {
         }
         switch kind?.0 {
         case .some(.crashes): return crash(chosen, nodes)
-        case .some(.partitions): return [.cut(drawCut(nodes, leader))]
+        case .some(.powerFailures):
+            // A file gets a name when it is made, and another when it is whole.
+            let powerAfter = draw(1_000_000...(chance(50) ? 100_000_000 : electionTimeout))
+            return [.crashAtName(chosen.id, count: chance(75) ? 2 : 1, powerAfter: powerAfter)]
+        case .some(.partitions):
+            if let leader, nodes.count > 2, chance(25) { return succession(from: leader.id, nodes) }
+            return [.cut(drawCut(nodes, leader))]
         case .some(.clogs): return clog(nodes)
         case .some(.transfers): return leader.map { transfer(from: $0.id, nodes.map(\.id)) } ?? []
         case .some(.pauses): return [.pause(chosen.id, nanoseconds: draw(electionTimeout / 2...electionTimeout * 6))]
@@ -114,7 +132,9 @@ struct FaultPlan {
             let crash = Fault.crash(victim.id, losingPower: false, afterChanges: nil)
             return [.pushSnapshot(leader.id), crash, .start(victim.id)]
         case .some(.drift): return drift(chosen, nodes, leader)
-        case .some(.churn): return churn.next(nodes, &random)
+        case .some(.churn):
+            if kinds.contains(.partitions), chance(15), let faults = churn.stroke(nodes, &random) { return faults }
+            return churn.next(nodes, &random)
         default:
             var faults: [Fault] = [.cut([])]
             for node in nodes where chance(50) {
@@ -146,11 +166,32 @@ struct FaultPlan {
             // Its successor leads and it hears nothing of that; or it tells one that hears nothing.
             let isDeaf = chance(50)
             let ways = isDeaf ? others.map { NodePair(from: $0, to: leader) } : isolation(of: target, ids)
-            return [transfer, .cut(ways)]
+            guard chance(70) else { return [transfer, .cut(ways)] }
+            sequel = .cut(ways)
+            return [transfer]
         }
         let target = chance(50) ? pick(ids) : nil
         if chance(50) { sequel = .transferBack(leader, left: 1 + Int(random.next() % 4)) }
         return [.transfer(from: leader, to: target)]
+    }
+
+    /// The leader is cut off, and then its successor, while its disk may be slow: what it has written, and nobody else
+    /// has, is cut from its log when it comes back.
+    private mutating func succession(from leader: NodeID, _ nodes: [SimulatedNode]) -> [Fault] {
+        sequel = succeeding(leader, left: 1 + Int(random.next() % 3))
+        var faults: [Fault] = [.cut(isolation(of: leader, nodes.map(\.id)))]
+        if kinds.contains(.slowDisks), chance(50) {
+            faults.append(.hangDisk(leader, nanoseconds: draw(electionTimeout / 2...electionTimeout * 3)))
+        }
+        return faults
+    }
+
+    /// The next leader is cut off as soon as it leads, or when it has led for a while; in the end what was cut off
+    /// comes back to a leader that has led for a while, too.
+    private mutating func succeeding(_ leader: NodeID, left: Int) -> Sequel {
+        let isQuick = left > 0 && chance(50)
+        let pace = isQuick ? 20_000_000 : electionTimeout
+        return .succession(leader, left: left, looks: isQuick ? 100 : 5, pace: left > 0 ? pace : electionTimeout * 4)
     }
 
     /// To the bound, and not beyond it: one clock, or the leader's and everybody else's in opposite directions.
@@ -180,6 +221,27 @@ struct FaultPlan {
         case .cutOff(let id):
             sequel = .none
             return leader?.id == id ? [.cut(isolation(of: id, nodes.map(\.id)))] : []
+        case .cut(let ways):
+            sequel = .none
+            return [.cut(ways)]
+        case .succession(let last, let left, let looks, let pace):
+            guard left > 0, looks > 0 else {
+                sequel = .none
+                return [.cut([])]
+            }
+            guard let next = nodes.last(where: { $0.role == .leader && $0.id != last }) else {
+                sequel = .succession(last, left: left, looks: looks - 1, pace: pace)
+                return []
+            }
+            sequel = succeeding(next.id, left: left - 1)
+            let ids = nodes.map(\.id)
+            var ways = isolation(of: next.id, ids)
+            if nodes.count > 4, chance(40) { ways += isolation(of: last, ids) }
+            return [.cut(Array(Set(ways)).sorted())]
+        case .flickerInWrites(let id, let left):
+            sequel = left > 1 ? .flickerInWrites(id, left: left - 1) : .none
+            let crash = Fault.crash(id, losingPower: true, afterChanges: chance(75) ? 1 : drawChanges())
+            return [crash, .start(id)]
         case .transferBack(let id, let left):
             sequel = .none
             guard let leader else { return [] }
@@ -212,8 +274,12 @@ struct FaultPlan {
 
     private mutating func crash(_ victim: SimulatedNode, _ nodes: [SimulatedNode]) -> [Fault] {
         if !victim.isUp { return [.start(victim.id)] }
-        if chance(30) { sequel = .flicker(victim.id, left: 2 + Int(random.next() % 5)) }
         let losesPower = kinds.contains(.powerFailures)
+        if chance(30) {
+            let left = 2 + Int(random.next() % 5)
+            let isInWrites = losesPower && chance(50)
+            sequel = isInWrites ? .flickerInWrites(victim.id, left: left) : .flicker(victim.id, left: left)
+        }
         if losesPower, chance(8) {
             // Everybody at once; a while later, most of them come back.
             return [.blackout] + nodes.filter { _ in chance(80) }.map { .start($0.id) }

@@ -10,6 +10,33 @@ struct MemberChurn {
         (0..<(random.next() % 5 == 0 ? 2 : 1)).flatMap { _ in one(nodes, &random) }
     }
 
+    /// A leader and fewer than half of the voters are parted from the others, and at that moment it is asked to let
+    /// only members on its own side vote: where the old voters had no say in that, both sides could go on. Nil where
+    /// that cannot be asked for.
+    func stroke(_ nodes: [SimulatedNode], _ random: inout RandomSource) -> [Fault]? {
+        guard let leader = nodes.last(where: { $0.role == .leader }),
+            let configuration = leader.node?.status.configuration, !configuration.isJoint,
+            configuration.voters.count > 2, configuration.isVoter(leader.id)
+        else { return nil }
+        var far: [NodeID] = []
+        var near = configuration.voters
+        while far.count <= configuration.voters.count / 2 {
+            let others = near.filter { $0 != leader.id }
+            let id = others[Int(random.next() % UInt64(others.count))]
+            near.removeAll { $0 == id }
+            far.append(id)
+        }
+        // Those who may vote at once: who is new may lag behind, and then nothing would be changed.
+        var voters = near
+        if random.next() % 2 == 0 { voters += configuration.learners }
+        voters = voters.filter { _ in random.next() % 2 == 0 }
+        let ways = nodes.map(\.id).filter { !far.contains($0) }.flatMap { a in
+            far.flatMap { [NodePair(from: a, to: $0), NodePair(from: $0, to: a)] }
+        }
+        let request = MembershipRequest.replaceVoters(voters.isEmpty ? [leader.id] : voters, keepingOthers: true)
+        return [.changeMembers(at: leader.id, request, isGuarded: false), .cut(ways.sorted())]
+    }
+
     private mutating func one(_ nodes: [SimulatedNode], _ random: inout RandomSource) -> [Fault] {
         func pick<Value>(_ values: [Value]) -> Value? {
             values.isEmpty ? nil : values[Int(random.next() % UInt64(values.count))]

@@ -130,6 +130,27 @@ struct SimulatedFileSystemTests {
         #expect(disk.contents(of: "/f") == [7, 0x82, 3])
     }
 
+    @Test("A machine that stops at a name has made it, and does nothing more, not even make it durable")
+    func stopsAtName() throws {
+        let disk = SimulatedFileSystem()
+        disk.stop(atName: 2)
+        let file = try disk.open("/f.new", .createEmpty)
+        try file.write([1], at: 0)
+        try file.sync()
+        #expect(!disk.hasStopped)
+        try disk.rename("/f.new", to: "/f")
+        #expect(disk.hasStopped)
+        #expect(throws: RaftError.self) { try disk.syncDirectory("/") }
+        #expect(throws: RaftError.self) { try disk.remove("/f") }
+        disk.killProcess()
+        #expect(!disk.hasStopped)
+        #expect(disk.contents(of: "/f") == [1])
+        #expect(disk.hasPendingNames)
+        _ = try disk.open("/g", .createEmpty)
+        _ = try disk.open("/h", .createEmpty)
+        #expect(!disk.hasStopped)
+    }
+
     @Test("A lock is held by one, and ends with its holder or the process")
     func locks() throws {
         let disk = SimulatedFileSystem()

@@ -6,6 +6,7 @@ import Testing
 struct FaultTests {
     static let faults: [Fault] = [
         .crash(2, losingPower: false, afterChanges: nil), .crash(1, losingPower: true, afterChanges: 3), .blackout,
+        .crashAtName(2, count: 2, powerAfter: 40_000_000),
         .start(3), .pause(1, nanoseconds: 350_000_000), .cut([]),
         .cut([NodePair(from: 1, to: 2), NodePair(from: 2, to: 1)]),
         .clog([NodePair(from: 1, to: 3)], nanoseconds: 1), .transfer(from: 1, to: nil), .transfer(from: 1, to: 3),
@@ -39,7 +40,9 @@ struct FaultTests {
     @Test(
         "What is no fault is not taken for one",
         arguments: [
-            "", "crash", "crash two", "crash 1 after changes", "crash 1 and go", "cut 1", "cut 1 ->", "cut 1 -> 2,",
+            "", "crash", "crash two", "crash 1 after changes", "crash 1 and go",
+            "crash 1 at a name", "crash 1 at name 1 losing power", "crash 1 at name 1 losing power after 3",
+            "cut 1", "cut 1 ->", "cut 1 -> 2,",
             "pause 1", "pause 1 for 3", "pause 1 for 3 hours", "pause 1 for 99999999999999 s",
             "rot vote of 1 at 1000 per mille bit 0",
             "rot vote of 1 at 1 per mille bit 8", "slow disk of 1 to 5 ms .. 1 ms", "drift clock of 1 by 1000000 ppm",

@@ -6,11 +6,12 @@ import Testing
 struct VoteKeeperTests {
     final class Stage {
         let loop = ManualLoop()
-        let transport = StageTransport()
+        let transport: StageTransport
         let mailbox: Mailbox<Message>
         let keeper: VoteKeeper
         let counted = Lock(true)
-        init() {
+        init(incarnation: Incarnation = Incarnation(rawValue: 7)) {
+            transport = StageTransport(incarnation: incarnation)
             mailbox = Mailbox(loop: loop)
             keeper = VoteKeeper(
                 loop: loop, mailbox: mailbox, transport: transport, address: { $0 == 9 ? nil : "node-\($0)" },
@@ -67,6 +68,15 @@ struct VoteKeeperTests {
         stage.ask([2], round: 2)
         let links = stage.transport.links
         #expect(links.map(\.peer) == [2, 3, 2] && links[0].isClosed && links[1].isClosed && !links[2].isClosed)
+    }
+
+    @Test("Where the transport tells no lives a link is kept")
+    func noLives() {
+        let stage = Stage(incarnation: Incarnation(rawValue: 0))
+        stage.ask([2], round: 1)
+        stage.counted.withLock { $0 = false }
+        stage.ask([2], round: 2)
+        #expect(stage.transport.links.count == 1 && stage.sent(to: 2) == [1, 2])
     }
 
     @Test("A voter that says that this node was removed is believed: the node hears of it")
