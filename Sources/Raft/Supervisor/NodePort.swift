@@ -124,7 +124,7 @@ final class NodePort: PeerReceiver, Sendable {
         }
         if let theirs = hello.bootstrap, let ours = mine.bootstrap, theirs != ours {
             return .refused(
-                "cluster \(mine.cluster) was bootstrapped twice, with different members; node \(hello.node) belongs to the other one"
+                "node \(hello.node) belongs to another cluster of the name \(mine.cluster): one of the two was bootstrapped with other members, restored from another snapshot, or recovered; a node that shall belong to this one needs an empty directory"
             )
         }
         if let configuration, !configuration.contains(hello.node), mine.configuration >= hello.configuration {

@@ -41,7 +41,11 @@ struct NodePortTests {
         #expect(isAccepted(hello(2, bootstrap: nil)), "it holds no entry yet")
         #expect(!isAccepted(hello(1)))
         #expect(!isAccepted(hello(2, cluster: "other")))
-        #expect(!isAccepted(hello(2, bootstrap: 12)))
+        guard case .refused(let reason) = port().admit(hello(2, bootstrap: 12)) else {
+            Issue.record("another birth was admitted")
+            return
+        }
+        for way in ["bootstrapped", "restored", "recovered"] { #expect(reason.contains(way)) }
     }
 
     @Test("A member that comes back as another life is refused, here and after a restart; a stranger is not recorded")
