@@ -34,14 +34,14 @@ final class SafetyChecker: @unchecked Sendable {
     /// Every node that there is; those that begin the cluster first.
     private let nodes: [NodeID]
     /// What each configuration entry says.
-    private(set) var configurations: [LogID: ClusterConfiguration] = [:]
+    var configurations: [LogID: ClusterConfiguration] = [:]
     private(set) var violation: Violation?
     private(set) var hasFailed = false
-    private(set) var mirrors = NodeTable<Mirror>()
+    var mirrors = NodeTable<Mirror>()
     /// I3: what each (index, term) is, with all that comes before it.
-    private var known: [LogID: UInt64] = [:]
+    var known: [LogID: UInt64] = [:]
     /// I7: what is committed, for ever.
-    private(set) var committed: [(id: LogID, prefix: UInt64)] = []
+    var committed: [(id: LogID, prefix: UInt64)] = []
     /// I1; and how much was committed when that leader was first seen.
     private var leaders: [Term: (node: NodeID, committedCount: Int)] = [:]
     /// What each leader was told, in its newest term, that others hold.
@@ -49,14 +49,14 @@ final class SafetyChecker: @unchecked Sendable {
     /// I9: the vote that each node has told somebody of.
     private var votesSent = NodeTable<[Term: NodeID]>()
     /// I5.
-    private(set) var applied: [LogIndex: (serial: UInt64, state: UInt64)] = [:]
+    var applied: [LogIndex: (serial: UInt64, state: UInt64)] = [:]
     var appliedOn = NodeTable<LogIndex>()
     /// What is durable on each node.
     var snapshots = NodeTable<DurableSnapshots>()
     /// I18.
-    private var appliedSerials: [UInt64: LogIndex] = [:]
+    var appliedSerials: [UInt64: LogIndex] = [:]
     /// I19.
-    private var refusedSerials: Set<UInt64> = []
+    var refusedSerials: Set<UInt64> = []
     /// I15: which life of each other node each node has heard first, by its incarnation.
     private var incarnations = NodeTable<Incarnation>()
     private var met: Set<NodePair> = []
@@ -77,7 +77,7 @@ final class SafetyChecker: @unchecked Sendable {
     /// Which reads may be served.
     private(set) var reads = ReadChecker()
     /// The time, as nobody in the simulation has it.
-    private var now: () -> Int64 = { 0 }
+    private(set) var now: () -> Int64 = { 0 }
 
     let tally: MarkTally
 

@@ -7,19 +7,22 @@ final class ObservedLogStore: LogStore, @unchecked Sendable {
     private let node: NodeID
     private let checker: SafetyChecker
     private let fileSystem: SimulatedFileSystem
+    /// Where the segments are.
+    private let path: String
     /// The write under way, and whether the machine is failing in the middle of it.
     private(set) var underWay: [LogOperation] = []
     var isFailing = false
 
-    init(_ inner: any LogStore, node: NodeID, checker: SafetyChecker, fileSystem: SimulatedFileSystem) {
+    init(_ inner: any LogStore, node: NodeID, checker: SafetyChecker, fileSystem: SimulatedFileSystem, path: String) {
         self.inner = inner
         self.node = node
         self.checker = checker
         self.fileSystem = fileSystem
+        self.path = path
     }
 
     private func countNames(_ isCounted: (String) -> Bool) -> Int {
-        (try? fileSystem.list("/data/log"))?.count(where: isCounted) ?? 0
+        (try? fileSystem.list(path))?.count(where: isCounted) ?? 0
     }
 
     func open() throws -> RecoveredLog {

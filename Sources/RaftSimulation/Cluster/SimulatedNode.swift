@@ -8,10 +8,12 @@ final class SimulatedNode: @unchecked Sendable {
     let id: NodeID
     private let scheduler: Scheduler
     private let network: SimulatedNetwork
-    let checker: SafetyChecker
+    private(set) var checker: SafetyChecker
     let settings: Configuration
     /// The members that it begins with; nil on a node that joins.
-    private let members: ClusterConfiguration?
+    private(set) var members: ClusterConfiguration?
+    /// Its data directory.
+    private(set) var path = "/data"
     let segmentBytes: Int
     /// How long its disk takes for a write when nothing is wrong with it.
     private let usualLatency: ClosedRange<Int64>
@@ -106,7 +108,7 @@ final class SimulatedNode: @unchecked Sendable {
         var random = randomness(1)
         do {
             let directory = try DataDirectory.open(
-                "/data", cluster: settings.cluster, node: id, mode: .create, fileSystem: fileSystem, using: &random)
+                path, cluster: settings.cluster, node: id, mode: .create, fileSystem: fileSystem, using: &random)
             func loop(_ latency: ClosedRange<Int64>) -> SimulatedLoop {
                 SimulatedLoop(scheduler: scheduler, life: life, clock: clock, latency: latency, seed: random.next())
             }
@@ -114,7 +116,8 @@ final class SimulatedNode: @unchecked Sendable {
             let segments = try SegmentedLog(
                 directory: directory, segmentBytes: segmentBytes,
                 preparation: preparesSegments ? loop(100_000...5_000_000) : nil)
-            let store = ObservedLogStore(segments, node: id, checker: checker, fileSystem: fileSystem)
+            let store = ObservedLogStore(
+                segments, node: id, checker: checker, fileSystem: fileSystem, path: "\(path)/log")
             let snapshots = ObservedSnapshotStore(SnapshotDirectory(directory: directory), node: id, checker: checker)
             var others = randomness(3)
             let builds = SimulatedLoop(
@@ -277,6 +280,25 @@ final class SimulatedNode: @unchecked Sendable {
         start()
     }
 
+    /// The cluster goes on from this node's disk alone (``RecoveryPlan``). The node is down, and comes back as another
+    /// life, by another truth.
+    func recover(by checker: (RecoveryPlan) throws -> SafetyChecker) throws {
+        var random = randomness(4)
+        let recovery = try OfflineRecovery(data: path, fileSystem: fileSystem, using: &random)
+        defer { recovery.close() }
+        let next = try checker(recovery.plan)
+        try recovery.apply(into: path + "-recovered", settings: settings) {
+            // What is applied to write it down was applied before, or is taken for committed from now on.
+            SimulatedStore(onApply: { _, _, _ in }, onRestore: { _, _, _ in })
+        }
+        path += "-recovered"
+        members = nil
+        self.checker = next
+    }
+
+    /// It has belonged to no cluster, and from now on to one of this truth.
+    func joins(_ checker: SafetyChecker) { self.checker = checker }
+
     func failMachine() {
         guard isUp else { return }
         isExcused = true
@@ -295,7 +317,7 @@ final class SimulatedNode: @unchecked Sendable {
     func failNext(_ operation: SimulatedFileSystem.Operation) {
         guard isUp else { return }
         isExcused = true
-        fileSystem.failNext(operation, at: "/data/")
+        fileSystem.failNext(operation, at: "\(path)/")
         checker.reached(operation == .write ? .writeFailed : .syncFailed)
     }
 
@@ -308,7 +330,7 @@ final class SimulatedNode: @unchecked Sendable {
     func freeDisk() { fileSystem.limitCapacity(nil) }
 
     func rot(_ file: String, perMille: Int, bit: Int) {
-        let path = "/data/\(file)"
+        let path = "\(path)/\(file)"
         guard let count = fileSystem.contents(of: path)?.count, count > 0 else { return }
         isRotten = true
         checker.rotted(id)
@@ -318,7 +340,7 @@ final class SimulatedNode: @unchecked Sendable {
     /// The segment that holds the end of the log, and where in it, in thousandths.
     var logEnd: (file: String, perMille: Int)? {
         for file in files.reversed() where file.hasSuffix(".segment") {
-            guard let bytes = fileSystem.contents(of: "/data/\(file)"), bytes.count > 4096,
+            guard let bytes = fileSystem.contents(of: "\(path)/\(file)"), bytes.count > 4096,
                 let last = bytes[4096...].lastIndex(where: { $0 != 0 })
             else { continue }
             return (file, last * 1000 / bytes.count)
@@ -328,8 +350,8 @@ final class SimulatedNode: @unchecked Sendable {
 
     /// The files that can rot, in order.
     var files: [String] {
-        let names = ((try? fileSystem.list("/data/log")) ?? []).map { "log/\($0)" }
-        return ["vote", "identity", "peers"].filter { fileSystem.contents(of: "/data/\($0)") != nil } + names
+        let names = ((try? fileSystem.list("\(path)/log")) ?? []).map { "log/\($0)" }
+        return ["vote", "identity", "peers"].filter { fileSystem.contents(of: "\(path)/\($0)") != nil } + names
     }
 
     /// From now on nothing is wrong with the machine any more.

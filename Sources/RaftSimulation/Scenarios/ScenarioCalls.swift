@@ -17,6 +17,8 @@ final class ScenarioCalls: @unchecked Sendable {
         /// Of a write in a session.
         fileprivate var request: SessionRequest?
         fileprivate var command: SimulatedStore.Command?
+        /// Of a write: it was acknowledged, and a recovery went on without it.
+        fileprivate var isLost = false
     }
 
     /// What a read sees.
@@ -25,13 +27,21 @@ final class ScenarioCalls: @unchecked Sendable {
         var value: String?
     }
 
-    private let checker: SafetyChecker
+    private var checker: SafetyChecker
     private var named: [String: [Call]] = [:]
     private var all: [Call] = []
     private var sessions: [String: SessionNumbers] = [:]
     private var nextSerial: UInt64 = 1
 
     init(checker: SafetyChecker) { self.checker = checker }
+
+    /// The cluster is another one. Whatever its history does not have is lost, acknowledged or not.
+    func goOn(by checker: SafetyChecker) {
+        self.checker = checker
+        for call in all where call.state == .ok {
+            if let serial = call.serial, checker.appliedIndex(serial) == nil { call.isLost = true }
+        }
+    }
 
     subscript(name: String) -> [Call]? { named[name] }
 
@@ -143,7 +153,8 @@ final class ScenarioCalls: @unchecked Sendable {
     @discardableResult
     func read(_ key: String, at node: RaftNode<SimulatedStore>, _ consistency: ReadConsistency, name: String?) -> Call {
         let call = add(name)
-        let acknowledged = all.filter { $0.serial != nil && $0.state == .ok }.compactMap(\.index).max() ?? 0
+        let acknowledged =
+            all.filter { $0.serial != nil && $0.state == .ok && !$0.isLost }.compactMap(\.index).max() ?? 0
         let floor = consistency == .local ? 0 : acknowledged
         let settled = { @Sendable [self] (result: Result<Result<Look, any Error>, RaftError>) in
             switch result {
@@ -203,7 +214,7 @@ final class ScenarioCalls: @unchecked Sendable {
         for call in all {
             guard let serial = call.serial else { continue }
             let places = checker.appliedIndex(serial).map { [$0] } ?? []
-            if call.state == .ok, places != [call.index!] {
+            if call.state == .ok, !call.isLost, places != [call.index!] {
                 checker.fail("I7", "the write acknowledged at entry \(call.index!) is lost")
             }
             if call.state == .refused, !places.isEmpty {

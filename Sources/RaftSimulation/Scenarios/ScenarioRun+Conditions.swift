@@ -37,7 +37,7 @@ extension ScenarioRun {
 
     private func untrue(_ attribute: Attribute, of id: NodeID) -> String? {
         if case .isDown = attribute { return world.node(id).isUp ? "is up" : nil }
-        let mirror = world.checker.mirrors[id]
+        let mirror = world.node(id).checker.mirrors[id]
         switch attribute {
         case .log(let ids):
             let held = mirror?.ids.dropFirst() ?? []

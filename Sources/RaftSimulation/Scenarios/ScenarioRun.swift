@@ -44,15 +44,15 @@ final class ScenarioRun: @unchecked Sendable {
     }
 
     private func describe(_ node: SimulatedNode) -> String {
-        let log = world.checker.mirrors[node.id]?.ids.dropFirst() ?? []
-        let kept = "on disk: \(world.checker.mirrors[node.id]?.hardState.description ?? ""), log \(log.suffix(12))"
+        let log = node.checker.mirrors[node.id]?.ids.dropFirst() ?? []
+        let kept = "on disk: \(node.checker.mirrors[node.id]?.hardState.description ?? ""), log \(log.suffix(12))"
         return "\(world.ghosts[node.id] == nil ? node.line : "node \(node.id): ghost"); \(kept)"
     }
 
     private func perform(_ statement: Statement) throws {
         switch statement {
         case .setting, .repeatBlock, .endRepeat: break  // Done before anything runs.
-        case .start, .crash, .stop, .pause, .resume, .disk, .campaign, .onlyCampaigns, .allCampaign:
+        case .start, .crash, .stop, .pause, .resume, .disk, .recover, .campaign, .onlyCampaigns, .allCampaign:
             try process(statement)
         case .cut, .split, .heal, .filter, .letPass, .letAllPass, .release: try network(statement)
         case .session, .close, .retry, .acknowledge: try sessions(statement)
@@ -180,6 +180,16 @@ final class ScenarioRun: @unchecked Sendable {
                     world.loseDisk(of: id)
                 case .takes(let range): world.node(id).disk?.latency = range
                 }
+            }
+        case .recover(let name):
+            let id = try resolve(name)
+            guard !world.node(id).isUp else { throw Untrue(reason: "node \(id) is up: crash it first") }
+            guard world.settings.makesSnapshots else {
+                throw Untrue(reason: "a recovered log begins behind a snapshot: say `snapshots by hand` before")
+            }
+            guard world.ghosts.isEmpty else { throw Untrue(reason: "there are ghosts, and nobody knows their cluster") }
+            do { try world.recover(from: id) } catch {
+                throw Untrue(reason: (error as? RaftError)?.message ?? "\(error)")
             }
         case .campaign(let name):
             let id = try resolve(name)
@@ -419,7 +429,7 @@ final class ScenarioRun: @unchecked Sendable {
             throw Untrue(reason: "the cluster has come together, and serves no reads")
         }
         world.calls.checkOutcomes()
-        if let violation = world.checker.violation { throw violation }
+        if let violation = world.violation { throw violation }
     }
 
     /// A write that succeeds, at whoever leads then.

@@ -7,7 +7,10 @@ final class ScenarioWorld: @unchecked Sendable {
     let settings: ScenarioSettings
     let scheduler: Scheduler
     let network: SimulatedNetwork
-    let checker: SafetyChecker
+    /// The truth; after a recovery, about the cluster that goes on.
+    private(set) var checker: SafetyChecker
+    /// About those that were left behind.
+    private var earlier: [SafetyChecker] = []
     let traffic: TrafficControl
     let calls: ScenarioCalls
     /// One for each member; a ghost's is asleep.
@@ -61,13 +64,19 @@ final class ScenarioWorld: @unchecked Sendable {
             }
         }
         network.onRequest = { [unowned self] request, _ in
-            if ghosts[request.sender] == nil { checker.sending(request) }
+            if ghosts[request.sender] == nil { node(request.sender).checker.sending(request) }
         }
         network.onReply = { [unowned self] in
             if ghosts[$1] == nil {
-                checker.replying($0, from: $1, to: $2)
+                node($1).checker.replying($0, from: $1, to: $2)
             } else {
                 checker.acknowledged($0, by: $1, to: $2)
+            }
+        }
+        network.onArrival = { [unowned self] from, to in
+            let (theirs, ours) = (node(from.node).checker, node(to.node).checker)
+            if theirs !== ours {
+                ours.fail("I15", "node \(to.node) took a message of node \(from.node), which is of another cluster")
             }
         }
     }
@@ -106,8 +115,16 @@ final class ScenarioWorld: @unchecked Sendable {
             if scheduler.now >= end { return false }
             guard scheduler.step() else { throw Violation(invariant: "L1", text: "nothing will ever happen again") }
             if let id = scheduler.lastNode { node(id).observe() }
-            if let violation = checker.violation ?? LeaseChecker.violation(nodes, checker) { throw violation }
+            if let violation { throw violation }
         }
+    }
+
+    /// The first promise that was broken.
+    var violation: Violation? {
+        for truth in [checker] + earlier {
+            if let violation = truth.violation ?? LeaseChecker.violation(nodes, truth) { return violation }
+        }
+        return nil
     }
 
     // MARK: Processes
@@ -127,7 +144,24 @@ final class ScenarioWorld: @unchecked Sendable {
     func loseDisk(of id: NodeID) {
         let files = node(id).fileSystem
         for path in files.snapshot().keys.sorted() { files.setContents(of: path, to: nil) }
-        checker.lostDisk(id)
+        node(id).checker.lostDisk(id)
+    }
+
+    /// The cluster goes on from the disk of `id` alone, as a new one: with whoever belongs to none yet.
+    func recover(from id: NodeID) throws {
+        let old = node(id).checker
+        let spares = nodes.filter { $0.members == nil && $0.checker === old && $0.id != id }
+        try node(id).recover { plan in
+            guard plan.survivor.last == old.mirrors[id]?.ids.last else {
+                throw RaftError(.storage, "a write was under way when node \(id) crashed; let its disk come to rest")
+            }
+            let belongs = plan.survivor.configuration.contains
+            checker = SafetyChecker(after: old, plan, spares: spares.map(\.id).filter { !belongs($0) })
+            for spare in spares where !belongs(spare.id) { spare.joins(checker) }
+            return checker
+        }
+        earlier.append(old)
+        calls.goOn(by: checker)
     }
 
     /// Lets a node's clock run ahead until it campaigns.
@@ -211,7 +245,7 @@ extension SimulatedNode {
     private func openDirectory() throws -> DataDirectory {
         var random = randomness(3)
         return try DataDirectory.open(
-            "/data", cluster: settings.cluster, node: id, mode: .create, fileSystem: fileSystem, using: &random)
+            path, cluster: settings.cluster, node: id, mode: .create, fileSystem: fileSystem, using: &random)
     }
 
     /// Writes a state through the real store, as a former life would have.
@@ -222,7 +256,10 @@ extension SimulatedNode {
         defer { directory.close() }
         let segments = try SegmentedLog(directory: directory, segmentBytes: segmentBytes)
         let store: any LogStore =
-            isKnown ? segments : ObservedLogStore(segments, node: id, checker: checker, fileSystem: fileSystem)
+            isKnown
+            ? segments
+            : ObservedLogStore(
+                segments, node: id, checker: checker, fileSystem: fileSystem, path: "\(path)/log")
         _ = try store.open()
         try store.write([.hardState(state)] + log.batches.map { .append($0) })
         store.close()

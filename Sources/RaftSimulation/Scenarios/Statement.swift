@@ -12,6 +12,7 @@ indirect enum Statement: Sendable {
     case pause(NodeSet)
     case resume(NodeSet)
     case disk(NodeSet, DiskFault)
+    case recover(NodeName)
     case campaign(NodeName)
     case onlyCampaigns(NodeName)
     case allCampaign

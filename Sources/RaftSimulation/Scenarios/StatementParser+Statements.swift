@@ -207,6 +207,7 @@ extension StatementParser {
             guard take("takes") || take("take") else { throw expected("hangs, goes on, fails, is lost or takes") }
             return .disk(victims, .takes(try nanoseconds()))
         }
+        if take("recover") { return .recover(try node()) }
         if takePhrase("builds of") {
             let victims = try nodes()
             if take("hang") { return .disk(victims, .buildsHang) }
