@@ -682,6 +682,96 @@ void   raft__admin__v1__snapshot_response__free_unpacked
   assert(message->base.descriptor == &raft__admin__v1__snapshot_response__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   raft__admin__v1__read_snapshot_request__init
+                     (Raft__Admin__V1__ReadSnapshotRequest         *message)
+{
+  static const Raft__Admin__V1__ReadSnapshotRequest init_value = RAFT__ADMIN__V1__READ_SNAPSHOT_REQUEST__INIT;
+  *message = init_value;
+}
+size_t raft__admin__v1__read_snapshot_request__get_packed_size
+                     (const Raft__Admin__V1__ReadSnapshotRequest *message)
+{
+  assert(message->base.descriptor == &raft__admin__v1__read_snapshot_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t raft__admin__v1__read_snapshot_request__pack
+                     (const Raft__Admin__V1__ReadSnapshotRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &raft__admin__v1__read_snapshot_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t raft__admin__v1__read_snapshot_request__pack_to_buffer
+                     (const Raft__Admin__V1__ReadSnapshotRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &raft__admin__v1__read_snapshot_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Raft__Admin__V1__ReadSnapshotRequest *
+       raft__admin__v1__read_snapshot_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Raft__Admin__V1__ReadSnapshotRequest *)
+     protobuf_c_message_unpack (&raft__admin__v1__read_snapshot_request__descriptor,
+                                allocator, len, data);
+}
+void   raft__admin__v1__read_snapshot_request__free_unpacked
+                     (Raft__Admin__V1__ReadSnapshotRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &raft__admin__v1__read_snapshot_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   raft__admin__v1__read_snapshot_response__init
+                     (Raft__Admin__V1__ReadSnapshotResponse         *message)
+{
+  static const Raft__Admin__V1__ReadSnapshotResponse init_value = RAFT__ADMIN__V1__READ_SNAPSHOT_RESPONSE__INIT;
+  *message = init_value;
+}
+size_t raft__admin__v1__read_snapshot_response__get_packed_size
+                     (const Raft__Admin__V1__ReadSnapshotResponse *message)
+{
+  assert(message->base.descriptor == &raft__admin__v1__read_snapshot_response__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t raft__admin__v1__read_snapshot_response__pack
+                     (const Raft__Admin__V1__ReadSnapshotResponse *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &raft__admin__v1__read_snapshot_response__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t raft__admin__v1__read_snapshot_response__pack_to_buffer
+                     (const Raft__Admin__V1__ReadSnapshotResponse *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &raft__admin__v1__read_snapshot_response__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Raft__Admin__V1__ReadSnapshotResponse *
+       raft__admin__v1__read_snapshot_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Raft__Admin__V1__ReadSnapshotResponse *)
+     protobuf_c_message_unpack (&raft__admin__v1__read_snapshot_response__descriptor,
+                                allocator, len, data);
+}
+void   raft__admin__v1__read_snapshot_response__free_unpacked
+                     (Raft__Admin__V1__ReadSnapshotResponse *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &raft__admin__v1__read_snapshot_response__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 void   raft__admin__v1__list_sessions_request__init
                      (Raft__Admin__V1__ListSessionsRequest         *message)
 {
@@ -2131,6 +2221,121 @@ const ProtobufCMessageDescriptor raft__admin__v1__snapshot_response__descriptor 
   raft__admin__v1__snapshot_response__field_indices_by_name,
   1,  raft__admin__v1__snapshot_response__number_ranges,
   (ProtobufCMessageInit) raft__admin__v1__snapshot_response__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor raft__admin__v1__read_snapshot_request__field_descriptors[3] =
+{
+  {
+    "builder",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_FIXED64,
+    0,   /* quantifier_offset */
+    offsetof(Raft__Admin__V1__ReadSnapshotRequest, builder),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "number",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_FIXED64,
+    0,   /* quantifier_offset */
+    offsetof(Raft__Admin__V1__ReadSnapshotRequest, number),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "offset",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Raft__Admin__V1__ReadSnapshotRequest, offset),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned raft__admin__v1__read_snapshot_request__field_indices_by_name[] = {
+  0,   /* field[0] = builder */
+  1,   /* field[1] = number */
+  2,   /* field[2] = offset */
+};
+static const ProtobufCIntRange raft__admin__v1__read_snapshot_request__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 3 }
+};
+const ProtobufCMessageDescriptor raft__admin__v1__read_snapshot_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "raft.admin.v1.ReadSnapshotRequest",
+  "ReadSnapshotRequest",
+  "Raft__Admin__V1__ReadSnapshotRequest",
+  "raft.admin.v1",
+  sizeof(Raft__Admin__V1__ReadSnapshotRequest),
+  3,
+  raft__admin__v1__read_snapshot_request__field_descriptors,
+  raft__admin__v1__read_snapshot_request__field_indices_by_name,
+  1,  raft__admin__v1__read_snapshot_request__number_ranges,
+  (ProtobufCMessageInit) raft__admin__v1__read_snapshot_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor raft__admin__v1__read_snapshot_response__field_descriptors[2] =
+{
+  {
+    "manifest",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Raft__Admin__V1__ReadSnapshotResponse, manifest),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "content",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Raft__Admin__V1__ReadSnapshotResponse, content),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned raft__admin__v1__read_snapshot_response__field_indices_by_name[] = {
+  1,   /* field[1] = content */
+  0,   /* field[0] = manifest */
+};
+static const ProtobufCIntRange raft__admin__v1__read_snapshot_response__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor raft__admin__v1__read_snapshot_response__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "raft.admin.v1.ReadSnapshotResponse",
+  "ReadSnapshotResponse",
+  "Raft__Admin__V1__ReadSnapshotResponse",
+  "raft.admin.v1",
+  sizeof(Raft__Admin__V1__ReadSnapshotResponse),
+  2,
+  raft__admin__v1__read_snapshot_response__field_descriptors,
+  raft__admin__v1__read_snapshot_response__field_indices_by_name,
+  1,  raft__admin__v1__read_snapshot_response__number_ranges,
+  (ProtobufCMessageInit) raft__admin__v1__read_snapshot_response__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
 #define raft__admin__v1__list_sessions_request__field_descriptors NULL

@@ -165,6 +165,19 @@ public final class KeyValueClient: Sendable {
         }
     }
 
+    /// Reads a piece of a snapshot that one node has; ``SnapshotDownload`` reads all of it. Needs a certificate of role
+    /// `admin`.
+    ///
+    /// - Parameter offset: where in the state the piece begins.
+    public func readSnapshot(
+        _ id: SnapshotID, at offset: UInt64, of endpoint: String, timeout: Duration? = nil
+    ) async throws(RaftClientError) -> SnapshotPiece {
+        let request = ReadSnapshotRequest(id: id, offset: offset)
+        return try await ask(endpoint, ClientMethods.readSnapshot, request.encoded(), timeout) {
+            bytes throws(RPCStatus) in try SnapshotPiece(decoding: bytes, at: offset)
+        }
+    }
+
     /// Asks one node, once.
     func ask<Response>(
         _ endpoint: String, _ method: Method, _ request: [UInt8], _ timeout: Duration?,
@@ -177,8 +190,15 @@ public final class KeyValueClient: Sendable {
             let left = max(deadline - clock.now, .milliseconds(1))
             return try decode(try await channel.call(method, request, timeout: left))
         } catch {
-            let isRefused = error.code == .permissionDenied || error.code == .unauthenticated
-            throw RaftClientError(isRefused ? .notAuthorized : .unavailable, error.message(from: endpoint))
+            if case .give(let refusal) = CallPolicy.judge(error, isRead: true, endpoint: endpoint) { throw refusal }
+            let code: RaftClientError.Code =
+                switch error.code {
+                case .unauthenticated: .notAuthorized
+                // Nobody else is asked, and what is damaged stays so.
+                case .dataLoss: .refused
+                default: .unavailable
+                }
+            throw RaftClientError(code, error.message(from: endpoint))
         }
     }
 

@@ -13,3 +13,20 @@ public struct SnapshotSummary: Hashable, Sendable {
         self.byteCount = byteCount
     }
 }
+
+/// Some of a snapshot's bytes.
+public struct SnapshotPiece: Hashable, Sendable {
+    /// Of the whole snapshot.
+    public let manifest: SnapshotManifest
+    /// Where in the state the bytes begin.
+    public let offset: UInt64
+    public let bytes: [UInt8]
+    public init(manifest: SnapshotManifest, offset: UInt64, bytes: [UInt8]) {
+        self.manifest = manifest
+        self.offset = offset
+        self.bytes = bytes
+    }
+
+    /// Where the next piece begins.
+    public var end: UInt64 { offset + UInt64(bytes.count) }
+}

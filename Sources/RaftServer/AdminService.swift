@@ -6,6 +6,7 @@ internal import RaftTransport
 /// The methods of Protos/admin.proto.
 struct AdminService: Sendable {
     let node: RaftNode<KeyValueMachine>
+    let snapshots: SnapshotReads
 
     func offer(on server: RPCServer) {
         var table = ServiceTable()
@@ -44,6 +45,23 @@ struct AdminService: Sendable {
             do throws(RPCStatus) {
                 let request = try PushSnapshotRequest(decoding: call.request)
                 node.pushSnapshot(to: request.peer) { Self.answer(call, $0) }
+            } catch {
+                call.fail(error)
+            }
+        }
+        table.register(ClientMethods.readSnapshot) { call in
+            do throws(RPCStatus) {
+                let request = try ReadSnapshotRequest(decoding: call.request)
+                snapshots.read(request.id, at: request.offset) { result in
+                    switch result {
+                    case .success(let piece): call.respond(piece.encoded())
+                    case .failure(let error): call.fail(RPCStatus(error))
+                    case nil:
+                        call.fail(
+                            RPCStatus(
+                                .notFound, "node \(node.status.id) has no snapshot \(request.id); save a newer one"))
+                    }
+                }
             } catch {
                 call.fail(error)
             }

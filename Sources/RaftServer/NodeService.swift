@@ -118,14 +118,15 @@ public final class NodeService: Sendable {
                 ended.signal()
             }
             let isNew = recovered.last == .zero
+            let snapshots = SnapshotDirectory(directory: directory)
             let node = try RaftNode(
                 configuration: settings, machine: machine, store: OpenedLog(log, recovered),
                 transport: TLSTransport(server: server, tls: tls, loop: loop), loops: loops,
                 bootstrap: isNew && configuration.firstStart == .bootstrap ? configuration.members : nil,
-                snapshots: SnapshotDirectory(directory: directory), peers: try directory.peers(),
+                snapshots: snapshots, peers: try directory.peers(),
                 logger: logger)
             ClientService(node: node, maximumValueBytes: configuration.maximumValueBytes).offer(on: server)
-            AdminService(node: node).offer(on: server)
+            AdminService(node: node, snapshots: SnapshotReads(snapshots, on: loops.reads)).offer(on: server)
             try await node.start()
             return NodeService(
                 node: node, server: server, directory: directory, group: group, preparation: preparation,

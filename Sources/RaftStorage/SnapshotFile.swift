@@ -51,8 +51,9 @@ enum SnapshotFile {
 
     /// Reads what a complete file says of itself.
     ///
+    /// - Parameter isNamed: the file must have the name that a snapshot in a data directory has.
     /// - Throws: `.corrupt` unless everything but the chunks is as it was written.
-    static func manifest(in file: any FileHandle) throws(RaftError) -> SnapshotManifest {
+    static func manifest(in file: any FileHandle, isNamed: Bool) throws(RaftError) -> SnapshotManifest {
         func damaged(_ reason: String) -> RaftError { RaftError(.corrupt, "\(file.path): \(reason)") }
         let size = try file.size()
         guard size >= headerSize + trailerSize else { throw damaged("the file has \(size) bytes only") }
@@ -75,7 +76,7 @@ enum SnapshotFile {
         guard manifest.byteCount <= UInt64(size),
             end(of: manifest.byteCount) + length + trailerSize == size
         else { throw damaged("the file has \(size) bytes, which do not fit \(manifest.byteCount) bytes of state") }
-        guard file.path.hasSuffix("/" + name(of: manifest)) else { throw damaged("it holds \(manifest)") }
+        guard !isNamed || file.path.hasSuffix("/" + name(of: manifest)) else { throw damaged("it holds \(manifest)") }
         return manifest
     }
 }
@@ -90,6 +91,7 @@ final class SnapshotFileWriter: SnapshotWriter, @unchecked Sendable {
     private let file: any FileHandle
     private let fileSystem: any FileSystem
     private let directory: String
+    private let name: (SnapshotManifest) -> String
     private let onCommit: @Sendable (SnapshotManifest) -> Void
     private var chunk: [UInt8] = []
     private var number: UInt64 = 0
@@ -99,12 +101,15 @@ final class SnapshotFileWriter: SnapshotWriter, @unchecked Sendable {
     private(set) var byteCount: UInt64 = 0
     private(set) var checksum: UInt32 = 0
 
+    /// - Parameter name: what the complete file is called.
     init(
         temporary: String, in directory: String, fileSystem: any FileSystem,
+        name: @escaping (SnapshotManifest) -> String = SnapshotFile.name,
         onCommit: @escaping @Sendable (SnapshotManifest) -> Void
     ) throws(RaftError) {
         self.fileSystem = fileSystem
         self.directory = directory
+        self.name = name
         self.onCommit = onCommit
         file = try fileSystem.open(directory + "/" + temporary, .createEmpty)
         var header = [UInt8](repeating: 0, count: SnapshotFile.headerSize)
@@ -166,7 +171,7 @@ final class SnapshotFileWriter: SnapshotWriter, @unchecked Sendable {
         let path = file.path
         file.close()
         isOver = true
-        try fileSystem.rename(path, to: directory + "/" + SnapshotFile.name(of: manifest))
+        try fileSystem.rename(path, to: directory + "/" + name(manifest))
         if !Mutant.isOn("snapshot-name-not-synced") { try fileSystem.syncDirectory(directory) }
         onCommit(manifest)
     }
@@ -188,9 +193,9 @@ final class SnapshotFileReader: SnapshotReader {
     private let file: any FileHandle
 
     /// - Throws: `.corrupt`, `.storage`.
-    init(_ path: String, fileSystem: any FileSystem) throws(RaftError) {
+    init(_ path: String, isNamed: Bool = true, fileSystem: any FileSystem) throws(RaftError) {
         file = try fileSystem.open(path, .read)
-        manifest = try SnapshotFile.manifest(in: file)
+        manifest = try SnapshotFile.manifest(in: file, isNamed: isNamed)
     }
 
     deinit { file.close() }

@@ -30,6 +30,8 @@ typedef struct Raft__Admin__V1__ChangeMembershipResponse Raft__Admin__V1__Change
 typedef struct Raft__Admin__V1__TriggerSnapshotRequest Raft__Admin__V1__TriggerSnapshotRequest;
 typedef struct Raft__Admin__V1__PushSnapshotRequest Raft__Admin__V1__PushSnapshotRequest;
 typedef struct Raft__Admin__V1__SnapshotResponse Raft__Admin__V1__SnapshotResponse;
+typedef struct Raft__Admin__V1__ReadSnapshotRequest Raft__Admin__V1__ReadSnapshotRequest;
+typedef struct Raft__Admin__V1__ReadSnapshotResponse Raft__Admin__V1__ReadSnapshotResponse;
 typedef struct Raft__Admin__V1__ListSessionsRequest Raft__Admin__V1__ListSessionsRequest;
 typedef struct Raft__Admin__V1__Session Raft__Admin__V1__Session;
 typedef struct Raft__Admin__V1__ListSessionsResponse Raft__Admin__V1__ListSessionsResponse;
@@ -366,6 +368,45 @@ struct  Raft__Admin__V1__SnapshotResponse
 #define RAFT__ADMIN__V1__SNAPSHOT_RESPONSE__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&raft__admin__v1__snapshot_response__descriptor) \
     , 0, 0, 0, 0, 0 }
+
+
+/*
+ * Reads a piece of one of this node's snapshots. The node keeps the snapshot, for a while after the last such request,
+ * even when a newer one has taken its place. Answered by every node, with or without a leader.
+ */
+struct  Raft__Admin__V1__ReadSnapshotRequest
+{
+  ProtobufCMessage base;
+  /*
+   * Which one, as in a SnapshotResponse.
+   */
+  uint64_t builder;
+  uint64_t number;
+  /*
+   * Where in the state the piece begins.
+   */
+  uint64_t offset;
+};
+#define RAFT__ADMIN__V1__READ_SNAPSHOT_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&raft__admin__v1__read_snapshot_request__descriptor) \
+    , 0, 0, 0 }
+
+
+struct  Raft__Admin__V1__ReadSnapshotResponse
+{
+  ProtobufCMessage base;
+  /*
+   * What the snapshot says of itself: SnapshotManifest's bytes.
+   */
+  ProtobufCBinaryData manifest;
+  /*
+   * At least one byte, unless the offset is the state's end.
+   */
+  ProtobufCBinaryData content;
+};
+#define RAFT__ADMIN__V1__READ_SNAPSHOT_RESPONSE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&raft__admin__v1__read_snapshot_response__descriptor) \
+    , {0,NULL}, {0,NULL} }
 
 
 /*
@@ -729,6 +770,44 @@ Raft__Admin__V1__SnapshotResponse *
 void   raft__admin__v1__snapshot_response__free_unpacked
                      (Raft__Admin__V1__SnapshotResponse *message,
                       ProtobufCAllocator *allocator);
+/* Raft__Admin__V1__ReadSnapshotRequest methods */
+void   raft__admin__v1__read_snapshot_request__init
+                     (Raft__Admin__V1__ReadSnapshotRequest         *message);
+size_t raft__admin__v1__read_snapshot_request__get_packed_size
+                     (const Raft__Admin__V1__ReadSnapshotRequest   *message);
+size_t raft__admin__v1__read_snapshot_request__pack
+                     (const Raft__Admin__V1__ReadSnapshotRequest   *message,
+                      uint8_t             *out);
+size_t raft__admin__v1__read_snapshot_request__pack_to_buffer
+                     (const Raft__Admin__V1__ReadSnapshotRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Raft__Admin__V1__ReadSnapshotRequest *
+       raft__admin__v1__read_snapshot_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   raft__admin__v1__read_snapshot_request__free_unpacked
+                     (Raft__Admin__V1__ReadSnapshotRequest *message,
+                      ProtobufCAllocator *allocator);
+/* Raft__Admin__V1__ReadSnapshotResponse methods */
+void   raft__admin__v1__read_snapshot_response__init
+                     (Raft__Admin__V1__ReadSnapshotResponse         *message);
+size_t raft__admin__v1__read_snapshot_response__get_packed_size
+                     (const Raft__Admin__V1__ReadSnapshotResponse   *message);
+size_t raft__admin__v1__read_snapshot_response__pack
+                     (const Raft__Admin__V1__ReadSnapshotResponse   *message,
+                      uint8_t             *out);
+size_t raft__admin__v1__read_snapshot_response__pack_to_buffer
+                     (const Raft__Admin__V1__ReadSnapshotResponse   *message,
+                      ProtobufCBuffer     *buffer);
+Raft__Admin__V1__ReadSnapshotResponse *
+       raft__admin__v1__read_snapshot_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   raft__admin__v1__read_snapshot_response__free_unpacked
+                     (Raft__Admin__V1__ReadSnapshotResponse *message,
+                      ProtobufCAllocator *allocator);
 /* Raft__Admin__V1__ListSessionsRequest methods */
 void   raft__admin__v1__list_sessions_request__init
                      (Raft__Admin__V1__ListSessionsRequest         *message);
@@ -871,6 +950,12 @@ typedef void (*Raft__Admin__V1__PushSnapshotRequest_Closure)
 typedef void (*Raft__Admin__V1__SnapshotResponse_Closure)
                  (const Raft__Admin__V1__SnapshotResponse *message,
                   void *closure_data);
+typedef void (*Raft__Admin__V1__ReadSnapshotRequest_Closure)
+                 (const Raft__Admin__V1__ReadSnapshotRequest *message,
+                  void *closure_data);
+typedef void (*Raft__Admin__V1__ReadSnapshotResponse_Closure)
+                 (const Raft__Admin__V1__ReadSnapshotResponse *message,
+                  void *closure_data);
 typedef void (*Raft__Admin__V1__ListSessionsRequest_Closure)
                  (const Raft__Admin__V1__ListSessionsRequest *message,
                   void *closure_data);
@@ -908,6 +993,8 @@ extern const ProtobufCMessageDescriptor raft__admin__v1__change_membership_respo
 extern const ProtobufCMessageDescriptor raft__admin__v1__trigger_snapshot_request__descriptor;
 extern const ProtobufCMessageDescriptor raft__admin__v1__push_snapshot_request__descriptor;
 extern const ProtobufCMessageDescriptor raft__admin__v1__snapshot_response__descriptor;
+extern const ProtobufCMessageDescriptor raft__admin__v1__read_snapshot_request__descriptor;
+extern const ProtobufCMessageDescriptor raft__admin__v1__read_snapshot_response__descriptor;
 extern const ProtobufCMessageDescriptor raft__admin__v1__list_sessions_request__descriptor;
 extern const ProtobufCMessageDescriptor raft__admin__v1__session__descriptor;
 extern const ProtobufCMessageDescriptor raft__admin__v1__list_sessions_response__descriptor;

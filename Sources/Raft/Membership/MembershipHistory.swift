@@ -52,9 +52,12 @@ struct MembershipHistory: Sendable {
 }
 
 extension ClusterConfiguration {
-    /// The birth mark of a cluster that began with this configuration. FNV-1a, 64 bit: tells clusters apart that were
-    /// bootstrapped apart; keeps nobody out.
-    package var bootstrapMark: UInt64 {
-        encoded.reduce(0xCBF2_9CE4_8422_2325) { ($0 ^ UInt64($1)) &* 0x0000_0100_0000_01B3 }
+    /// The birth mark of a cluster that began with this configuration: tells clusters apart that were bootstrapped
+    /// apart; keeps nobody out.
+    package var bootstrapMark: UInt64 { Self.birthMark(of: encoded) }
+
+    /// FNV-1a, 64 bit.
+    static func birthMark(of bytes: [UInt8]) -> UInt64 {
+        bytes.reduce(0xCBF2_9CE4_8422_2325) { ($0 ^ UInt64($1)) &* 0x0000_0100_0000_01B3 }
     }
 }

@@ -55,6 +55,20 @@ package enum OfflineReplay {
         }
         throw RaftError(.snapshotFailed, "nothing was built of the log through \(recovery.log.last)")
     }
+
+    /// Lets a machine take over a snapshot, as a node's Applier does, to see whether it can.
+    ///
+    /// - Throws: what is wrong with the snapshot, or what the machine throws.
+    package static func takeOver<Machine: StateMachine>(
+        _ snapshot: any SnapshotReader, with machine: sending Machine
+    ) throws {
+        var machine = machine
+        var contents = SnapshotContents(snapshot)
+        let sessions = try contents.takeSessions()
+        try machine.restore(&contents, through: snapshot.manifest.last, sessions: sessions.records)
+        // Whatever the machine has left: the checksum of the whole comes with the last of it.
+        while try contents.next() != nil {}
+    }
 }
 
 /// A loop that its one user turns on its own thread. It has no time: nothing that is replayed waits for any.

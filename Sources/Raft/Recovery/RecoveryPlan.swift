@@ -123,12 +123,17 @@ public struct RecoveryPlan: Hashable, Sendable {
                 "the state was built through \(state.last), but the log of node \(survivor.node) ends at \(survivor.last)"
             )
         }
-        var manifest = state
-        manifest.id = SnapshotID(builder: incarnation, number: 1)
-        manifest.last = id
-        manifest.configuration = configuration
-        manifest.configurationID = id
-        manifest.bootstrap = mark
-        return manifest
+        return state.beginning(at: id, configuration, mark: mark, builder: incarnation)
+    }
+}
+
+extension SnapshotManifest {
+    /// The same state, as what a new cluster begins with: the log goes on behind `id`, the entry that its members are.
+    func beginning(
+        at id: LogID, _ configuration: ClusterConfiguration, mark: UInt64, builder: Incarnation
+    ) -> SnapshotManifest {
+        SnapshotManifest(
+            id: SnapshotID(builder: builder, number: 1), last: id, configuration: configuration, configurationID: id,
+            bootstrap: mark, byteCount: byteCount, checksum: checksum, sessionBytes: sessionBytes)
     }
 }

@@ -22,6 +22,8 @@ package enum ClientMethods {
         id: 4, name: "raft.admin.v1.Node/PushSnapshot", purpose: .admin, roles: [.admin])
     package static let transferLeadership = Method(
         id: 5, name: "raft.admin.v1.Node/TransferLeadership", purpose: .admin, roles: [.admin])
+    package static let readSnapshot = Method(
+        id: 6, name: "raft.admin.v1.Node/ReadSnapshot", purpose: .admin, roles: [.admin])
 
     private static func client(_ id: UInt16, _ name: String) -> Method {
         Method(id: id, name: "raft.client.v1.KeyValue/\(name)", purpose: .client, roles: [.client])

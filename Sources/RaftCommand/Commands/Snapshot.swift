@@ -6,12 +6,14 @@ internal import RaftTransport
 
 struct Snapshot: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Build, send and look at snapshots of the state.",
+        abstract: "Build, send, save, restore and look at snapshots of the state.",
         discussion: """
             Nodes build snapshots by themselves as their logs grow, and drop the log behind them. These commands do it \
             when you say so.
             """,
-        subcommands: [SnapshotTrigger.self, SnapshotPush.self, SnapshotInspect.self])
+        subcommands: [
+            SnapshotTrigger.self, SnapshotPush.self, SnapshotSave.self, SnapshotRestore.self, SnapshotInspect.self,
+        ])
 }
 
 struct SnapshotTrigger: AsyncParsableCommand {
@@ -154,7 +156,7 @@ struct SnapshotInspect: ParsableCommand {
 }
 
 extension SnapshotSummary {
-    fileprivate var fields: [JSON.Field] {
+    var fields: [JSON.Field] {
         [
             .init("id", .string("\(id)")), .init("index", .number(last.index.rawValue)),
             .init("term", .number(last.term.rawValue)), .init("bytes", .number(byteCount)),
