@@ -23,6 +23,11 @@ struct RestoreTests {
         let nobody = try await cluster.run("snapshot", "save", "x", "--endpoint", "127.0.0.1:1", "--timeout", "300ms")
         #expect(nobody.code == 4 && !FileManager.default.fileExists(atPath: cluster.file("x")), "\(nobody.errors)")
         try await cluster.putUntilDone("later", "2")
+        // One that is away keeps nobody else from building a snapshot.
+        try await cluster.stop(1)
+        let triggered = try await cluster.run("snapshot", "trigger", "-o", "json", "--timeout", "20s")
+        #expect(triggered.code == 1 && triggered.text.matches(of: /"index":/).count == 2, "\(triggered.text)")
+        #expect(triggered.errors.contains(cluster.addresses[1]!), "\(triggered.errors)")
         for id in 1...3 { try await cluster.stop(id) }
 
         func restore(_ id: Int, _ file: String, into data: String) async throws -> RaftProgram.Ending {

@@ -32,6 +32,47 @@ struct OutputTests {
         #expect(JSON.bytes("key", [0xFF, 0]) == .init("keyBase64", .string("/wA=")))
     }
 
+    @Test("A snapshot's members print with what they are to be, and the lease that goes for all of them")
+    func snapshotMembers() throws {
+        var manifest = SnapshotManifest(
+            id: SnapshotID(builder: Incarnation(rawValue: 5), number: 7), last: LogID(term: 3, index: 40),
+            configuration: try ClusterConfiguration(
+                voterSets: [[1]],
+                members: [
+                    .init(id: 1, address: "a:1", incarnation: Incarnation(rawValue: 10), preference: .preferred),
+                    .init(id: 2, address: "b:1", isPromotedWhenReady: true),
+                ], leaseWindow: .milliseconds(900)), configurationID: LogID(term: 3, index: 9), bootstrap: 5,
+            byteCount: 10, checksum: 6)
+        let head = #"{"file":"f","id":"0000000000000005-7","index":40,"term":3,"bytes":10,"members":["#
+        #expect(
+            SnapshotInspect.json("f", .success(manifest)).text == head
+                + #"{"id":1,"address":"a:1","voter":true,"incarnation":"000000000000000a","preference":"preferred","promotedWhenReady":false},"#
+                + #"{"id":2,"address":"b:1","voter":false,"incarnation":null,"preference":"ordinary","promotedWhenReady":true}"#
+                + #"],"leaseMilliseconds":900}"#)
+        manifest.configuration = try ClusterConfiguration(voters: [.init(id: 1, address: "a:1")])
+        #expect(SnapshotInspect.json("f", .success(manifest)).text.hasSuffix(#"],"leaseMilliseconds":null}"#))
+        #expect(
+            SnapshotInspect.json("f", .failure(RaftError(.corrupt, "bad"))).text == #"{"file":"f","damage":"bad"}"#)
+    }
+
+    @Test(
+        "Nodes that could build no snapshot are told beside those that could; only one reason of all is the exit code")
+    func triggered() {
+        let built = SnapshotSummary(
+            id: SnapshotID(builder: Incarnation(rawValue: 5), number: 7), last: LogID(term: 3, index: 40), byteCount: 9)
+        let lost = Result<SnapshotSummary, RaftClientError>.failure(RaftClientError(.unavailable, "c: gone"))
+        let some: [SnapshotTrigger.Answer] = [("a", .success(built)), ("c", lost)]
+        #expect(
+            SnapshotTrigger.json(some).text
+                == #"[{"endpoint":"a","id":"0000000000000005-7","index":40,"term":3,"bytes":9},{"endpoint":"c","error":"c: gone"}]"#
+        )
+        #expect(SnapshotTrigger.failure(some) == Failure(.refused, "c: gone"))
+        #expect(SnapshotTrigger.failure([("a", .success(built))]) == nil)
+        #expect(SnapshotTrigger.failure([("c", lost)]) == Failure(.unavailable, "c: gone"))
+        let forbidden = Result<SnapshotSummary, RaftClientError>.failure(RaftClientError(.notAuthorized, "d: no"))
+        #expect(SnapshotTrigger.failure([("c", lost), ("d", forbidden)]) == Failure(.refused, "c: gone\nd: no"))
+    }
+
     @Test("Results print with every field, absent ones as null")
     func results() {
         #expect(

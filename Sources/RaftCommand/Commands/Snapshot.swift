@@ -21,8 +21,9 @@ struct SnapshotTrigger: AsyncParsableCommand {
         commandName: "trigger",
         abstract: "Let nodes build a snapshot of what they have applied.",
         discussion: """
-            Returns once the snapshots are durable. A node that has one of everything applied says so at once. Leaves \
-            with 0 when every node asked has one.
+            Returns once the snapshots are durable. A node that has one of everything applied says so at once. Every \
+            node is asked, also when another could not; leaves with 0 when each of them has one, else with 1, or with \
+            the code of what all of them failed of.
 
             \(Failure.exitCodeHelp)
             """)
@@ -36,23 +37,56 @@ struct SnapshotTrigger: AsyncParsableCommand {
     @OptionGroup var options: ClientOptions
 
     func run() async throws {
-        var answers: [(endpoint: String, snapshot: SnapshotSummary)] = []
-        try await options.withClient(.admin) { client, context in
+        let answers = try await options.withClient(.admin) { client, context in
+            var answers: [Answer] = []
             for node in endpoint.isEmpty ? context.endpoints : endpoint {
-                answers.append((node, try await client.triggerSnapshot(of: node, timeout: options.timeout.duration)))
+                do throws(RaftClientError) {
+                    let built = try await client.triggerSnapshot(of: node, timeout: options.timeout.duration)
+                    answers.append((node, .success(built)))
+                } catch {
+                    answers.append((node, .failure(error)))
+                }
+            }
+            return answers
+        }
+        let text = options.output == .table ? Self.table(answers) : Self.json(answers).text + "\n"
+        try Console.out(text, orLeaveWith: .unwritten)
+        if let failure = Self.failure(answers) { throw failure }
+    }
+
+    typealias Answer = (endpoint: String, result: Result<SnapshotSummary, RaftClientError>)
+
+    private static func table(_ answers: [Answer]) -> String {
+        var table = Table(["ENDPOINT", "THROUGH", "BYTES", "ID"])
+        for (endpoint, result) in answers {
+            switch result {
+            case .success(let built):
+                table.add([endpoint, "\(built.last)", "\(built.byteCount)", "\(built.id)"].map { .init($0) })
+            case .failure: table.add([.init(endpoint), .init("failed", .red)])
             }
         }
-        switch options.output {
-        case .table:
-            var table = Table(["ENDPOINT", "THROUGH", "BYTES", "ID"])
-            for (endpoint, snapshot) in answers {
-                table.add([endpoint, "\(snapshot.last)", "\(snapshot.byteCount)", "\(snapshot.id)"].map { .init($0) })
-            }
-            try Console.out(table.text(color: Console.usesColor), orLeaveWith: .unwritten)
-        case .json:
-            let array = answers.map { JSON.object([.init("endpoint", .string($0.endpoint))] + $0.snapshot.fields) }
-            try Console.out(JSON.array(array).text + "\n", orLeaveWith: .unwritten)
+        return table.text(color: Console.usesColor)
+    }
+
+    static func json(_ answers: [Answer]) -> JSON {
+        .array(
+            answers.map { endpoint, result in
+                switch result {
+                case .success(let built): .object([.init("endpoint", .string(endpoint))] + built.fields)
+                case .failure(let error):
+                    .object([.init("endpoint", .string(endpoint)), .init("error", .string(error.message))])
+                }
+            })
+    }
+
+    /// What the nodes that have none say; nil when each has one.
+    static func failure(_ answers: [Answer]) -> Failure? {
+        let failures = answers.compactMap { answer -> Failure? in
+            if case .failure(let error) = answer.result { Failure(error) } else { nil }
         }
+        guard let first = failures.first else { return nil }
+        let isAlike = failures.count == answers.count && failures.allSatisfy { $0.code == first.code }
+        return Failure(isAlike ? first.code : .refused, failures.map(\.message).joined(separator: "\n"))
     }
 }
 
@@ -134,7 +168,7 @@ struct SnapshotInspect: ParsableCommand {
         guard damaged.isEmpty else { throw Failure(.refused, damaged.joined(separator: "\n")) }
     }
 
-    private static func json(_ path: String, _ manifest: Result<SnapshotManifest, RaftError>) -> JSON {
+    static func json(_ path: String, _ manifest: Result<SnapshotManifest, RaftError>) -> JSON {
         switch manifest {
         case .failure(let error): .object([.init("file", .string(path)), .init("damage", .string(error.message))])
         case .success(let manifest):
@@ -148,8 +182,13 @@ struct SnapshotInspect: ParsableCommand {
                                     .object([
                                         .init("id", .number($0.id.rawValue)), .init("address", .string($0.address)),
                                         .init("voter", .bool(manifest.configuration.isVoter($0.id))),
+                                        .init("incarnation", .string($0.incarnation.map { "\($0)" })),
+                                        .init("preference", .string($0.preference.word)),
+                                        .init("promotedWhenReady", .bool($0.isPromotedWhenReady)),
                                     ])
-                                }))
+                                })),
+                        .init(
+                            "leaseMilliseconds", .number(manifest.configuration.leaseWindow.map(\.wholeMilliseconds))),
                     ])
         }
     }
