@@ -155,7 +155,7 @@ let package = Package(
         .testTarget(
             name: "RaftServerTests",
             dependencies: [
-                "Raft", "RaftClient", "RaftServer", "RaftTransport",
+                "Raft", "RaftClient", "RaftServer", "RaftStorage", "RaftTransport",
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "NIOPosix", package: "swift-nio"),
             ],

@@ -34,13 +34,17 @@ struct ClientOptions: ParsableArguments {
     }
 
     /// Runs `body` with a client, says on standard error when it takes long, and closes the client.
+    ///
+    /// - Parameter saysWaiting: false for what says itself how far it has come.
     func withClient<Result>(
-        _ role: Role, usesSessions: Bool = false, _ body: (KeyValueClient, ClusterContext) async throws -> Result
+        _ role: Role, usesSessions: Bool = false, saysWaiting: Bool = true,
+        _ body: (KeyValueClient, ClusterContext) async throws -> Result
     ) async throws -> Result {
         let context = try loadContext()
         let client = try Self.client(context, role, timeout: timeout.duration, usesSessions: usesSessions)
         let notice = Task { [timeout] in
             try await Task.sleep(for: .seconds(1))
+            guard saysWaiting else { return }
             Console.error(
                 "waiting for \(context.endpoints.joined(separator: ", ")), at most \(timeout.duration.formatted)")
         }

@@ -3,6 +3,7 @@ import Logging
 import NIOPosix
 import Raft
 import RaftClient
+import RaftStorage
 import RaftTransport
 import Testing
 
@@ -75,28 +76,91 @@ struct NodeServiceTests {
         }
     }
 
+    /// A client's, once the node leads.
+    private func connection(_ service: NodeService) async throws -> RPCConnection {
+        let tls = try TLSContext(
+            certificate: directory.file("client.pem"), key: directory.file("client-key.pem"),
+            ca: directory.file("ca.pem"))
+        while service.status.role != .leader { try await Task.sleep(for: .milliseconds(5)) }
+        return try await RPCConnection.connect(
+            to: "127.0.0.1:\(service.port)", tls: tls, purpose: .client,
+            on: MultiThreadedEventLoopGroup.singleton, timeout: .seconds(10))
+    }
+
+    /// The first number of a new session.
+    private func firstOfSession(_ connection: RPCConnection) async throws -> SessionRequest {
+        let answer = try await connection.call(
+            ClientMethods.registerSession, RegisterSessionRequest().encoded(), timeout: .seconds(20))
+        let session = try RegisterSessionResponse(decoding: answer).session
+        return SessionRequest(session: session, sequence: 1, lowestUnanswered: 1)
+    }
+
+    private func put(_ request: PutRequest, _ connection: RPCConnection) async throws -> PutResult {
+        try PutResult(
+            decoding: try await connection.call(ClientMethods.put, request.encoded(), timeout: .seconds(20)))
+    }
+
+    @Test("A write of a session that a backup holds is answered as the first time by the cluster restored from it")
+    func restored() async throws {
+        var request = PutRequest(key: [1], value: [1])
+        var first: PutResult?
+        let file = directory.file("backup")
+        try await withService { service, client in
+            let connection = try await connection(service)
+            request.session = try await firstOfSession(connection)
+            first = try await put(request, connection)
+            await connection.close()
+            let (admin, endpoint) = (try self.client("admin", service), "127.0.0.1:\(service.port)")
+            let built = try await admin.triggerSnapshot(of: endpoint)
+            #expect(built.last.index.rawValue >= first!.revision)
+            await #expect(throws: RaftClientError.self, "it is an administrator's") {
+                _ = try await client.readSnapshot(built.id, at: 0, of: endpoint)
+            }
+            let writer = try SavedSnapshot.write(file, replacing: false)
+            var download = SnapshotDownload(admin, of: endpoint, built.id)
+            var manifest: SnapshotManifest?
+            while let piece = try await download.next() {
+                manifest = piece.manifest
+                try writer.write(piece.bytes[...])
+            }
+            try writer.commit(try #require(manifest))
+            let stranger = SnapshotID(builder: built.id.builder, number: built.id.number ^ 1)
+            await #expect(throws: RaftClientError.self) {
+                _ = try await admin.readSnapshot(stranger, at: 0, of: endpoint)
+            }
+            await admin.close()
+        }
+        var again = try configuration()
+        var generator = SystemRandomNumberGenerator()
+        again.data = directory.file("again")
+        let restore = try OfflineRestore(
+            file, cluster: "test", node: 1, members: try #require(again.members), using: &generator)
+        try KeyValueRecovery.apply(restore, into: again.data)
+        #expect(!FileManager.default.fileExists(atPath: directory.file("again/replay.tmp")))
+        again.firstStart = .refuse
+        again.members = nil
+        try await withService(again) { service, client in
+            let connection = try await connection(service)
+            let repeated = try await put(request, connection)
+            #expect(repeated == first)
+            await connection.close()
+            let next = try await client.put([2], [2])
+            #expect(next.revision > restore.plan.id.index.rawValue)
+            let found = try await client.get([1])
+            #expect(found == KeyValue(key: [1], value: [1], revision: first!.revision))
+        }
+    }
+
     @Test("A write of a session that is made again after a restart is applied once; an operator sees the session")
     func sessions() async throws {
         var request = PutRequest(key: [1], value: [1])
         var first: PutResult?
         for start in 0..<2 {
             try await withService { service, _ in
-                let tls = try TLSContext(
-                    certificate: directory.file("client.pem"), key: directory.file("client-key.pem"),
-                    ca: directory.file("ca.pem"))
-                let connection = try await RPCConnection.connect(
-                    to: "127.0.0.1:\(service.port)", tls: tls, purpose: .client,
-                    on: MultiThreadedEventLoopGroup.singleton, timeout: .seconds(10))
-                while service.status.role != .leader { try await Task.sleep(for: .milliseconds(5)) }
-                if start == 0 {
-                    let answer = try await connection.call(
-                        ClientMethods.registerSession, RegisterSessionRequest().encoded(), timeout: .seconds(20))
-                    let session = try RegisterSessionResponse(decoding: answer).session
-                    request.session = SessionRequest(session: session, sequence: 1, lowestUnanswered: 1)
-                }
+                let connection = try await connection(service)
+                if start == 0 { request.session = try await firstOfSession(connection) }
                 for _ in 0..<2 {
-                    let answer = try await connection.call(ClientMethods.put, request.encoded(), timeout: .seconds(20))
-                    let result = try PutResult(decoding: answer)
+                    let result = try await put(request, connection)
                     #expect(first == nil || first == result)
                     first = result
                 }

@@ -38,7 +38,7 @@ struct SnapshotSave: AsyncParsableCommand {
     }
 
     func run() async throws {
-        let manifest = try await options.withClient(.admin) { client, context in
+        let manifest = try await options.withClient(.admin, saysWaiting: false) { client, context in
             let node: String
             if let endpoint { node = endpoint } else { node = try await Self.leader(client, context) }
             // Before anybody is asked to build anything.
