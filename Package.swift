@@ -48,7 +48,8 @@ let package = Package(
             ],
             swiftSettings: settings),
         // MARK: Devices
-        .target(name: "RaftStorage", dependencies: ["CChecksum", "Raft"], swiftSettings: settings),
+        .target(name: "CWriteBack"),
+        .target(name: "RaftStorage", dependencies: ["CChecksum", "CWriteBack", "Raft"], swiftSettings: settings),
         // MARK: RPC over TLS
         .systemLibrary(name: "COpenSSL", pkgConfig: "openssl", providers: [.apt(["libssl-dev"])]),
         .systemLibrary(name: "CProtobufC", pkgConfig: "libprotobuf-c", providers: [.apt(["libprotobuf-c-dev"])]),

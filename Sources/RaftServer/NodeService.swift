@@ -16,19 +16,19 @@ public final class NodeService: Sendable {
     private let node: RaftNode<KeyValueMachine>
     private let server: RPCServer
     private let directory: DataDirectory
-    private let group: MultiThreadedEventLoopGroup
+    private let loops: EventLoops
     private let preparation: ThreadLoop
     private let ended: EndSignal
 
     private init(
         node: RaftNode<KeyValueMachine>, server: RPCServer, directory: DataDirectory,
-        group: MultiThreadedEventLoopGroup, preparation: ThreadLoop, ended: EndSignal
+        loops: EventLoops, preparation: ThreadLoop, ended: EndSignal
     ) {
         port = server.port
         self.node = node
         self.server = server
         self.directory = directory
-        self.group = group
+        self.loops = loops
         self.preparation = preparation
         self.ended = ended
     }
@@ -49,20 +49,19 @@ public final class NodeService: Sendable {
         try StartupChecks.identity(tls.principal, configuration)
         let mode = try StartupChecks.directory(configuration)
 
-        // Two loops: the first is the node's, and everybody's connections are spread over both.
-        let group = MultiThreadedEventLoopGroup(numberOfThreads: 2)
+        let eventLoops = EventLoops()
         let server: RPCServer
         do throws(RaftError) {
-            server = try RPCServer(listen: configuration.listen, tls: tls, group: group)
+            server = try RPCServer(listen: configuration.listen, tls: tls, group: eventLoops.all)
         } catch {
-            try? await group.shutdownGracefully()
+            await eventLoops.shutDown()
             throw error
         }
         do throws(RaftError) {
-            return try await start(configuration, settings, mode, tls, server, group, logger)
+            return try await start(configuration, settings, mode, tls, server, eventLoops, logger)
         } catch {
             await server.stop()
-            try? await group.shutdownGracefully()
+            await eventLoops.shutDown()
             throw error
         }
     }
@@ -82,7 +81,7 @@ public final class NodeService: Sendable {
 
     private static func start(
         _ configuration: ServerConfiguration, _ settings: Configuration, _ mode: DataDirectory.Mode,
-        _ tls: TLSContext, _ server: RPCServer, _ group: MultiThreadedEventLoopGroup, _ logger: Logger
+        _ tls: TLSContext, _ server: RPCServer, _ eventLoops: EventLoops, _ logger: Logger
     ) async throws(RaftError) -> NodeService {
         var generator = SystemRandomNumberGenerator()
         let directory = try DataDirectory.open(
@@ -109,7 +108,7 @@ public final class NodeService: Sendable {
             }
             if let reason = machine.discardReason { logger.notice("building the key-value state anew: \(reason)") }
 
-            let loop = NIOLoop(group.next())
+            let loop = NIOLoop(eventLoops.all.next())
             let ended = EndSignal()
             var loops = NodeLoops.with(loop)
             let release = loops.release
@@ -121,7 +120,8 @@ public final class NodeService: Sendable {
             let snapshots = SnapshotDirectory(directory: directory)
             let node = try RaftNode(
                 configuration: settings, machine: machine, store: OpenedLog(log, recovered),
-                transport: TLSTransport(server: server, tls: tls, loop: loop), loops: loops,
+                transport: TLSTransport(server: server, tls: tls, loop: loop, bulk: eventLoops.bulk.next()),
+                loops: loops,
                 bootstrap: isNew && configuration.firstStart == .bootstrap ? configuration.members : nil,
                 snapshots: snapshots, peers: try directory.peers(),
                 logger: logger)
@@ -129,7 +129,7 @@ public final class NodeService: Sendable {
             AdminService(node: node, snapshots: SnapshotReads(snapshots, on: loops.reads)).offer(on: server)
             try await node.start()
             return NodeService(
-                node: node, server: server, directory: directory, group: group, preparation: preparation,
+                node: node, server: server, directory: directory, loops: eventLoops, preparation: preparation,
                 ended: ended)
         } catch {
             preparation.stop()
@@ -145,12 +145,27 @@ public final class NodeService: Sendable {
         await server.stop()
         directory.close()
         preparation.stop()
-        try? await group.shutdownGracefully()
+        await loops.shutDown()
         return node.status.stopReason
     }
 
     /// Stops the node in good order: leadership is passed on, callers are answered, the state is synced.
     public func stop() async { await node.stop() }
+}
+
+/// The event loops of one node.
+private struct EventLoops: Sendable {
+    /// The first is the node's, and everybody's connections are spread over both.
+    let all = MultiThreadedEventLoopGroup(numberOfThreads: 2)
+    /// Where snapshots are sent and received: what that takes of a processor, others need first.
+    let bulk = MultiThreadedEventLoopGroup(numberOfThreads: 1)
+
+    init() { bulk.next().execute { ThreadLoop.lowerPriorityOfThisThread() } }
+
+    func shutDown() async {
+        try? await all.shutdownGracefully()
+        try? await bulk.shutdownGracefully()
+    }
 }
 
 /// Something that happens once, and that may be waited for before or after.

@@ -57,6 +57,9 @@ public protocol FileHandle: AnyObject, Sendable {
     /// Returns once everything written is durable. A failure must not be followed by another try: the system may
     /// have dropped what it could not write.
     func sync() throws(RaftError)
+    /// Brings this part of what was written to the disk's queue and waits until it has left the cache, so that a later
+    /// ``sync()`` finds little to do. Promises nothing: only that makes it durable.
+    func writeBack(_ range: Range<Int>)
     /// Takes the file's exclusive lock, which ``close()`` or the end of the process releases.
     ///
     /// - Returns: whether it was free.
@@ -66,6 +69,8 @@ public protocol FileHandle: AnyObject, Sendable {
 }
 
 extension FileHandle {
+    public func writeBack(_ range: Range<Int>) {}
+
     /// The bytes of `range`, as far as the file has them.
     public func bytes(_ range: Range<Int>) throws(RaftError) -> [UInt8] {
         var bytes = [UInt8](repeating: 0, count: range.count)

@@ -1,3 +1,4 @@
+internal import CWriteBack
 public import Raft
 
 #if canImport(Glibc)
@@ -161,6 +162,11 @@ private final class POSIXFile: FileHandle, @unchecked Sendable {
                 if errno != EINTR { throw failed("sync", path) }
             }
         #endif
+    }
+
+    func writeBack(_ range: Range<Int>) {
+        // What fails here fails in sync(), too, or is only late.
+        _ = raft_write_back(descriptor, Int64(range.lowerBound), Int64(range.count))
     }
 
     func tryLock() throws(RaftError) -> Bool {

@@ -85,7 +85,9 @@ enum SnapshotFile {
 final class SnapshotFileWriter: SnapshotWriter, @unchecked Sendable {
     // @unchecked: a writer belongs to one thread at a time, as SnapshotWriter says.
 
-    /// A sync in steps, so that one of the log beside it never waits for all of this.
+    /// Nothing gathers in the cache: what a sync finds there is written at once, and one of the log beside it waits.
+    private static let writeBackBytes = 256 << 10
+    /// A sync in steps, so that the last one has little to do.
     private static let syncBytes = 8 << 20
 
     private let file: any FileHandle
@@ -97,6 +99,8 @@ final class SnapshotFileWriter: SnapshotWriter, @unchecked Sendable {
     private var number: UInt64 = 0
     private var position = SnapshotFile.headerSize
     private var unsynced = 0
+    /// What lies before this has left the cache.
+    private var writtenBack = 0
     private var isOver = false
     private(set) var byteCount: UInt64 = 0
     private(set) var checksum: UInt32 = 0
@@ -148,6 +152,10 @@ final class SnapshotFileWriter: SnapshotWriter, @unchecked Sendable {
         number += 1
         chunk.removeAll(keepingCapacity: true)
         unsynced += bytes.count
+        if position - writtenBack >= Self.writeBackBytes {
+            file.writeBack(writtenBack..<position)
+            writtenBack = position
+        }
         if unsynced >= Self.syncBytes {
             try file.sync()
             unsynced = 0

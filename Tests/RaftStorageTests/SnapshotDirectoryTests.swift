@@ -188,4 +188,64 @@ struct SnapshotDirectoryTests {
         try store.reader(of: manifest.id).verify()
         directory.close()
     }
+
+    @Test("A snapshot leaves the cache as it is written, so that a sync beside it waits for little")
+    func writtenBack() throws {
+        let watched = WatchedFileSystem(SimulatedFileSystem())
+        let directory = try openDirectory(watched)
+        defer { directory.close() }
+        let store = SnapshotDirectory(directory: directory)
+        _ = try store.open()
+        let writer = try store.begin(.leader)
+        let before = watched.seen.withLock { $0.syncs }
+        let piece = Self.state(256 << 10)
+        for _ in 0..<40 { try writer.write(piece[...]) }
+        let (ranges, syncs) = watched.seen.withLock { ($0.ranges, $0.syncs) }
+        #expect(ranges.first?.lowerBound == 0 && ranges.last.map { $0.upperBound >= 39 * piece.count } == true)
+        #expect(zip(ranges, ranges.dropFirst()).allSatisfy { $0.upperBound == $1.lowerBound })
+        #expect(ranges.allSatisfy { $0.count <= 512 << 10 })
+        #expect(syncs == before + 1, "one for 8 MiB")
+        writer.abandon()
+    }
+}
+
+/// Knows of every file what was written back, and how often one was synced.
+private final class WatchedFileSystem: FileSystem {
+    let seen = Lock<(ranges: [Range<Int>], syncs: Int)>(([], 0))
+    private let base: SimulatedFileSystem
+    init(_ base: SimulatedFileSystem) { self.base = base }
+
+    func kind(of path: String) throws(RaftError) -> FileKind? { try base.kind(of: path) }
+    func open(_ path: String, _ mode: OpenMode) throws(RaftError) -> any FileHandle {
+        WatchedFile(try base.open(path, mode), self)
+    }
+    func rename(_ path: String, to newPath: String) throws(RaftError) { try base.rename(path, to: newPath) }
+    func remove(_ path: String) throws(RaftError) { try base.remove(path) }
+    func list(_ directory: String) throws(RaftError) -> [String] { try base.list(directory) }
+    func makeDirectory(_ path: String) throws(RaftError) { try base.makeDirectory(path) }
+    func syncDirectory(_ path: String) throws(RaftError) { try base.syncDirectory(path) }
+    var processID: Int { base.processID }
+}
+
+private final class WatchedFile: FileHandle {
+    private let base: any FileHandle
+    private let watcher: WatchedFileSystem
+    init(_ base: any FileHandle, _ watcher: WatchedFileSystem) {
+        self.base = base
+        self.watcher = watcher
+    }
+
+    var path: String { base.path }
+    func read(into buffer: UnsafeMutableRawBufferPointer, at offset: Int) throws(RaftError) -> Int {
+        try base.read(into: buffer, at: offset)
+    }
+    func write(_ bytes: UnsafeRawBufferPointer, at offset: Int) throws(RaftError) { try base.write(bytes, at: offset) }
+    func size() throws(RaftError) -> Int { try base.size() }
+    func sync() throws(RaftError) {
+        watcher.seen.withLock { $0.syncs += 1 }
+        try base.sync()
+    }
+    func writeBack(_ range: Range<Int>) { watcher.seen.withLock { $0.ranges.append(range) } }
+    func tryLock() throws(RaftError) -> Bool { try base.tryLock() }
+    func close() { base.close() }
 }

@@ -34,10 +34,15 @@ public final class ThreadLoop: Loop, @unchecked Sendable {
     private var running: [Work] = []
     private var thread = pthread_t()
     private let name: String
+    private let isBackground: Bool
 
-    /// - Parameter name: what the loop is for, as its messages say.
-    public init(name: String) {
+    /// - Parameters:
+    ///   - name: what the loop is for, as its messages say.
+    ///   - isBackground: its work is long, and nobody waits for a piece of it: where processors are short, other
+    ///     threads go first. See ``lowerPriorityOfThisThread()``.
+    public init(name: String, isBackground: Bool = false) {
         self.name = name
+        self.isBackground = isBackground
         mutex = .allocate(capacity: 1)
         mutex.initialize(to: pthread_mutex_t())
         pthread_mutex_init(mutex, nil)
@@ -120,7 +125,19 @@ public final class ThreadLoop: Loop, @unchecked Sendable {
 
     private var isOnThread: Bool { pthread_equal(pthread_self(), thread) != 0 }
 
+    /// Lets other threads go before the calling one from now on: nicer by 10 on Linux, the class "utility" on Darwin. It
+    /// still gets all that they leave, and a tenth where they leave nothing.
+    public static func lowerPriorityOfThisThread() {
+        #if canImport(Darwin)
+            pthread_set_qos_class_self_np(QOS_CLASS_UTILITY, 0)
+        #else
+            // Of this thread, not of the process: Linux keeps it so.
+            _ = nice(10)
+        #endif
+    }
+
     private func run() {
+        if isBackground { Self.lowerPriorityOfThisThread() }
         pthread_mutex_lock(mutex)
         pthread_detach(pthread_self())  // Nobody joins it: its stack goes when it ends.
         while !isStopped {

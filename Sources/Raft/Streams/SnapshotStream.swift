@@ -234,25 +234,30 @@ actor SnapshotStream {
         let (offset, bytes, of) = (next, settings.snapshotPieceBytes, life)
         reads.post(
             Block { [self] in
-                let result: Result<[UInt8], RaftError>
-                do { result = .success(try reader.read(at: offset, maximumBytes: bytes)) } catch {
+                let result: Result<(bytes: [UInt8], checksum: UInt32), RaftError>
+                do {
+                    let bytes = try reader.read(at: offset, maximumBytes: bytes)
+                    result = .success((bytes, SnapshotChecksum.of(bytes[...])))
+                } catch {
                     result = .failure(error as? RaftError ?? RaftError(.storage, "\(error)"))
                 }
                 loop.post(Block { self.assumeIsolated { $0.read(result, at: offset, of) } })
             })
     }
 
-    private func read(_ result: Result<[UInt8], RaftError>, at offset: UInt64, _ of: UInt64) {
+    private func read(
+        _ result: Result<(bytes: [UInt8], checksum: UInt32), RaftError>, at offset: UInt64, _ of: UInt64
+    ) {
         guard of == life, !isEnded else { return }
         isReading = false
         switch result {
         case .failure(let error): fail(error)
-        case .success(let bytes):
+        case .success((let bytes, let checksum)):
             // An answer may have moved the place meanwhile.
             guard offset == next else { return sendMore() }
             let request = SnapshotRequest(
                 term: order.term, leader: order.leader, stream: order.stream, manifest: manifest, offset: offset,
-                checksum: SnapshotChecksum.of(bytes[...]), bytes: bytes)
+                checksum: checksum, bytes: bytes)
             link?.send(.snapshot(request))
             if next == acknowledged { heardAt = loop.now }
             hasSentEmpty = bytes.isEmpty

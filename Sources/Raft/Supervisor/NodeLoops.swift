@@ -41,8 +41,8 @@ public struct NodeLoops: Sendable {
     /// end with it.
     public static func with(_ loop: any Loop, name: String = "raft") -> NodeLoops {
         let own = [
-            ThreadLoop(name: "\(name)-disk"), ThreadLoop(name: "\(name)-apply"), ThreadLoop(name: "\(name)-read"),
-            ThreadLoop(name: "\(name)-snap"),
+            ThreadLoop(name: "\(name)-disk"), ThreadLoop(name: "\(name)-apply"),
+            ThreadLoop(name: "\(name)-read", isBackground: true), ThreadLoop(name: "\(name)-snap", isBackground: true),
         ]
         return NodeLoops(loop: loop, disk: own[0], apply: own[1], reads: own[2], builds: own[3]) {
             for loop in own { loop.stop() }

@@ -1,3 +1,4 @@
+internal import NIOCore
 internal import Raft
 
 /// One link to a peer: a stream on the connection that all links to this peer share.
@@ -15,17 +16,19 @@ final class TLSPeerLink: PeerLink, RPCStreamHandler, Sendable {
 
     let peer: NodeID
     let purpose: Purpose
+    private let eventLoop: any EventLoop
     private let observer: any PeerLinkObserver
     /// Tells the connection's owner that this link is over.
     private let onEnd: @Sendable (TLSPeerLink) -> Void
     private let state = Lock(State())
 
     init(
-        to peer: NodeID, _ purpose: Purpose, _ observer: any PeerLinkObserver,
+        to peer: NodeID, _ purpose: Purpose, on eventLoop: any EventLoop, _ observer: any PeerLinkObserver,
         onEnd: @escaping @Sendable (TLSPeerLink) -> Void
     ) {
         self.peer = peer
         self.purpose = purpose
+        self.eventLoop = eventLoop
         self.observer = observer
         self.onEnd = onEnd
     }
@@ -33,6 +36,12 @@ final class TLSPeerLink: PeerLink, RPCStreamHandler, Sendable {
     // MARK: From the node
 
     func send(_ request: PeerRequest) {
+        // What is large is not encoded on the node's loop, either.
+        guard purpose == .snapshot else { return sendNow(request) }
+        eventLoop.execute { self.sendNow(request) }
+    }
+
+    private func sendNow(_ request: PeerRequest) {
         let stream = state.withLock { state -> RPCStream? in
             if state.stream == nil, !state.isClosed, state.early.count < Self.maximumEarly {
                 state.early.append(request)

@@ -1,26 +1,47 @@
-internal import NIOCore
+public import NIOCore
 public import Raft
 
 /// Nodes reach each other over TLS: one connection per direction and peer, shared by all links to that peer, and one
 /// more while a snapshot is sent.
 ///
 /// Everything happens on the node's loop: connections are dialled there, and accepted ones are moved there once their
-/// handshake has shown that they are a peer's, except those for snapshots. Callbacks come from there too, never from
-/// within a call.
+/// handshake has shown that they are a peer's. Those for snapshots are dialled on, and moved to, a loop for bulk, where
+/// encrypting and decrypting them keeps nobody waiting. Callbacks come from there, never from within a call.
 public final class TLSTransport: Transport, @unchecked Sendable {
-    // @unchecked: `receiver`, `peers` and `isStopped` belong to the event loop, except that `receiver` is set once
-    // before the listener accepts.
+    // @unchecked: everything is constant; see `Ways` for what is in those.
     private let server: RPCServer
     private let tls: TLSContext
-    private let eventLoop: any EventLoop
     private let limits: TransportLimits
-    private var receiver: (any PeerReceiver)?
-    private var peers: [Way: PeerConnection] = [:]
-    private var isStopped = false
+    private let ways: Ways
+    private let bulkWays: Ways
 
-    private struct Way: Hashable {
-        var peer: NodeID
-        var purpose: Purpose
+    /// The connections of one purpose, on its loop.
+    private final class Ways: @unchecked Sendable {
+        // @unchecked: what changes belongs to the event loop, except that `receiver` is set once before the listener
+        // accepts.
+        let purpose: Purpose
+        let eventLoop: any EventLoop
+        /// nil before the start and after the stop.
+        var receiver: (any PeerReceiver)?
+        var peers: [NodeID: PeerConnection] = [:]
+
+        init(_ purpose: Purpose, _ eventLoop: any EventLoop) {
+            self.purpose = purpose
+            self.eventLoop = eventLoop
+        }
+
+        func remove(_ link: TLSPeerLink) {
+            eventLoop.execute { for connection in self.peers.values { connection.remove(link) } }
+        }
+
+        func stop() {
+            eventLoop.execute {
+                self.receiver = nil
+                let ended = self.peers
+                self.peers = [:]
+                for (_, connection) in ended { connection.stop() }
+            }
+        }
     }
 
     /// - Parameters:
@@ -28,13 +49,16 @@ public final class TLSTransport: Transport, @unchecked Sendable {
     ///     it.
     ///   - tls: the node's certificate, as it dials.
     ///   - loop: the node's loop.
+    ///   - bulk: where connections for snapshots live; nil for the node's loop.
     public init(
-        server: RPCServer, tls: TLSContext, loop: NIOLoop, limits: TransportLimits = TransportLimits()
+        server: RPCServer, tls: TLSContext, loop: NIOLoop, bulk: (any EventLoop)? = nil,
+        limits: TransportLimits = TransportLimits()
     ) {
         self.server = server
         self.tls = tls
         self.limits = limits
-        eventLoop = loop.eventLoop
+        ways = Ways(.peer, loop.eventLoop)
+        bulkWays = Ways(.snapshot, bulk ?? loop.eventLoop)
     }
 
     /// - Throws: ``RaftError/Code/transport`` when the certificate is not this node's.
@@ -48,55 +72,49 @@ public final class TLSTransport: Transport, @unchecked Sendable {
                 )
             }
         }
-        self.receiver = receiver
-        server.serve(.peer, PeerService.table(receiver, .peer), on: eventLoop)
-        server.serve(.snapshot, PeerService.table(receiver, .snapshot))
+        for ways in [ways, bulkWays] {
+            ways.receiver = receiver
+            server.serve(ways.purpose, PeerService.table(receiver, ways.purpose), on: ways.eventLoop)
+        }
         server.start()
     }
 
     public func connect(to peer: NodeID, at address: String, observer: any PeerLinkObserver) -> any PeerLink {
-        connect(to: peer, at: address, .peer, observer)
+        connect(to: peer, at: address, ways, observer)
     }
 
     public func connectForSnapshot(
         to peer: NodeID, at address: String, observer: any PeerLinkObserver
     ) -> any PeerLink {
-        connect(to: peer, at: address, .snapshot, observer)
+        connect(to: peer, at: address, bulkWays, observer)
     }
 
     private func connect(
-        to peer: NodeID, at address: String, _ purpose: Purpose, _ observer: any PeerLinkObserver
+        to peer: NodeID, at address: String, _ ways: Ways, _ observer: any PeerLinkObserver
     ) -> any PeerLink {
-        let link = TLSPeerLink(to: peer, purpose, observer) { [weak self] link in
-            guard let self else { return }
-            eventLoop.execute { for connection in self.peers.values { connection.remove(link) } }
+        let link = TLSPeerLink(to: peer, ways.purpose, on: ways.eventLoop, observer) { [weak ways] link in
+            ways?.remove(link)
         }
-        eventLoop.execute { [self] in attach(link, address) }
+        ways.eventLoop.execute { [self] in attach(link, address, ways) }
         return link
     }
 
-    private func attach(_ link: TLSPeerLink, _ address: String) {
+    private func attach(_ link: TLSPeerLink, _ address: String, _ ways: Ways) {
         guard !link.isClosed else { return }
-        guard !isStopped, let receiver else { return link.failed("this node's transport is not running") }
-        let way = Way(peer: link.peer, purpose: link.purpose)
-        if let connection = peers[way], connection.isUsable, connection.address == address {
+        guard let receiver = ways.receiver else { return link.failed("this node's transport is not running") }
+        if let connection = ways.peers[link.peer], connection.isUsable, connection.address == address {
             return connection.add(link)
         }
         // Links of an older connection, to an address that is no longer the peer's, stay with it while it lasts.
         let connection = PeerConnection(
-            to: link.peer, at: address, tls: tls, purpose: link.purpose, on: eventLoop, receiver, limits: limits)
-        peers[way] = connection
+            to: link.peer, at: address, tls: tls, purpose: link.purpose, on: ways.eventLoop, receiver, limits: limits)
+        ways.peers[link.peer] = connection
         connection.add(link)
     }
 
     public func stop() {
         server.beginStop()
-        eventLoop.execute { [self] in
-            isStopped = true
-            let ended = peers
-            peers = [:]
-            for (_, connection) in ended { connection.stop() }
-            receiver = nil
-        }
+        ways.stop()
+        bulkWays.stop()
     }
 }

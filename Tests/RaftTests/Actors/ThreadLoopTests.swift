@@ -2,6 +2,10 @@ import Testing
 
 @testable import Raft
 
+#if os(Linux)
+    import Glibc
+#endif
+
 @Suite("A loop that is a thread", .timeLimit(.minutes(1)))
 struct ThreadLoopTests {
     @Test("What is posted runs in order, on the loop's thread")
@@ -22,6 +26,27 @@ struct ThreadLoopTests {
         #expect(loop.isIsolatingCurrentContext() == false)
         loop.stop()
     }
+
+    #if os(Linux)
+        @Test("A loop for the background lets other threads go first; whoever makes it stays as it is")
+        func background() async {
+            let own = getpriority(__priority_which_t(PRIO_PROCESS.rawValue), 0)
+            let seen = Lock<[Int32]>([])
+            let latch = Latch(2)
+            for isBackground in [true, false] {
+                let loop = ThreadLoop(name: "test", isBackground: isBackground)
+                loop.post(
+                    Block {
+                        seen.withLock { $0.append(getpriority(__priority_which_t(PRIO_PROCESS.rawValue), 0)) }
+                        loop.stop()
+                        latch.countDown()
+                    })
+            }
+            await latch.wait()
+            #expect(seen.withLock { $0.sorted() } == [own, min(own + 10, 19)])
+            #expect(getpriority(__priority_which_t(PRIO_PROCESS.rawValue), 0) == own)
+        }
+    #endif
 
     @Test("Timers run in the order in which they are due, and none before its time")
     func timers() async {

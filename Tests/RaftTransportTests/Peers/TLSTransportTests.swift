@@ -15,11 +15,14 @@ private final class TestNode: PeerReceiver {
     private let feed: AsyncStream<PeerRequest>.Continuation
     let loop: NIOLoop
     let wasOnLoop = Lock(true)
+    let bulk: any EventLoop
+    let wasSnapshotOnBulk = Lock(true)
 
-    init(_ id: NodeID, cluster: String = "test", loop: NIOLoop) {
+    init(_ id: NodeID, cluster: String = "test", loop: NIOLoop, bulk: any EventLoop) {
         self.id = id
         self.cluster = cluster
         self.loop = loop
+        self.bulk = bulk
         (requests, feed) = AsyncStream.makeStream(of: PeerRequest.self)
     }
 
@@ -36,7 +39,9 @@ private final class TestNode: PeerReceiver {
     }
 
     func receive(_ request: PeerRequest, reply: any ReplyPath) {
-        if !loop.eventLoop.inEventLoop { wasOnLoop.withLock { $0 = false } }
+        let (place, wasThere) =
+            if case .snapshot = request { (bulk, wasSnapshotOnBulk) } else { (loop.eventLoop, wasOnLoop) }
+        if !place.inEventLoop { wasThere.withLock { $0 = false } }
         feed.yield(request)
         switch request {
         case .vote(let vote):
@@ -52,7 +57,13 @@ private final class TestNode: PeerReceiver {
                 .heartbeat(
                     HeartbeatReply(
                         term: heartbeat.term, stream: heartbeat.stream, round: heartbeat.round, isRejected: false)))
-        case .timeoutNow, .snapshot, .readIndex: break
+        case .snapshot(let piece):
+            reply.send(
+                .snapshot(
+                    SnapshotReply(
+                        term: piece.term, stream: piece.stream, snapshot: piece.manifest.id,
+                        outcome: .received(through: piece.offset + UInt64(piece.bytes.count)))))
+        case .timeoutNow, .readIndex: break
         }
     }
 }
@@ -67,12 +78,21 @@ private final class LinkRecorder: PeerLinkObserver {
     let isRemoval = Lock(false)
     let events: AsyncStream<Event>
     private let feed: AsyncStream<Event>.Continuation
-    init() { (events, feed) = AsyncStream.makeStream(of: Event.self) }
+    private let place: (any EventLoop)?
+    let wasThere = Lock(true)
+    init(expectedOn place: (any EventLoop)? = nil) {
+        self.place = place
+        (events, feed) = AsyncStream.makeStream(of: Event.self)
+    }
     func linkOpened(_ incarnation: Incarnation) {
+        if let place, !place.inEventLoop { wasThere.withLock { $0 = false } }
         life.withLock { $0 = incarnation }
         feed.yield(.opened)
     }
-    func linkReceived(_ reply: PeerReply) { feed.yield(.reply(reply)) }
+    func linkReceived(_ reply: PeerReply) {
+        if let place, !place.inEventLoop { wasThere.withLock { $0 = false } }
+        feed.yield(.reply(reply))
+    }
     func linkClosed(_ reason: LinkFailure) {
         isRemoval.withLock { $0 = reason.isRemoval }
         feed.yield(.closed(reason.reason))
@@ -102,9 +122,10 @@ private struct Member {
         let loops = Array(MultiThreadedEventLoopGroup.singleton.makeIterator())
         let loop = NIOLoop(loops[Int(id.rawValue) % loops.count])
         let tls = try authority.context(.peer, name ?? "\(id)", cluster: cluster)
-        node = TestNode(id, cluster: cluster, loop: loop)
+        let bulk = loops[(Int(id.rawValue) + 1) % loops.count]
+        node = TestNode(id, cluster: cluster, loop: loop, bulk: bulk)
         server = try RPCServer(listen: "127.0.0.1:0", tls: tls, group: MultiThreadedEventLoopGroup.singleton)
-        transport = TLSTransport(server: server, tls: tls, loop: loop)
+        transport = TLSTransport(server: server, tls: tls, loop: loop, bulk: bulk)
         if starts { try transport.start(node) }
     }
 
@@ -125,6 +146,43 @@ struct TLSTransportTests {
 
     private func granted(_ round: UInt64) -> LinkRecorder.Event {
         .reply(.vote(VoteReply(phase: .vote, round: round, term: 3, isGranted: true)))
+    }
+
+    @Test("carries snapshots on a loop of their own at both ends, in the order in which they were sent")
+    func snapshots() async throws {
+        let one = try Member(1, authority)
+        let two = try Member(2, authority)
+        let manifest = SnapshotManifest(
+            id: SnapshotID(builder: Incarnation(rawValue: 5), number: 7), last: LogID(term: 3, index: 9),
+            configuration: try ClusterConfiguration(voters: [.init(id: 1, address: "a:1")]),
+            configurationID: LogID(term: 0, index: 1), bootstrap: 9, byteCount: 8 << 20, checksum: 1)
+        let recorder = LinkRecorder(expectedOn: one.node.bulk)
+        let link = one.transport.connectForSnapshot(to: 2, at: two.address, observer: recorder)
+        let bytes = [UInt8](repeating: 3, count: 256 << 10)
+        var events = recorder.events.makeAsyncIterator()
+        // Some before it has opened, and some after.
+        for number in 0..<16 as Range<UInt64> {
+            if number == 8 { #expect(await events.next() == .opened) }
+            link.send(
+                .snapshot(
+                    SnapshotRequest(
+                        term: 3, leader: 1, stream: StreamID(rawValue: 4), manifest: manifest, offset: number << 18,
+                        checksum: 2,
+                        bytes: bytes)))
+        }
+        for number in 1...16 as ClosedRange<UInt64> {
+            #expect(
+                await events.next()
+                    == .reply(
+                        .snapshot(
+                            SnapshotReply(
+                                term: 3, stream: StreamID(rawValue: 4), snapshot: manifest.id,
+                                outcome: .received(through: number << 18)))))
+        }
+        #expect(two.node.wasSnapshotOnBulk.withLock { $0 } && recorder.wasThere.withLock { $0 })
+        link.close()
+        await one.stop()
+        await two.stop()
     }
 
     @Test("opens a link after both sides have accepted each other's hello, and carries requests and replies")
