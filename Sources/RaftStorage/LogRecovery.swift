@@ -11,6 +11,8 @@ struct LogRecovery {
     private let directory: String
     private let fileSystem: any FileSystem
     private let incarnation: Incarnation
+    /// What the segments are opened for.
+    private let mode: OpenMode
 
     /// Every segment, in order.
     private(set) var segments: [Segment] = []
@@ -30,8 +32,9 @@ struct LogRecovery {
     /// Where the last segment that was read ends.
     private var previousEnd = Format.firstFrame
 
-    init(directory: String, fileSystem: any FileSystem, incarnation: Incarnation) {
+    init(directory: String, fileSystem: any FileSystem, incarnation: Incarnation, mode: OpenMode = .readWrite) {
         self.directory = directory
+        self.mode = mode
         self.fileSystem = fileSystem
         self.incarnation = incarnation
     }
@@ -85,7 +88,8 @@ struct LogRecovery {
                 throw .corrupt(directory, at: 0, "segment \(expected) is missing, but \(number) is there")
             }
             segments.append(
-                try Segment.open(number: number, incarnation: incarnation, in: directory, fileSystem: fileSystem))
+                try Segment.open(
+                    number: number, incarnation: incarnation, in: directory, mode: mode, fileSystem: fileSystem))
         }
     }
 

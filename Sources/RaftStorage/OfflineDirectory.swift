@@ -8,9 +8,8 @@ public final class OfflineDirectory: Sendable {
     let recovered: RecoveredLog
     /// Newest first.
     private let snapshots: [(file: String, manifest: SnapshotManifest)]
-    let log: any LogStore
+    let log: OfflineLog
     let fileSystem: any FileSystem
-    private let lock: any FileHandle
 
     /// - Throws: `.wrongDirectory` when it is no data directory, of a newer format, in use, or was recovered from
     ///   before; `.corrupt` when anything in it is damaged; `.storage`.
@@ -22,24 +21,11 @@ public final class OfflineDirectory: Sendable {
 
     /// - Parameter evenIfRecovered: for whoever finishes what an earlier call has begun.
     init(_ path: String, evenIfRecovered: Bool, fileSystem: any FileSystem) throws(RaftError) {
-        let path = withoutTrailingSlashes(path)
-        let identity: Identity
-        switch try DataDirectory.contents(of: path, fileSystem: fileSystem) {
-        case .ours(let found): identity = found
-        case .empty: throw RaftError(.wrongDirectory, "\(path) is empty; name the data directory of a node")
-        case .foreign(let reason): throw RaftError(.wrongDirectory, "\(path): not a data directory: \(reason)")
-        }
-        if !evenIfRecovered { try DataDirectory.checkInUse(path, fileSystem) }
-        let lock = try DataDirectory.takeLock(path, fileSystem)
+        if !evenIfRecovered { try DataDirectory.checkInUse(withoutTrailingSlashes(path), fileSystem) }
+        let log = try OfflineLog(path, fileSystem: fileSystem)
+        let (path, identity) = (log.path, log.identity)
         do throws(RaftError) {
-            var recovery = LogRecovery(
-                directory: DataDirectory.logPath(path), fileSystem: fileSystem, incarnation: identity.incarnation)
-            try recovery.run()
-            let recovered = RecoveredLog(
-                hardState: try VoteFile.state(
-                    in: path + "/vote", incarnation: identity.incarnation, fileSystem: fileSystem),
-                purged: recovery.shape.purged, termStarts: recovery.shape.termStarts, last: recovery.shape.last,
-                configurations: recovery.configurations, incarnation: identity.incarnation)
+            let recovered = try log.open()
             var found: [(file: String, manifest: SnapshotManifest)] = []
             for (file, manifest) in try SnapshotDirectory.inspect(path, verifies: false, fileSystem: fileSystem) {
                 do throws(RaftError) { found.append((file, try manifest.get())) } catch {
@@ -64,14 +50,13 @@ public final class OfflineDirectory: Sendable {
             if let damage { throw Self.damaged(damage) }
             self.recovered = recovered
             snapshots = found
-            log = OfflineLog(recovered, recovery.index)
         } catch {
-            lock.close()
+            log.close()
             throw error
         }
         self.path = path
+        self.log = log
         self.fileSystem = fileSystem
-        self.lock = lock
     }
 
     /// It may hold what the log does not.
@@ -103,34 +88,7 @@ public final class OfflineDirectory: Sendable {
     }
 
     /// Gives the directory free.
-    public func close() { lock.close() }
+    public func close() { log.close() }
 
-    deinit { lock.close() }
-}
-
-/// A log that is read and never written.
-private final class OfflineLog: LogStore {
-    private let recovered: RecoveredLog
-    private let index: Lock<ExtentIndex>
-
-    init(_ recovered: RecoveredLog, _ index: ExtentIndex) {
-        self.recovered = recovered
-        self.index = Lock(index)
-    }
-
-    func open() -> RecoveredLog { recovered }
-
-    func write(_ operations: [LogOperation]) throws {
-        throw RaftError(.storage, "this log is only read")
-    }
-
-    func read(from first: LogIndex, through last: LogIndex, maximumBytes: Int) throws -> EntryBatch {
-        let extents = index.withLock { $0.extents(from: first, through: last, maximumBytes: maximumBytes) }
-        guard !extents.isEmpty else {
-            throw RaftError(.storage, "entries \(first) through \(last) are not all in the log")
-        }
-        return try ExtentReader.read(extents, from: first, through: last, maximumBytes: maximumBytes)
-    }
-
-    func close() {}
+    deinit { log.close() }
 }

@@ -22,6 +22,9 @@ public final class PeerFile: PeerMemory {
         known = Lock(try Self.decode(try file.bytes(0..<(try file.size())), path: path))
     }
 
+    /// How many members are remembered.
+    var count: Int { known.withLock { $0.count } }
+
     public func incarnation(of node: NodeID) -> Incarnation? { known.withLock { $0[node] } }
 
     public func remember(_ incarnation: Incarnation, of node: NodeID) throws {

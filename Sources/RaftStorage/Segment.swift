@@ -95,10 +95,10 @@ final class Segment: Sendable {
 
     /// Opens what a start found, and checks its header.
     static func open(
-        number: UInt64, incarnation: Incarnation, in directory: String, fileSystem: any FileSystem
+        number: UInt64, incarnation: Incarnation, in directory: String, mode: OpenMode, fileSystem: any FileSystem
     ) throws(RaftError) -> Segment {
         let path = directory + "/" + name(of: number)
-        let file = try fileSystem.open(path, .readWrite)
+        let file = try fileSystem.open(path, mode)
         let size = try file.size()
         let bytes = try file.bytes(0..<headerSize)
         func refuse(_ reason: String) -> RaftError {

@@ -58,7 +58,9 @@ enum SnapshotFile {
         let size = try file.size()
         guard size >= headerSize + trailerSize else { throw damaged("the file has \(size) bytes only") }
         let head = try file.bytes(0..<headerSize)
-        let isSnapshot = head.withUnsafeBytes { $0.word64(0) == magic && $0.word32(8) == Format.version }
+        let isSnapshot = head.withUnsafeBytes {
+            $0.word64(0) == magic && $0.word32(8) == Format.version && $0.word32(12) == 0
+        }
         guard isSnapshot else {
             throw damaged("the file does not begin as a snapshot of format \(Format.version) does")
         }

@@ -63,15 +63,16 @@ struct VoteFile {
         }
     }
 
-    /// What the newest whole copy says. Looks only.
+    /// What the newest whole copy says, and whether both copies say it. Looks only.
     ///
     /// - Throws: as ``open(_:incarnation:fileSystem:)``.
-    static func state(
-        in path: String, incarnation: Incarnation, fileSystem: any FileSystem
-    ) throws(RaftError) -> HardState {
+    static func inspect(
+        _ path: String, incarnation: Incarnation, fileSystem: any FileSystem
+    ) throws(RaftError) -> (state: HardState, isWhole: Bool) {
         let file = try existing(path, .read, fileSystem)
         defer { file.close() }
-        return try copies(in: file, incarnation).newest.state
+        let (copies, newest) = try copies(in: file, incarnation)
+        return (newest.state, copies.allSatisfy { $0 == newest })
     }
 
     private static func existing(
