@@ -60,16 +60,17 @@ extension SafetyChecker {
             }
             // Who has moved on to a later term may have cut its log since; nothing is committed by this leader then.
             guard let mirror = mirrors[peer.id], mirror.hardState.currentTerm <= status.currentTerm else { continue }
-            let theirs = counted(peer.id, at: peer.matchIndex).prefix(at: peer.matchIndex)
-            let isHeld =
-                theirs != nil || snapshotEnd(of: peer.id) >= peer.matchIndex
-            guard isHeld else {
+            // A durable snapshot counts before a log that it is about to take the place of: a start goes on from it.
+            let theirs =
+                snapshotPrefix(at: peer.matchIndex, on: peer.id)
+                ?? counted(peer.id, at: peer.matchIndex).prefix(at: peer.matchIndex)
+            guard let theirs else {
                 return fail(
                     "I6",
                     "leader \(status.id) takes entry \(peer.matchIndex) for durable on node \(peer.id), whose disk ends at \(mirror.entries.count)"
                 )
             }
-            if let theirs, let own = mirrors[status.id]!.prefix(at: peer.matchIndex), own != theirs {
+            if let own = mirrors[status.id]!.prefix(at: peer.matchIndex), own != theirs {
                 fail("I6", "node \(peer.id) has another entry \(peer.matchIndex) than leader \(status.id) takes it for")
             }
         }

@@ -46,6 +46,9 @@ final class SimulatedNode: @unchecked Sendable {
     /// Which failure of the power is still to come; nil for none.
     private var powerFailure: UInt64?
     private var powerFailureCount: UInt64 = 0
+    /// Nothing is wrong with the machine any more. What failed before that may be noticed only now: then it is started
+    /// again.
+    private var isHealed = false
     /// When its last pause ends, or has ended.
     private var pausedUntil: Int64 = 0
     /// What its status last said: until when, on its own clock, it may serve reads by the lease of this term.
@@ -302,6 +305,7 @@ final class SimulatedNode: @unchecked Sendable {
     func failMachine() {
         guard isUp else { return }
         isExcused = true
+        isHealed = false
         machineFails = true
     }
 
@@ -317,12 +321,14 @@ final class SimulatedNode: @unchecked Sendable {
     func failNext(_ operation: SimulatedFileSystem.Operation) {
         guard isUp else { return }
         isExcused = true
+        isHealed = false
         fileSystem.failNext(operation, at: "\(path)/")
         checker.reached(operation == .write ? .writeFailed : .syncFailed)
     }
 
     func fillDisk(leaving bytes: Int) {
         isExcused = true
+        isHealed = false
         checker.reached(.diskFull)
         fileSystem.limitCapacity(fileSystem.byteCount + bytes)
     }
@@ -356,6 +362,7 @@ final class SimulatedNode: @unchecked Sendable {
 
     /// From now on nothing is wrong with the machine any more.
     func heal() {
+        isHealed = true
         if let life { scheduler.resume(life) }
         slowDisk(min(usualLatency.lowerBound, 50_000)...min(usualLatency.upperBound, 500_000))
         freeDisk()
@@ -384,7 +391,9 @@ final class SimulatedNode: @unchecked Sendable {
         if let excuse {
             if let reason = excuse {
                 stopReason = reason
-                return crash(losingPower: false)
+                crash(losingPower: false)
+                if isHealed, !isRotten { start() }
+                return
             }
         } else if isObserved {
             checker.lookAgain(at: id, isWriting: disk?.isBusy ?? false, pausedUntil: pausedUntil)
