@@ -94,6 +94,7 @@ enum MembershipChange {
         switch wish {
         case new: made = Self.made([new], joint, without: joint.leaving)
         case old: made = Self.made([old], joint, without: [])
+        case _ where Mutant.isOn("redirect-in-one-step"): made = Self.made([wish], joint, without: [])
         default:
             made = Self.made([new, wish], joint, without: joint.leaving.filter { !wish.contains($0) })
         }

@@ -89,7 +89,7 @@ struct Baton: ~Copyable, Sendable {
         }
         // Nothing says when it last heard a leader. It may have been right before this start, and that leader may hold
         // a lease by it.
-        if membership.current?.leaseWindow != nil { leaderHeardAt = now }
+        if membership.current?.leaseWindow != nil, !Mutant.isOn("lease-forgotten-at-start") { leaderHeardAt = now }
     }
 
     var me: NodeID { settings.id }
@@ -100,7 +100,8 @@ struct Baton: ~Copyable, Sendable {
     /// vote from, until that is committed: it may hold the only copies of that configuration's entry, and who lacks the
     /// entry still needs the vote of a log that is longer than theirs. It wins by the votes of the others, and leaves.
     var mayCampaign: Bool {
-        isVoter || (!isConfigurationCommitted && membership.before?.isVoter(me) == true)
+        if Mutant.isOn("loss-of-vote-at-append") { return isVoter }
+        return isVoter || (!isConfigurationCommitted && membership.before?.isVoter(me) == true)
     }
     /// Whether its vote may count, for itself or for others: no configuration binds another life of this node, and one
     /// binds this life if the node has joined (R27).
