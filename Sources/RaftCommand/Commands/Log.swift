@@ -14,7 +14,9 @@ struct LogDump: ParsableCommand {
         commandName: "dump",
         abstract: "Print the entries of a log.",
         discussion: """
-            What is printed need not be committed: a log does not say how far it is. Nor need it be the cluster's: an             entry that was never committed may be replaced by another. Of a damaged log, prints what stands before the             damage and leaves with 1. As json, one object for each entry and line.
+            What is printed need not be committed: a log does not say how far it is. Nor need it be the cluster's: an \
+            entry that was never committed may be replaced by another. Of a damaged log, prints what stands before the \
+            damage and leaves with 1. As json, one object for each entry and line.
 
             \(Failure.exitCodeHelp)
             """)

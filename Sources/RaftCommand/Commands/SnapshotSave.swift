@@ -10,8 +10,8 @@ struct SnapshotSave: AsyncParsableCommand {
         abstract: "Let a node build a snapshot, and write it to a file: a backup.",
         discussion: """
             The leader is asked, so the file holds everything that was acknowledged before. The cluster goes on \
-            meanwhile. The file has its name once it is whole and durable, and every byte was read again and compared \
-            with its checksums; what a call leaves that was broken off is FILE.tmp, which the next one begins anew. \
+            meanwhile. The file has its name once it is whole and durable; then every byte is read again and compared \
+            with its checksums. What a call leaves that was broken off is FILE.tmp, which the next one begins anew. \
             --timeout is for each step: finding the leader, building, and each piece that is read.
 
             \(Failure.exitCodeHelp)
