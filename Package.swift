@@ -29,6 +29,8 @@ let package = Package(
         // Its folder is not `raft`: that would be `Raft` on a disk that does not tell the two apart.
         .executable(name: "raft", targets: ["RaftCommand"]),
         .executable(name: "raft-simulate", targets: ["RaftSimulateCommand"]),
+        // Preloaded into nodes by `raft chaos power`.
+        .library(name: "drop-unsynced", type: .dynamic, targets: ["CDropUnsynced"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
@@ -96,6 +98,8 @@ let package = Package(
                 .product(name: "NIOPosix", package: "swift-nio"),
             ],
             swiftSettings: settings),
+        // On its own: whatever is linked with it has its system calls replaced.
+        .target(name: "CDropUnsynced"),
         // MARK: Simulation
         .target(
             name: "RaftSimulation",

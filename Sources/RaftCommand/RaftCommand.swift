@@ -16,7 +16,7 @@ struct RaftCommand: AsyncParsableCommand {
         subcommands: [
             Dev.self, Serve.self, Cert.self, Put.self, Get.self, Delete.self, RangeCommand.self, CompareAndSwap.self,
             Status.self, Member.self, Leader.self, Snapshot.self, Recover.self, Session.self, Log.self,
-            Check.self, Bench.self,
+            Check.self, Bench.self, Chaos.self,
         ])
 
     static func main() async {

@@ -88,6 +88,19 @@ final class BenchRun: Sendable {
         }
     }
 
+    /// Makes this call once for every key, one after another, whether or not the run was stopped. Part of the history.
+    ///
+    /// - Returns: why the first one that was not answered was not; nil when all were.
+    func callEachKey(_ call: BenchCall) async -> RaftClientError? {
+        for key in 0..<plan.keyCount {
+            if let error = await make(call, key: key, by: plan.clientCount) { return error }
+        }
+        return nil
+    }
+
+    /// What came of the calls until now.
+    var tally: BenchTally { shared.withLock { $0.tally } }
+
     private var isStopped: Bool { shared.withLock { $0.isStopped } }
 
     private func overdueCount(made: Int, elapsed: Duration, isStopped: Bool) -> Int {
@@ -136,9 +149,11 @@ final class BenchRun: Sendable {
 
     // MARK: One call
 
+    /// - Returns: why it was not answered; nil when it was.
+    @discardableResult
     private func make(
         _ call: BenchCall, key number: Int, by clientNumber: Int, due: ContinuousClock.Instant? = nil
-    ) async {
+    ) async -> RaftClientError? {
         let key = plan.key(number)
         let (serial, last) = shared.withLock { shared in
             if call != .get { shared.nextSerial += 1 }
@@ -161,7 +176,8 @@ final class BenchRun: Sendable {
             outcome = .failure(error)
         }
         let end = clock.now
-        shared.withLock { shared in
+        return shared.withLock { shared in
+            shared.tally.longestCall = max(shared.tally.longestCall, end - begin)
             switch outcome {
             case .success(let (result, seen)):
                 shared.tally.done(call, end - (due ?? begin))
@@ -175,9 +191,11 @@ final class BenchRun: Sendable {
                     shared.isStopped = true
                 }
                 // Nothing happened, or nothing was read: a history says nothing of it.
-                guard error.outcome == .unknown else { return }
+                guard error.outcome == .unknown else { return error }
             }
             if keepsHistory { shared.history.append(operation) }
+            if case .failure(let error) = outcome { return error }
+            return nil
         }
     }
 

@@ -6,6 +6,8 @@ struct BenchTally: Sendable {
     var latencies: [BenchCall: LatencyHistogram] = [:]
     /// Compare-and-swaps that found something else: answered, and nothing changed.
     var failedSwapCount = 0
+    /// Of any call, whatever came of it.
+    var longestCall = Duration.zero
     /// By what the error means. Nothing happened, but for ``RaftClientError/Code/outcomeUnknown``.
     var errorCounts: [RaftClientError.Code: Int] = [:]
     /// One message of each kind, for whoever wants to know why.
@@ -33,6 +35,7 @@ struct BenchTally: Sendable {
     mutating func add(_ other: BenchTally) {
         for (call, latencies) in other.latencies { self.latencies[call, default: LatencyHistogram()].add(latencies) }
         failedSwapCount += other.failedSwapCount
+        longestCall = max(longestCall, other.longestCall)
         errorCounts.merge(other.errorCounts, uniquingKeysWith: +)
         messages.merge(other.messages) { first, _ in first }
     }

@@ -15,9 +15,10 @@ struct ChildProcess {
     /// - Parameters:
     ///   - log: where its output and errors go, added at the end.
     ///   - hiding: variables of our environment that it does not see.
-    static func spawn(_ executable: String, _ arguments: [String], log: String, hiding: [String]) throws(Failure)
-        -> ChildProcess
-    {
+    ///   - adding: variables that it sees beside the others, or in their stead.
+    static func spawn(
+        _ executable: String, _ arguments: [String], log: String, hiding: [String], adding: [String: String] = [:]
+    ) throws(Failure) -> ChildProcess {
         var pipes: [Int32] = [0, 0]
         guard pipe(&pipes) == 0 else { throw .system("make a pipe for", executable) }
         let (theirs, ours) = (pipes[0], pipes[1])
@@ -52,9 +53,12 @@ struct ChildProcess {
         var next = environ
         while let variable = next.pointee {
             let name = String(cString: variable).prefix { $0 != "=" }
-            if !hiding.contains(String(name)) { variables.append(variable) }
+            if !hiding.contains(String(name)), adding[String(name)] == nil { variables.append(variable) }
             next += 1
         }
+        let added = adding.map { strdup("\($0.key)=\($0.value)") }
+        defer { for variable in added { free(variable) } }
+        variables += added
         variables.append(nil)
         var pid = pid_t()
         let code = posix_spawn(&pid, executable, &actions, &attributes, &argv, &variables)
@@ -66,10 +70,12 @@ struct ChildProcess {
     }
 
     /// Asks it to end in good order.
-    func terminate() { _ = killProcess(pid, SIGTERM) }
+    func terminate() { send(SIGTERM) }
+
+    func send(_ signal: Int32) { _ = killProcess(pid, signal) }
 
     /// Ends it at once.
-    func kill() { _ = killProcess(pid, SIGKILL) }
+    func kill() { send(SIGKILL) }
 
     /// How it ended; nil while it runs. Once it has ended this may be asked only once.
     func reap() -> Ending? {

@@ -48,6 +48,17 @@ struct DevLayout {
         }
         let ports = try choosePorts(count ?? 3, basePort ?? 7001)
         let layout = DevLayout(directory: directory, addresses: ports.map { "127.0.0.1:\($0)" })
+        try layout.checkPorts()
+        try layout.make()
+        return layout
+    }
+
+    /// Makes one with certificates for a new cluster of nodes at these addresses.
+    ///
+    /// - Parameter path: no directory yet, or an empty one.
+    static func make(_ path: String, addresses: [String]) throws(Failure) -> DevLayout {
+        let layout = DevLayout(
+            directory: URL(fileURLWithPath: path).standardizedFileURL.path, addresses: addresses)
         try layout.make()
         return layout
     }
@@ -95,7 +106,6 @@ struct DevLayout {
 
     /// Makes certificates, and at last the context file: a directory without one is begun anew.
     private func make() throws(Failure) {
-        try checkPorts()
         let folder = directory + "/certificates"
         do {
             try? FileManager.default.removeItem(atPath: folder)
@@ -107,12 +117,14 @@ struct DevLayout {
         do throws(RaftError) {
             let authority = try CertificateAuthority(name: "raft dev")
             try authority.write(certificate: certificate("ca"), key: key("ca"))
+            // All of them for each: the nodes are one machine's.
+            let hosts = ["127.0.0.1", "localhost"] + addresses.map { String($0.prefix { $0 != ":" }) }
             var holders = [(name: "client", role: Role.client, holder: "dev"), ("admin", .admin, "dev")]
             for id in 1...addresses.count { holders.append(("node-\(id)", .peer, "\(id)")) }
             for (name, role, holder) in holders {
                 let issued = try authority.issue(
                     try Principal(cluster: Self.cluster, role: role, name: holder),
-                    hosts: role == .peer ? ["127.0.0.1", "localhost"] : [])
+                    hosts: role == .peer ? hosts : [])
                 try issued.write(certificate: certificate(name), key: key(name))
             }
         } catch {

@@ -1,0 +1,148 @@
+internal import Foundation
+
+#if canImport(Glibc)
+    internal import Glibc
+#endif
+
+/// What the library of CDropUnsynced wrote down of one node's files, and how a power cut is made out of it.
+///
+/// Its header says what a record is. A change that no later sync of its file covers is undone, the newest first; so is
+/// every name that was given or taken away and whose directory was not synced since.
+struct UnsyncedJournal {
+    enum Kind: UInt32 {
+        case write = 1
+        case sync, create, rename, unlink, makeDirectory, syncDirectory
+    }
+
+    struct Record {
+        var kind: Kind
+        /// Where it begins in the journal.
+        var position: UInt64
+        var file: UInt64 = 0
+        var offset: Int64 = 0
+        var oldSize: Int64 = 0
+        var through: UInt64 = 0
+        var path = ""
+        var otherPath = ""
+        var bytes: Range<Int> = 0..<0
+    }
+
+    /// What was undone.
+    struct Loss: Hashable, Sendable {
+        var writes = 0
+        var names = 0
+    }
+
+    static let headerSize = 56
+    static let magic: UInt32 = 0x5244_4E55
+
+    private let directory: String
+    private let data: Data
+
+    /// - Parameter directory: where the library was told to keep its journal. The process that wrote it has ended.
+    init(_ directory: String) throws(Failure) {
+        self.directory = directory
+        guard let data = FileManager.default.contents(atPath: directory + "/journal") else {
+            throw Failure(
+                .refused, "no journal in \(directory): the library that drops what was not synced was not loaded")
+        }
+        self.data = data
+    }
+
+    /// Every whole record; what follows the last one was cut off by the kill, and its change was never made.
+    var records: [Record] {
+        var records: [Record] = []
+        var position = 0
+        while position + Self.headerSize <= data.count {
+            let header = data.subdata(in: position..<position + Self.headerSize)
+            func number<Number: FixedWidthInteger>(_ offset: Int, _: Number.Type) -> Number {
+                header.withUnsafeBytes { $0.loadUnaligned(fromByteOffset: offset, as: Number.self) }
+            }
+            guard number(0, UInt32.self) == Self.magic, let kind = Kind(rawValue: number(4, UInt32.self)) else { break }
+            let pathEnd = position + Self.headerSize + Int(number(40, UInt32.self))
+            let otherEnd = pathEnd + Int(number(44, UInt32.self))
+            let end = otherEnd + Int(number(48, UInt64.self))
+            guard end <= data.count else { break }
+            records.append(
+                Record(
+                    kind: kind, position: UInt64(position), file: number(8, UInt64.self),
+                    offset: number(16, Int64.self), oldSize: number(24, Int64.self), through: number(32, UInt64.self),
+                    path: String(decoding: data[(position + Self.headerSize)..<pathEnd], as: UTF8.self),
+                    otherPath: String(decoding: data[pathEnd..<otherEnd], as: UTF8.self), bytes: otherEnd..<end))
+            position = end
+        }
+        return records
+    }
+
+    /// Puts the files back to what was synced, and begins the journal anew.
+    func cutPower() throws(Failure) -> Loss {
+        let records = records
+        // Up to where in the journal each file, and each directory's names, are durable.
+        var files: [UInt64: UInt64] = [:]
+        var directories: [String: UInt64] = [:]
+        for record in records {
+            switch record.kind {
+            case .sync: files[record.file] = max(files[record.file] ?? 0, record.through)
+            case .syncDirectory: directories[record.path] = max(directories[record.path] ?? 0, record.through)
+            default: break
+            }
+        }
+        func isDurable(_ record: Record, in path: String) -> Bool {
+            let parent = (path as NSString).deletingLastPathComponent
+            return record.position < directories[parent] ?? 0
+        }
+        var loss = Loss()
+        for record in records.reversed() {
+            switch record.kind {
+            case .sync, .syncDirectory: continue
+            case .write:
+                if record.position < files[record.file] ?? 0 { continue }
+                try undoWrite(record)
+                loss.writes += 1
+                continue
+            case .create:
+                if isDurable(record, in: record.path) { continue }
+                Glibc.unlink(record.path)
+            case .makeDirectory:
+                if isDurable(record, in: record.path) { continue }
+                try? FileManager.default.removeItem(atPath: record.path)
+            case .rename:
+                if isDurable(record, in: record.otherPath) { continue }
+                if access(record.path, F_OK) != 0 { Glibc.rename(record.otherPath, record.path) }
+                if record.file != 0 { try bringBack(record.file, as: record.otherPath) }
+            case .unlink:
+                if isDurable(record, in: record.path) { continue }
+                try bringBack(record.file, as: record.path)
+            }
+            loss.names += 1
+        }
+        do {
+            try FileManager.default.removeItem(atPath: directory)
+            try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: false)
+        } catch {
+            throw Failure(.refused, "cannot empty \(directory): \(error.localizedDescription)")
+        }
+        return loss
+    }
+
+    private func undoWrite(_ record: Record) throws(Failure) {
+        let path = "\(directory)/\(record.file)"
+        let file = open(path, O_WRONLY | O_CLOEXEC)
+        guard file >= 0 else {
+            // A file that was opened and emptied before it had its second name, and had none before.
+            if errno == ENOENT, record.oldSize == 0 { return }
+            throw .system("open", path)
+        }
+        defer { close(file) }
+        let bytes = data[record.bytes]
+        let written = bytes.withUnsafeBytes { pwrite(file, $0.baseAddress, $0.count, off_t(record.offset)) }
+        guard written == bytes.count, ftruncate(file, off_t(record.oldSize)) == 0 else {
+            throw .system("undo a write of", path)
+        }
+    }
+
+    private func bringBack(_ file: UInt64, as path: String) throws(Failure) {
+        let kept = "\(directory)/\(file)"
+        guard link(kept, path) == 0 || errno == EEXIST else { throw .system("bring back", path) }
+    }
+}
