@@ -1,5 +1,6 @@
 internal import ArgumentParser
 internal import Raft
+internal import RaftClient
 
 enum BenchWorkload: String, ExpressibleByArgument, CaseIterable {
     case put, get, mixed
@@ -26,6 +27,7 @@ struct BenchPlan: Sendable {
     /// The share of gets among all calls, and of compare-and-swaps among the others.
     var readRatio = 0.5
     var casRatio = 0.0
+    var reads = Consistency.linearizable
     /// Calls a second; nil for as fast as the answers come.
     var rate: Double?
     /// What this run's keys begin with. Empty when the keys of earlier runs may be used again.

@@ -208,7 +208,7 @@ final class BenchRun: Sendable {
             _ = try await client.put(key, plan.value(serial))
             return (.done, serial)
         case .get:
-            guard let found = try await client.get(key)?.value else { return (.value(nil), 0) }
+            guard let found = try await client.get(key, plan.reads)?.value else { return (.value(nil), 0) }
             guard let seen = plan.serial(of: found) else {
                 // Not ours, or not whole. As it is, so that a checker sees that nobody wrote it.
                 return (.value(ByteText.shown(found)), nil)

@@ -52,8 +52,8 @@ final class ChaosCluster: Sendable {
         }
     }
 
-    func client(timeout: Duration) throws(Failure) -> KeyValueClient {
-        try ClientOptions.client(context, .client, timeout: timeout)
+    func client(timeout: Duration, usesSessions: Bool) throws(Failure) -> KeyValueClient {
+        try ClientOptions.client(context, .client, timeout: timeout, usesSessions: usesSessions)
     }
 
     /// Ends every node, and takes the namespaces away. The directory stays.
@@ -129,8 +129,10 @@ final class ChaosCluster: Sendable {
 
     /// Takes from the files of a node that was killed all that it had not synced, and lets it find another start of the
     /// machine. Its key-value state, written through a map that nobody can watch, is made nonsense.
-    func cutPower(_ id: Int) throws -> UnsyncedJournal.Loss {
-        let loss = try UnsyncedJournal(journal(id)).cutPower()
+    ///
+    /// - Parameters: as ``UnsyncedJournal/cutPower(keptShare:random:)`` has them.
+    func cutPower(_ id: Int, keptShare: Double, random: inout RandomSource) throws -> UnsyncedJournal.Loss {
+        let loss = try UnsyncedJournal(journal(id)).cutPower(keptShare: keptShare, random: &random)
         try writeBootID(id)
         let state = layout.data(id) + "/state"
         let mark = (try? String(contentsOfFile: state + "/mark", encoding: .utf8)) ?? ""
@@ -190,6 +192,32 @@ final class ChaosCluster: Sendable {
 
     func heal(_ ways: [ChaosFault.Way]) async throws {
         for way in ways { try await namespaces?.heal(way) }
+    }
+
+    // MARK: What operators do
+
+    enum Chore: CaseIterable, Sendable {
+        /// A node builds a snapshot; the leader sends one to a node; the leader passes on its leadership.
+        case build, send, transfer
+    }
+
+    /// - Returns: whether it was done: the node, or the leader, may be away.
+    func perform(_ chore: Chore, on id: Int) async -> Bool {
+        do throws(RaftClientError) {
+            switch chore {
+            case .build: _ = try await admin.triggerSnapshot(of: layout.addresses[id - 1], timeout: .seconds(3))
+            case .send: _ = try await admin.pushSnapshot(to: NodeID(UInt64(id)), timeout: .seconds(3))
+            case .transfer: try await admin.transferLeadership(to: NodeID(UInt64(id)), timeout: .seconds(3))
+            }
+            return true
+        } catch {
+            return false
+        }
+    }
+
+    /// - Parameter window: nil for no leases.
+    func allowLeases(_ window: Duration?) async throws(RaftClientError) {
+        try await admin.changeMembership(.allowLeases(window), timeout: .seconds(10))
     }
 
     // MARK: What the nodes say

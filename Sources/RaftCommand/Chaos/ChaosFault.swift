@@ -44,6 +44,8 @@ struct ChaosFault: Hashable, Sendable {
     /// Ascending. Of a partition none.
     var nodes: [Int] = []
     var ways: [Way] = []
+    /// Of a power cut: of how many of the sectors that were not synced the disk has the new bytes all the same, 0 to 1.
+    var keptShare = 0.0
     /// Since the fault before it in its stream was over.
     var wait: Duration
     var length: Duration
@@ -77,7 +79,9 @@ struct FaultSchedule: Sendable {
             // Sometimes at once, sometimes after the others have elected somebody.
             let length = isHit(percent: 50) ? .zero : random.duration(in: .zero...(electionTimeout * 5))
             let some = isHit(percent: 15) ? nodeCount : isHit(percent: 15) ? min(2, nodeCount) : 1
-            return .init(kind: kind, nodes: victims(some, leader: leader), wait: wait, length: length)
+            var fault = ChaosFault(kind: kind, nodes: victims(some, leader: leader), wait: wait, length: length)
+            if kind == .power { fault.keptShare = [0, 0.5, 0.9][Int(random.next() % 3)] }
+            return fault
         case .pause:
             let length = electionTimeout * pauseLength()
             let some = isHit(percent: 10) ? min(2, nodeCount) : 1

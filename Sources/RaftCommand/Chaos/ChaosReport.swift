@@ -17,6 +17,8 @@ struct ChaosReport: Hashable, Sendable {
     var faults: [ChaosFault.Kind: Int] = [:]
     /// Writes and names that power cuts took.
     var loss = UnsyncedJournal.Loss()
+    /// Snapshots built and sent, and leaderships passed on, in between.
+    var chores = 0
     var done = 0
     var refused = 0
     var unknown = 0
@@ -40,7 +42,8 @@ struct ChaosReport: Hashable, Sendable {
 
     static func text(_ reports: [ChaosReport], color: Bool) -> String {
         var table = Table([
-            "RUN", "SECONDS", "CYCLES", "KILLS", "POWER CUTS", "UNDONE", "PAUSES", "PARTITIONS", "OK", "REFUSED",
+            "RUN", "SECONDS", "CYCLES", "KILLS", "POWER CUTS", "UNDONE", "PAUSES", "PARTITIONS", "CHORES", "OK",
+            "REFUSED",
             "UNKNOWN", "LOST", "PAST DEADLINE", "TERMS", "LEADER AFTER", "VERDICT",
         ])
         for report in reports { table.add(report.row) }
@@ -66,7 +69,8 @@ struct ChaosReport: Hashable, Sendable {
         let past = overrun.map { $0 <= .zero ? "none" : $0 < .milliseconds(1) ? "under 1 ms" : $0.formatted } ?? "-"
         return [
             .init("\(number)"), .init("\(elapsed.components.seconds)"), .init("\(cycles)"), count(.kill),
-            count(.power), .init("\(loss.writes)+\(loss.names)"), count(.pause), count(.partition), .init("\(done)"),
+            count(.power), .init("\(loss.writes)+\(loss.names)"), count(.pause), count(.partition), .init("\(chores)"),
+            .init("\(done)"),
             .init("\(refused)"), .init("\(unknown)"), .init("\(lostWrites)"), .init(past), .init("\(terms)"),
             .init(leaderless.formatted), last,
         ]

@@ -23,6 +23,15 @@ final class ChaosRun: Sendable {
         static let cyclesPerRound = 25
     }
 
+    /// How the clients of a round call.
+    private enum Style: UInt64 {
+        case plain
+        /// Writes again when a result is lost, applied once.
+        case sessions
+        /// Reads by the leader's lease.
+        case leases
+    }
+
     private struct Shared {
         var report: ChaosReport
         /// Cycles begun in this run, and in this round.
@@ -87,6 +96,7 @@ final class ChaosRun: Sendable {
             try await group.waitForAll()
         }
         let first = try await waitForLeader(within: .seconds(30))
+        var hasLeases = false
         var schedules = plan.mode.streams.enumerated().map { number, kinds in
             FaultSchedule(
                 kinds, nodeCount: cluster.layout.addresses.count, electionTimeout: electionTimeout,
@@ -96,7 +106,12 @@ final class ChaosRun: Sendable {
         var number = 0
         repeat {
             number += 1
-            try await round(number, &schedules, until: deadline)
+            let style = Style(rawValue: (plan.seed &+ UInt64(number)) % 3) ?? .plain
+            if hasLeases != (style == .leases) {
+                hasLeases.toggle()
+                try await cluster.allowLeases(hasLeases ? electionTimeout * 3 / 4 : nil)
+            }
+            try await round(number, style, &schedules, until: deadline)
             let term = await cluster.status()?.term ?? first.term
             note { $0.terms = max($0.terms, term - first.term) }
         } while isOpen(deadline)
@@ -120,7 +135,7 @@ final class ChaosRun: Sendable {
     }
 
     private func round(
-        _ number: Int, _ schedules: inout [FaultSchedule], until deadline: ContinuousClock.Instant?
+        _ number: Int, _ style: Style, _ schedules: inout [FaultSchedule], until deadline: ContinuousClock.Instant?
     ) async throws {
         var load = BenchPlan()
         load.clientCount = plan.clientCount
@@ -129,7 +144,8 @@ final class ChaosRun: Sendable {
         load.casRatio = 0.3
         load.rate = plan.rate
         load.tag = "round\(number)-"
-        let client = try cluster.client(timeout: plan.timeout)
+        if style == .leases { load.reads = .lease }
+        let client = try cluster.client(timeout: plan.timeout, usesSessions: style == .sessions)
         let bench = BenchRun(load, client: client, keepsHistory: true)
         shared.withLock { $0.begunInRound = 0 }
         try await bench.fill()
@@ -140,7 +156,11 @@ final class ChaosRun: Sendable {
         }
         do {
             try await measureHealthy(bench)
+            let chores = Task { try await self.chores(number) }
+            defer { chores.cancel() }
             schedules = try await faults(schedules, bench, deadline)
+            chores.cancel()
+            _ = await chores.result
             try await settle(bench, hasEnded)
         } catch {
             bench.stop()
@@ -196,6 +216,17 @@ final class ChaosRun: Sendable {
         }
     }
 
+    /// What operators do meanwhile; some of it fails, since nodes are away.
+    private func chores(_ number: Int) async throws {
+        var random = RandomSource(seed: plan.seed &* 1000 &+ UInt64(number))
+        while true {
+            try await Task.sleep(for: random.duration(in: electionTimeout...(electionTimeout * 8)))
+            let chore = ChaosCluster.Chore.allCases[Int(random.next() % 3)]
+            let id = 1 + Int(random.next() % UInt64(cluster.layout.addresses.count))
+            if await cluster.perform(chore, on: id) { note { $0.chores += 1 } }
+        }
+    }
+
     private func perform(_ fault: ChaosFault) async throws {
         try await Task.sleep(for: fault.wait)
         switch fault.kind {
@@ -204,8 +235,9 @@ final class ChaosRun: Sendable {
                 for id in fault.nodes { group.addTask { await self.cluster.kill(id) } }
             }
             if fault.kind == .power {
+                var random = RandomSource(seed: plan.seed &+ UInt64(progress.cycles))
                 for id in fault.nodes {
-                    let loss = try cluster.cutPower(id)
+                    let loss = try cluster.cutPower(id, keptShare: fault.keptShare, random: &random)
                     note {
                         $0.loss.writes += loss.writes
                         $0.loss.names += loss.names

@@ -1,4 +1,5 @@
 internal import Foundation
+internal import Raft
 
 #if canImport(Glibc)
     internal import Glibc
@@ -75,7 +76,12 @@ struct UnsyncedJournal {
     }
 
     /// Puts the files back to what was synced, and begins the journal anew.
-    func cutPower() throws(Failure) -> Loss {
+    ///
+    /// - Parameters:
+    ///   - keptShare: of how many sectors that were not synced the new bytes are there all the same, 0 to 1: a disk is
+    ///     free to write them before it is told to, in any order. Above 0, names may be there, too, up to one by chance.
+    ///   - random: decides which.
+    func cutPower(keptShare: Double = 0, random: inout RandomSource) throws(Failure) -> Loss {
         let records = records
         // Up to where in the journal each file, and each directory's names, are durable.
         var files: [UInt64: UInt64] = [:]
@@ -91,6 +97,27 @@ struct UnsyncedJournal {
             let parent = (path as NSString).deletingLastPathComponent
             return record.position < directories[parent] ?? 0
         }
+        var unsynced: [UInt64: Int64] = [:]
+        var lostNames: [UInt64] = []
+        for record in records {
+            switch record.kind {
+            case .write where record.position >= files[record.file] ?? 0:
+                unsynced[record.file] = min(unsynced[record.file] ?? .max, record.offset, record.oldSize)
+            case .create, .makeDirectory, .unlink:
+                if !isDurable(record, in: record.path) { lostNames.append(record.position) }
+            case .rename: if !isDurable(record, in: record.otherPath) { lostNames.append(record.position) }
+            default: break
+            }
+        }
+        let isPartial = keptShare > 0
+        let written = isPartial ? unsynced.mapValues { $0 / Self.sectorSize * Self.sectorSize } : [:]
+        let tails = Dictionary(uniqueKeysWithValues: written.map { ($0.key, tail(of: $0.key, from: $0.value)) })
+        // Names become durable in their order.
+        let keptNames = isPartial ? Int(random.next() % UInt64(lostNames.count + 1)) : 0
+        let firstLostName = lostNames.dropFirst(keptNames).first ?? .max
+        func isThere(_ record: Record, in path: String) -> Bool {
+            isDurable(record, in: path) || (isPartial && record.position < firstLostName)
+        }
         var loss = Loss()
         for record in records.reversed() {
             switch record.kind {
@@ -101,20 +128,23 @@ struct UnsyncedJournal {
                 loss.writes += 1
                 continue
             case .create:
-                if isDurable(record, in: record.path) { continue }
+                if isThere(record, in: record.path) { continue }
                 Glibc.unlink(record.path)
             case .makeDirectory:
-                if isDurable(record, in: record.path) { continue }
+                if isThere(record, in: record.path) { continue }
                 try? FileManager.default.removeItem(atPath: record.path)
             case .rename:
-                if isDurable(record, in: record.otherPath) { continue }
+                if isThere(record, in: record.otherPath) { continue }
                 if access(record.path, F_OK) != 0 { Glibc.rename(record.otherPath, record.path) }
                 if record.file != 0 { try bringBack(record.file, as: record.otherPath) }
             case .unlink:
-                if isDurable(record, in: record.path) { continue }
+                if isThere(record, in: record.path) { continue }
                 try bringBack(record.file, as: record.path)
             }
             loss.names += 1
+        }
+        for (file, tail) in tails.sorted(by: { $0.key < $1.key }) {
+            try keep(tail, from: written[file]!, of: file, share: keptShare, &random)
         }
         do {
             try FileManager.default.removeItem(atPath: directory)
@@ -138,6 +168,36 @@ struct UnsyncedJournal {
         let written = bytes.withUnsafeBytes { pwrite(file, $0.baseAddress, $0.count, off_t(record.offset)) }
         guard written == bytes.count, ftruncate(file, off_t(record.oldSize)) == 0 else {
             throw .system("undo a write of", path)
+        }
+    }
+
+    static let sectorSize: Int64 = 512
+
+    private func tail(of file: UInt64, from offset: Int64) -> Data {
+        guard let handle = FileHandle(forReadingAtPath: "\(directory)/\(file)") else { return Data() }
+        defer { try? handle.close() }
+        try? handle.seek(toOffset: UInt64(offset))
+        return (try? handle.readToEnd()) ?? Data()
+    }
+
+    /// Puts some of the sectors back that were undone.
+    private func keep(
+        _ tail: Data, from offset: Int64, of file: UInt64, share: Double, _ random: inout RandomSource
+    ) throws(Failure) {
+        let path = "\(directory)/\(file)"
+        let now = self.tail(of: file, from: offset)
+        let descriptor = open(path, O_WRONLY | O_CLOEXEC)
+        guard descriptor >= 0 else { return }
+        defer { close(descriptor) }
+        for start in stride(from: 0, to: tail.count, by: Int(Self.sectorSize)) {
+            let range = start..<min(start + Int(Self.sectorSize), tail.count)
+            let sector = tail.subdata(in: range)
+            if range.upperBound <= now.count, sector == now.subdata(in: range) { continue }
+            guard Double(random.next() >> 11) / Double(1 << 53) < share else { continue }
+            let count = sector.withUnsafeBytes {
+                pwrite(descriptor, $0.baseAddress, $0.count, off_t(offset) + off_t(start))
+            }
+            guard count == sector.count else { throw .system("write", path) }
         }
     }
 

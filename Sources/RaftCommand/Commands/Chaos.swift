@@ -10,10 +10,13 @@ struct Chaos: AsyncParsableCommand {
             clients put, get and compare-and-swap a few keys while faults come and go:
 
             kill       kill -9 of one node, two or all, the leader more often than others, and a new start
-            power      the same, and all that was not synced is gone; with kills between
+            power      the same, and what was not synced is gone, whole or in part; with kills between
             pause      SIGSTOP for half an election timeout to twenty, then SIGCONT
             partition  packets from some nodes to others are lost: both ways or one way (root, Linux namespaces)
             mixed      all of them beside each other
+
+            Meanwhile snapshots are built and sent, and leadership is passed on. Clients write in sessions, or read by \
+            leases, in a third of the rounds each.
 
             After every \(ChaosRun.Plan.cyclesPerRound) cycles, and at the end, everything is healed: somebody must lead within ten \
             of the longest election timeouts, every key be read and set, every node apply the same entries, the history \

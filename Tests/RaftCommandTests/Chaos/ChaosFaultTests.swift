@@ -38,6 +38,8 @@ struct ChaosFaultTests {
         #expect(singles.count { $0.nodes == [2] } > singles.count / 2)
         #expect(Set(singles.map { $0.nodes[0] }) == [1, 2, 3])
         #expect(kills.contains { $0.length == .zero } && kills.contains { $0.length > .milliseconds(400) })
+        #expect(kills.allSatisfy { $0.keptShare == 0 })
+        #expect(Set(faults([.power]).map(\.keptShare)) == [0, 0.5, 0.9])
         #expect(faults([.kill], nodes: 1).allSatisfy { $0.nodes == [1] })
     }
 

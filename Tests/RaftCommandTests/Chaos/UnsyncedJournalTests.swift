@@ -1,4 +1,5 @@
 import Foundation
+import Raft
 import Testing
 
 @testable import RaftCommand
@@ -61,9 +62,12 @@ struct UnsyncedJournalTests {
             return try #require(FileHandle(forWritingAtPath: path(name)))
         }
 
-        func cutPower(droppingLast count: Int = 0) throws -> UnsyncedJournal.Loss {
+        func cutPower(
+            droppingLast count: Int = 0, keptShare: Double = 0, seed: UInt64 = 1
+        ) throws -> UnsyncedJournal.Loss {
+            var random = RandomSource(seed: seed)
             try journal.dropLast(count).write(to: URL(fileURLWithPath: folder + "/journal"))
-            return try UnsyncedJournal(folder).cutPower()
+            return try UnsyncedJournal(folder).cutPower(keptShare: keptShare, random: &random)
         }
     }
 
@@ -126,6 +130,39 @@ struct UnsyncedJournalTests {
         disk.note(.write, file: 7, offset: 0, oldSize: 2, bytes: "ZZ")
         #expect(try disk.cutPower(droppingLast: 1) == .init(writes: 1, names: 0))
         #expect(try disk.text("log") == "a")
+    }
+
+    @Test("Of what was not synced, some sectors may be there and others not; what was synced is there")
+    func sectors() throws {
+        let disk = try Disk()
+        let (old, new) = (String(repeating: "o", count: 512), String(repeating: "n", count: 512))
+        try disk.put("log", old + String(repeating: new, count: 99), file: 7)
+        disk.note(.write, file: 7)
+        disk.note(.sync, file: 7)
+        disk.note(.write, file: 7, offset: 512, oldSize: 51200, bytes: String(repeating: old, count: 99))
+        _ = try disk.cutPower(keptShare: 0.5)
+        let bytes = Array(try disk.text("log").utf8)
+        let sectors = stride(from: 0, to: 51200, by: 512).map { String(decoding: bytes[$0..<$0 + 512], as: UTF8.self) }
+        #expect(sectors[0] == old)
+        #expect(Set(sectors) == [old, new])
+        #expect((25...75).contains(sectors.count { $0 == new }))
+    }
+
+    @Test("Names become durable in their order, up to one by chance")
+    func someNames() throws {
+        var lengths: Set<Int> = []
+        for seed in 0..<40 as Range<UInt64> {
+            let disk = try Disk()
+            for number in 1...4 as ClosedRange<UInt64> {
+                disk.note(.create, path: disk.path("\(number)"))
+                try disk.put("\(number)", "", file: number)
+            }
+            _ = try disk.cutPower(keptShare: 0.5, seed: seed)
+            let there = (1...4).map { disk.exists("\($0)") }
+            #expect(there == (1...4).map { $0 <= there.count { $0 } })
+            lengths.insert(there.count { $0 })
+        }
+        #expect(lengths == [0, 1, 2, 3, 4])
     }
 
     @Test("Without a journal there was no library, and nothing would be shown")
