@@ -30,13 +30,15 @@ public struct SimulationProfile: Sendable {
         public static let churn = Kinds(rawValue: 8192)
         /// Snapshots built and sent at any moment; no fault, but seldom so often.
         public static let snapshots = Kinds(rawValue: 16384)
+        /// Several faults within moments, of any kind that must not stop a run: see ``Strokes``.
+        public static let strokes = Kinds(rawValue: 32768)
 
         private static let names: [(Kinds, String)] = [
             (.crashes, "crashes"), (.powerFailures, "power failures"), (.partitions, "partitions"), (.clogs, "clogs"),
             (.transfers, "transfers"), (.pauses, "pauses"), (.diskErrors, "disk errors"), (.slowDisks, "slow disks"),
             (.rot, "rot"), (.drift, "drift"), (.rotEverywhere, "rot everywhere"),
             (.lostDisks, "lost disks"), (.machineFailures, "machine failures"), (.churn, "members that come and go"),
-            (.snapshots, "snapshots"),
+            (.snapshots, "snapshots"), (.strokes, "strokes"),
         ]
         /// The one of this name in ``description``.
         static func named(_ name: Substring) -> Kinds? { names.first { $0.1 == name }?.0 }
@@ -70,12 +72,12 @@ public struct SimulationProfile: Sendable {
             case .swarm, .long:
                 [
                     .crashes, .powerFailures, .partitions, .clogs, .transfers, .pauses, .diskErrors, .slowDisks, .rot,
-                    .drift, .rotEverywhere, .lostDisks, .machineFailures, .snapshots,
+                    .drift, .rotEverywhere, .lostDisks, .machineFailures, .snapshots, .strokes,
                 ]
             case .churn:
                 [
                     .crashes, .powerFailures, .partitions, .clogs, .transfers, .pauses, .diskErrors, .slowDisks, .drift,
-                    .churn, .snapshots,
+                    .churn, .snapshots, .strokes,
                 ]
             case .calm, .idle: []
             case .network: [.partitions, .clogs, .transfers, .snapshots]
@@ -186,6 +188,7 @@ public struct SimulationProfile: Sendable {
         if drawSnapshots(RandomSource(seed: seed ^ 0x736E_6170)), name.kinds.contains(.snapshots) {
             faults.insert(.snapshots)
         }
+        drawStrokes(RandomSource(seed: seed ^ 0x7374_726F))
         drawLeases(RandomSource(seed: seed ^ 0x6C65_6173))
         drawSessions(RandomSource(seed: seed ^ 0x5345_5353))
         if !isCalm { drawPreferences(RandomSource(seed: seed ^ 0x7072_6566)) }
@@ -217,6 +220,12 @@ public struct SimulationProfile: Sendable {
             configuration.electionTimeout = settings.electionTimeout
             leaseWindow = leaseWindow.map { _ in settings.electionTimeout.lowerBound }
         }
+    }
+
+    /// From numbers of its own, so that a run without strokes is what it was before there were any.
+    private mutating func drawStrokes(_ source: RandomSource) {
+        var random = source
+        if name.kinds.contains(.strokes), random.next() % 100 < 30 { faults.insert(.strokes) }
     }
 
     private mutating func drawLeases(_ source: RandomSource) {

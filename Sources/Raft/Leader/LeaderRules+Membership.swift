@@ -129,7 +129,7 @@ extension LeaderRules {
         let known = bound(configuration, baton)
         if configuration.isJoint {
             guard transfer == nil, let next = MembershipChange.end(of: known, wish: membership.wish) else { return }
-            membership.wish = nil
+            if membership.wish.take() != nil { baton.settings.reached(.changeRedirected) }
             return enter(next, &baton, &effects)
         }
         finishChange(baton, &effects)

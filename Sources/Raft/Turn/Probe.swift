@@ -83,6 +83,7 @@ package enum Mark: UInt8, CaseIterable, Sendable {
     case transferTimedOut
     case timeoutNowRepeated
     case leaverPassedOn
+    case changeRedirected
     case neverLeaderLed
     case neverLeaderHandedOver
     case leadershipMovedToPreferred

@@ -71,7 +71,9 @@ public struct MarkSet: Hashable, Sendable {
 
     /// Those that only runs in which members come and go can reach.
     public static let namesOfChurn = Set(
-        [Mark.learnerPromotedItself, .selfPromotionRefused, .leaverPassedOn].map { String(describing: $0) })
+        [Mark.learnerPromotedItself, .selfPromotionRefused, .leaverPassedOn, .changeRedirected].map {
+            String(describing: $0)
+        })
 
     /// Every mark that there is, by name, and whether this run has reached it.
     public var all: [(name: String, isReached: Bool)] {

@@ -188,9 +188,17 @@ final class SafetyChecker: @unchecked Sendable {
         }
     }
 
-    /// I12: a leader appends a configuration when the one before it is committed, and an entry of its own term.
+    /// I12: a leader appends a configuration when the one before it is committed, and an entry of its own term; and the
+    /// two have a set of voters in common, a majority of which decides in both.
     private func note(_ entry: Entry, on node: NodeID) {
-        if let previous = mirrors[node]!.configurations.last, leaders[entry.id.term]?.node == node {
+        let previous = mirrors[node]!.configurations.last
+        if let old = previous.flatMap({ configurations[$0] })?.voterSets,
+            let new = (try? ClusterConfiguration(decoding: entry.payload))?.voterSets,
+            !new.contains(where: old.contains)
+        {
+            fail("I12", "node \(node) appended configuration \(entry.id): \(old) became \(new) in one step")
+        }
+        if let previous, leaders[entry.id.term]?.node == node {
             let position = Int(previous.index.rawValue) - 1
             if position >= committed.count || committed[position].id != previous {
                 fail("I12", "leader \(node) appended configuration \(entry.id); \(previous) is not committed")

@@ -43,6 +43,9 @@ final class SimulatedNode: @unchecked Sendable {
     private var crashInWrite: (losingPower: Bool, changes: Int, restarts: Bool)?
     /// That it ends at a name that is not durable yet, and how long after that the power fails.
     private var crashAtName: Int64?
+    /// What is cut when this node, as a leader, begins the last step of a change of voters; and whether it has begun the
+    /// first.
+    private var cutAtEndOfChange: (ways: [NodePair], isJoint: Bool)?
     /// Which failure of the power is still to come; nil for none.
     private var powerFailure: UInt64?
     private var powerFailureCount: UInt64 = 0
@@ -222,6 +225,20 @@ final class SimulatedNode: @unchecked Sendable {
         fileSystem.stop(atName: count)
     }
 
+    func cut(atEndOfChange ways: [NodePair]) { if isUp { cutAtEndOfChange = (ways, false) } }
+
+    private func cutIfChangeEnds(_ status: NodeStatus) {
+        guard let awaited = cutAtEndOfChange, status.role == .leader, let configuration = status.configuration else {
+            return
+        }
+        if configuration.isJoint {
+            cutAtEndOfChange?.isJoint = true
+        } else if awaited.isJoint {
+            cutAtEndOfChange = nil
+            network.setCut(Set(awaited.ways))
+        }
+    }
+
     private func endAtName(_ nanoseconds: Int64) {
         crash(losingPower: false)
         start()
@@ -249,6 +266,7 @@ final class SimulatedNode: @unchecked Sendable {
         machineFails = false
         crashInWrite = nil
         crashAtName = nil
+        cutAtEndOfChange = nil
         directory = nil
         life = nil
         lease = nil
@@ -370,6 +388,7 @@ final class SimulatedNode: @unchecked Sendable {
         machineFails = false
         crashInWrite = nil
         crashAtName = nil
+        cutAtEndOfChange = nil
         fileSystem.stop(atName: nil)
         powerFailure = nil
         clock.drift(partsPerMillion: 0)
@@ -417,6 +436,7 @@ final class SimulatedNode: @unchecked Sendable {
         }
         isObserved = status.incarnation.rawValue != 0
         guard isObserved else { return nil }
+        cutIfChangeEnds(status)
         lease = status.leaseExpiry.map { ($0, status.currentTerm) }
         checker.look(at: status, isWriting: disk?.isBusy ?? false, pausedUntil: pausedUntil)
         let isVoteless =

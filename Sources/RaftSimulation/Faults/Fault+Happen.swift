@@ -13,6 +13,7 @@ extension Fault {
         case .start(let id): node(id)?.start()
         case .pause(let id, let nanoseconds): node(id)?.pause(nanoseconds: nanoseconds)
         case .cut(let pairs): network.setCut(Set(pairs))
+        case .cutAtEndOfChange(let id, let pairs): node(id)?.cut(atEndOfChange: pairs)
         case .clog(let pairs, let nanoseconds): network.clog(pairs, nanoseconds: nanoseconds)
         case .transfer(let id, let target): node(id)?.node?.leadership.transfer(to: target, completion: { _ in })
         case .failWrite(let id): node(id)?.failNext(.write)

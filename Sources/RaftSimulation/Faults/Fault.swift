@@ -30,6 +30,8 @@ public enum Fault: Hashable, Sendable {
     case pause(NodeID, nanoseconds: Int64)
     /// These ways carry nothing; every other way does. With none: the network is whole.
     case cut([NodePair])
+    /// The same, as soon as this leader begins the last step of a change of voters: in the turn that appends it.
+    case cutAtEndOfChange(NodeID, [NodePair])
     /// What is sent on these ways arrives only after a while.
     case clog([NodePair], nanoseconds: Int64)
     case transfer(from: NodeID, to: NodeID?)
@@ -74,6 +76,8 @@ extension Fault: CustomStringConvertible {
         case .pause(let node, let nanoseconds): "pause \(node) for \(Self.text(nanoseconds))"
         case .cut(let pairs):
             pairs.isEmpty ? "heal network" : "cut \(pairs.map(\.description).joined(separator: ", "))"
+        case .cutAtEndOfChange(let node, let pairs):
+            "cut when \(node) ends a change \(pairs.map(\.description).joined(separator: ", "))"
         case .clog(let pairs, let nanoseconds):
             "clog \(pairs.map(\.description).joined(separator: ", ")) for \(Self.text(nanoseconds))"
         case .transfer(let node, let target): "transfer from \(node)\(target.map { " to \($0)" } ?? "")"
@@ -167,7 +171,12 @@ extension Fault: CustomStringConvertible {
             guard let node = words.node(), let time = words.span() else { return nil }
             return .pause(node, nanoseconds: time)
         case "heal": return words.skip("network") ? .cut([]) : nil
-        case "cut": return words.pairs().map(Fault.cut)
+        case "cut":
+            guard words.skip("when") else { return words.pairs().map(Fault.cut) }
+            guard let node = words.node(), words.skip("ends"), words.skip("a"), words.skip("change") else {
+                return nil
+            }
+            return words.pairs().map { .cutAtEndOfChange(node, $0) }
         case "clog":
             guard let pairs = words.pairs(), let time = words.span() else { return nil }
             return .clog(pairs, nanoseconds: time)

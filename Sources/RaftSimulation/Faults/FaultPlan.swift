@@ -31,6 +31,8 @@ struct FaultPlan {
         case start(NodeID)
         /// This leader, whose clock is the slowest, is cut off: what it promised itself ends later than others believe.
         case cutOff(NodeID)
+        /// The rest of a stroke.
+        case stroke([Strokes.Step])
     }
 
     init(profile: SimulationProfile, seed: UInt64) {
@@ -49,6 +51,7 @@ struct FaultPlan {
         case .flicker, .flickerInWrites: return draw(100_000...(chance(50) ? 20_000_000 : electionTimeout / 3))
         case .succession(_, _, _, let pace): return draw(1_000_000...pace)
         case .cut: return draw(1_000...reach * 4)
+        case .stroke(let steps): return steps[0].pause
         case .transferBack, .start, .cutOff: return draw(1_000_000...electionTimeout)
         }
         if earlyCount > 0 {
@@ -82,7 +85,7 @@ struct FaultPlan {
         var choices: [(SimulationProfile.Kinds, weight: UInt64)] = [
             (.crashes, 4), (.partitions, 3), (.clogs, 2), (.transfers, 2), (.pauses, 2), (.diskErrors, 2),
             (.slowDisks, 2), (.rot, 1), (.rotEverywhere, 1), (.drift, 1), (.lostDisks, 1), (.machineFailures, 1),
-            (.churn, 6), (.snapshots, 2), (.powerFailures, 2), ([], 3),
+            (.churn, 6), (.snapshots, 2), (.powerFailures, 2), (.strokes, 4), ([], 3),
         ]
         choices.removeAll { !kinds.isSuperset(of: $0.0) }
         var position = random.next() % choices.reduce(0) { $0 + $1.weight }
@@ -131,6 +134,7 @@ struct FaultPlan {
             }
             let crash = Fault.crash(victim.id, losingPower: false, afterChanges: nil)
             return [.pushSnapshot(leader.id), crash, .start(victim.id)]
+        case .some(.strokes): return stroke(nodes)
         case .some(.drift): return drift(chosen, nodes, leader)
         case .some(.churn):
             if kinds.contains(.partitions), chance(15), let faults = churn.stroke(nodes, &random) { return faults }
@@ -211,6 +215,17 @@ struct FaultPlan {
         ids.filter { $0 != lone }.flatMap { [NodePair(from: lone, to: $0), NodePair(from: $0, to: lone)] }
     }
 
+    private mutating func stroke(_ nodes: [SimulatedNode]) -> [Fault] {
+        let strokes = Strokes(nodes, electionTimeout: electionTimeout, reach: reach)
+        guard let steps = strokes?.next(withChurn: kinds.contains(.churn), &random) else { return [] }
+        return go(through: steps)
+    }
+
+    private mutating func go(through steps: [Strokes.Step]) -> [Fault] {
+        sequel = steps.count > 1 ? .stroke(Array(steps.dropFirst())) : .none
+        return steps[0].faults
+    }
+
     /// What follows from the fault before.
     private mutating func follow(_ nodes: [SimulatedNode], _ leader: SimulatedNode?) -> [Fault]? {
         switch sequel {
@@ -224,6 +239,7 @@ struct FaultPlan {
         case .cut(let ways):
             sequel = .none
             return [.cut(ways)]
+        case .stroke(let steps): return go(through: steps)
         case .succession(let last, let left, let looks, let pace):
             guard left > 0, looks > 0 else {
                 sequel = .none

@@ -150,10 +150,10 @@ package struct DeclaredMutant: Sendable, Hashable {
             in: "Raft/Membership/MembershipChange", profile: .churn),
         .init(
             "20.3", "redirect-in-one-step", "A joint configuration is redirected without a joint one of its own",
-            from: "Raft §6, Figure 10", in: "Raft/Membership/MembershipChange", scenario: "53-redirect-in-joint"),
+            from: "Raft §6, Figure 10", in: "Raft/Membership/MembershipChange", profile: .churn),
         .init(
             "20.4", "loss-of-vote-at-append", "A voter whose log ends its vote, uncommitted, does not campaign",
-            from: "Raft §6", in: "Raft/Turn/Baton", scenario: "54-loss-of-vote-not-committed"),
+            from: "Raft §6", in: "Raft/Turn/Baton", profile: .churn),
         .init(
             "21.1", "votes-of-other-rounds", "Votes of an earlier round and term count",
             from: "canonical/raft, stale pre-votes", in: "Raft/Rules/TermGate", "Raft/Candidate/CandidateRules"),
@@ -196,7 +196,10 @@ package struct DeclaredMutant: Sendable, Hashable {
             in: "Raft/Leader/LeaderRules+Reads", "Raft/Reads/LeaderLease"),
         .init(
             "26.4", "lease-forgotten-at-start", "A voter that starts again forgets the lease that may rest on it",
-            from: "dissertation §6.4.1", in: "Raft/Turn/Baton", scenario: "64-lease-owed-after-a-start"),
+            from: "dissertation §6.4.1", in: "Raft/Turn/Baton"),
+        .init(
+            "26.5", "lease-without-entry", "A lease rests on voters that do not hold the entry which allows it",
+            from: "dissertation §6.4.1", in: "Raft/Leader/LeaderRules+Reads"),
         .init(
             "27.1", "edge-without-term", "The term of the entry before the log's first one is taken for 0",
             from: "openraft 71a290cd", in: "Raft/Log/TermRuns"),

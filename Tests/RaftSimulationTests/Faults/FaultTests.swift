@@ -9,6 +9,8 @@ struct FaultTests {
         .crashAtName(2, count: 2, powerAfter: 40_000_000),
         .start(3), .pause(1, nanoseconds: 350_000_000), .cut([]),
         .cut([NodePair(from: 1, to: 2), NodePair(from: 2, to: 1)]),
+        .cutAtEndOfChange(3, [NodePair(from: 1, to: 2), NodePair(from: 2, to: 1)]),
+        .changeMembers(at: 1, .allowLeases(.milliseconds(150)), isGuarded: false),
         .clog([NodePair(from: 1, to: 3)], nanoseconds: 1), .transfer(from: 1, to: nil), .transfer(from: 1, to: 3),
         .failWrite(2), .failSync(2), .fillDisk(1, leaving: 4096), .freeDisk(1),
         .slowDisk(2, nanoseconds: 1_000_000...2_500_001), .hangDisk(2, nanoseconds: 2_000_000_000),
@@ -42,7 +44,7 @@ struct FaultTests {
         arguments: [
             "", "crash", "crash two", "crash 1 after changes", "crash 1 and go",
             "crash 1 at a name", "crash 1 at name 1 losing power", "crash 1 at name 1 losing power after 3",
-            "cut 1", "cut 1 ->", "cut 1 -> 2,",
+            "cut 1", "cut 1 ->", "cut 1 -> 2,", "cut when 1 ends a change", "cut when 1 ends 1 -> 2",
             "pause 1", "pause 1 for 3", "pause 1 for 3 hours", "pause 1 for 99999999999999 s",
             "rot vote of 1 at 1000 per mille bit 0",
             "rot vote of 1 at 1 per mille bit 8", "slow disk of 1 to 5 ms .. 1 ms", "drift clock of 1 by 1000000 ppm",
