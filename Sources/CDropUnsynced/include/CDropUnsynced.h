@@ -25,7 +25,7 @@ struct raft_unsynced_record {
     /// Where the old bytes were, and how long the file was.
     long long offset;
     long long old_size;
-    /// Of a sync: the length of the journal when it began.
+    /// Of a sync: the length of the journal when it began. Of a write over zeros: how many there were.
     unsigned long long through;
     unsigned int path_length;
     unsigned int other_path_length;
@@ -40,6 +40,7 @@ enum raft_unsynced_kind {
     RAFT_UNSYNCED_UNLINK = 5,
     RAFT_UNSYNCED_MAKE_DIRECTORY = 6,
     RAFT_UNSYNCED_SYNC_DIRECTORY = 7,
+    RAFT_UNSYNCED_WRITE_OVER_ZEROS = 8,
 };
 
 #endif

@@ -142,6 +142,8 @@ final class ChaosRun: Sendable {
         load.keyCount = plan.keyCount
         load.limit = .time(.seconds(86_400))
         load.casRatio = 0.3
+        // Every other round fills segments, and so makes snapshots due.
+        load.valueSize = number.isMultiple(of: 2) ? 8192 : 128
         load.rate = plan.rate
         load.tag = "round\(number)-"
         if style == .leases { load.reads = .lease }

@@ -12,7 +12,7 @@ internal import Raft
 struct UnsyncedJournal {
     enum Kind: UInt32 {
         case write = 1
-        case sync, create, rename, unlink, makeDirectory, syncDirectory
+        case sync, create, rename, unlink, makeDirectory, syncDirectory, writeOverZeros
     }
 
     struct Record {
@@ -101,7 +101,8 @@ struct UnsyncedJournal {
         var lostNames: [UInt64] = []
         for record in records {
             switch record.kind {
-            case .write where record.position >= files[record.file] ?? 0:
+            case .write, .writeOverZeros:
+                if record.position < files[record.file] ?? 0 { continue }
                 unsynced[record.file] = min(unsynced[record.file] ?? .max, record.offset, record.oldSize)
             case .create, .makeDirectory, .unlink:
                 if !isDurable(record, in: record.path) { lostNames.append(record.position) }
@@ -122,7 +123,7 @@ struct UnsyncedJournal {
         for record in records.reversed() {
             switch record.kind {
             case .sync, .syncDirectory: continue
-            case .write:
+            case .write, .writeOverZeros:
                 if record.position < files[record.file] ?? 0 { continue }
                 try undoWrite(record)
                 loss.writes += 1
@@ -164,7 +165,7 @@ struct UnsyncedJournal {
             throw .system("open", path)
         }
         defer { close(file) }
-        let bytes = data[record.bytes]
+        let bytes = record.kind == .write ? data[record.bytes] : Data(count: Int(record.through))
         let written = bytes.withUnsafeBytes { pwrite(file, $0.baseAddress, $0.count, off_t(record.offset)) }
         guard written == bytes.count, ftruncate(file, off_t(record.oldSize)) == 0 else {
             throw .system("undo a write of", path)

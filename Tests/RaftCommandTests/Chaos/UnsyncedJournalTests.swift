@@ -24,9 +24,9 @@ struct UnsyncedJournalTests {
 
         func note(
             _ kind: UnsyncedJournal.Kind, file: UInt64 = 0, offset: Int64 = 0, oldSize: Int64 = 0, path: String = "",
-            other: String = "", bytes: String = ""
+            other: String = "", bytes: String = "", through: UInt64? = nil
         ) {
-            let through = UInt64(journal.count)
+            let through = through ?? UInt64(journal.count)
             func add(_ number: some FixedWidthInteger) {
                 withUnsafeBytes(of: number) { journal.append(contentsOf: $0) }
             }
@@ -81,8 +81,9 @@ struct UnsyncedJournalTests {
         disk.note(.write, file: 7, offset: 2, oldSize: 6, bytes: "xx")
         disk.note(.write, file: 7, offset: 0, oldSize: 6, bytes: "aaBB")
         disk.note(.write, file: 7, offset: 6, oldSize: 6)
-        #expect(try disk.cutPower() == .init(writes: 3, names: 0))
-        #expect(try disk.text("log") == "aaxxcc")
+        disk.note(.writeOverZeros, file: 7, offset: 5, oldSize: 8, through: 1)
+        #expect(try disk.cutPower() == .init(writes: 4, names: 0))
+        #expect(try disk.text("log") == "aaxxc\0")
         // Begun anew.
         #expect(try FileManager.default.contentsOfDirectory(atPath: disk.folder).isEmpty)
     }
