@@ -1221,7 +1221,7 @@ const ProtobufCMessageDescriptor raft__admin__v1__peer__descriptor =
   (ProtobufCMessageInit) raft__admin__v1__peer__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor raft__admin__v1__status_response__field_descriptors[23] =
+static const ProtobufCFieldDescriptor raft__admin__v1__status_response__field_descriptors[24] =
 {
   {
     "id",
@@ -1499,6 +1499,18 @@ static const ProtobufCFieldDescriptor raft__admin__v1__status_response__field_de
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "log_shortage",
+    24,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Raft__Admin__V1__StatusResponse, log_shortage),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned raft__admin__v1__status_response__field_indices_by_name[] = {
   9,   /* field[9] = applied_index */
@@ -1515,6 +1527,7 @@ static const unsigned raft__admin__v1__status_response__field_indices_by_name[] 
   6,   /* field[6] = last_term */
   5,   /* field[5] = leader_address */
   4,   /* field[4] = leader_id */
+  23,   /* field[23] = log_shortage */
   11,   /* field[11] = members */
   12,   /* field[12] = peers */
   2,   /* field[2] = role */
@@ -1528,7 +1541,7 @@ static const unsigned raft__admin__v1__status_response__field_indices_by_name[] 
 static const ProtobufCIntRange raft__admin__v1__status_response__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 23 }
+  { 0, 24 }
 };
 const ProtobufCMessageDescriptor raft__admin__v1__status_response__descriptor =
 {
@@ -1538,7 +1551,7 @@ const ProtobufCMessageDescriptor raft__admin__v1__status_response__descriptor =
   "Raft__Admin__V1__StatusResponse",
   "raft.admin.v1",
   sizeof(Raft__Admin__V1__StatusResponse),
-  23,
+  24,
   raft__admin__v1__status_response__field_descriptors,
   raft__admin__v1__status_response__field_indices_by_name,
   1,  raft__admin__v1__status_response__number_ranges,

@@ -42,6 +42,9 @@ public struct NodeStatus: Sendable {
     public var failureTolerance: Int?
     /// On a leader: to whom it is passing its leadership; nil when it does not. At most a heartbeat interval old.
     public var transfer: TransferStatus?
+    /// Why the log on this node's disk has no room for more entries, or soon will have none: the disk is full. As leader
+    /// the node takes no commands meanwhile. Nil while there is room; it goes on by itself.
+    public var logShortage: RaftError?
     /// Why the node stopped; nil while it runs, and after it was asked to stop.
     public var stopReason: RaftError?
 
@@ -65,6 +68,7 @@ public struct NodeStatus: Sendable {
         configurationID = baton.membership.currentID
         leader = baton.leaderHint
         isRemoved = baton.isRemoved
+        if (logShortage == nil) != (baton.logShortage == nil) { logShortage = baton.logShortage }
     }
 
     /// Nothing of what only a leader says of itself.

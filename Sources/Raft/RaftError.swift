@@ -80,6 +80,8 @@ public struct RaftError: Error, Sendable, CustomStringConvertible {
         public static let wrongDirectory = Code("wrongDirectory")
         /// The disk failed.
         public static let storage = Code("storage")
+        /// The disk is full. Nothing happened; the node goes on by itself once there is room again.
+        public static let outOfSpace = Code("outOfSpace")
         /// The transport cannot listen, or a certificate or key cannot be used.
         public static let transport = Code("transport")
         /// The state machine threw.

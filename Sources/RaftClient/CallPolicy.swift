@@ -46,7 +46,7 @@ enum CallPolicy {
             return .elsewhere
         case "sessionExpired": return .give(up: RaftClientError(.sessionExpired, text))
         case "replyDropped": return .give(up: RaftClientError(.outcomeUnknown, text))
-        case "overloaded", "changeInProgress", "notCommittedInTerm", "transferInProgress": return .later
+        case "overloaded", "outOfSpace", "changeInProgress", "notCommittedInTerm", "transferInProgress": return .later
         // What the leader says of the members is so everywhere, and nobody else can send its snapshots.
         case "notInProgress", "membershipChanged", "notALearner", "notAVoter", "emptyMembership", "learnerLags",
             "snapshotFailed", "alreadyLeader", "mayNotLead", "targetLags", "targetSilent", "noSuccessor",

@@ -89,6 +89,9 @@ public struct MemberStatus: Hashable, Sendable {
     public var failureTolerance: Int?
     /// On a leader that is passing its leadership on.
     public var transfer: Transfer?
+    /// Why its log has no room for more, or soon will have none: the disk is full. As leader it takes no commands
+    /// meanwhile. Nil while there is room.
+    public var logShortage: String?
     /// Why the node has stopped; nil while it runs.
     public var stopReason: String?
 
@@ -96,8 +99,9 @@ public struct MemberStatus: Hashable, Sendable {
         id: NodeID, cluster: String, role: String, term: Term, leader: LeaderHint?, last: LogID, commit: LogIndex,
         applied: LogIndex, snapshot: LogIndex, members: [Member], configuration: LogID = .zero, isJoint: Bool = false,
         isRemoved: Bool = false, peers: [Peer], failureTolerance: Int? = nil, transfer: Transfer? = nil,
-        stopReason: String?
+        logShortage: String? = nil, stopReason: String?
     ) {
+        self.logShortage = logShortage
         self.failureTolerance = failureTolerance
         self.transfer = transfer
         self.configuration = configuration

@@ -77,6 +77,7 @@ struct ClusterStatus: Hashable {
                             .init("applied", .number(node.status?.applied.rawValue)),
                             .init("snapshot", .number(node.status?.snapshot.rawValue)),
                             .init("reachable", .bool(node.status != nil)),
+                            .init("diskFull", node.status.map { .bool($0.logShortage != nil) } ?? .null),
                         ])
                     })),
         ])
@@ -120,6 +121,7 @@ struct ClusterStatus: Hashable {
                 notes.append(problem.hasPrefix("\(name): ") ? problem : "\(name): \(problem)")
             }
             if node.status?.isRemoved == true { notes.append("\(name) was removed from the cluster; stop it") }
+            if let shortage = node.status?.logShortage { notes.append("\(name): its disk is full: \(shortage)") }
             if let reason = node.status?.stopReason { notes.append("\(name) has stopped: \(reason)") }
         }
         return notes

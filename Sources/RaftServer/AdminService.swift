@@ -130,6 +130,6 @@ extension MemberStatus {
             },
             failureTolerance: status.failureTolerance,
             transfer: status.transfer.map { Transfer(target: $0.target, isTold: $0.isTold, lag: $0.lag) },
-            stopReason: status.stopReason?.message)
+            logShortage: status.logShortage?.message, stopReason: status.stopReason?.message)
     }
 }

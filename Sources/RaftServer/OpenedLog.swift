@@ -15,5 +15,6 @@ final class OpenedLog: LogStore {
     func read(from first: LogIndex, through last: LogIndex, maximumBytes: Int) throws -> EntryBatch {
         try store.read(from: first, through: last, maximumBytes: maximumBytes)
     }
+    var shortage: RaftError? { store.shortage }
     func close() { store.close() }
 }

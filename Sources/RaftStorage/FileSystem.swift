@@ -26,7 +26,8 @@ public enum FileKind: Hashable, Sendable {
 /// them. Calls are synchronous. What was made, renamed or removed is durable only after ``syncDirectory(_:)``, and
 /// what was written only after ``FileHandle/sync()``.
 ///
-/// Every error has the code `.storage` and names the operation, the path and the system's reason.
+/// Every error has the code `.storage`, or `.outOfSpace` when only room is missing, and names the operation, the path
+/// and the system's reason.
 public protocol FileSystem: Sendable {
     /// What `path` names, or nil when nothing is there.
     func kind(of path: String) throws(RaftError) -> FileKind?

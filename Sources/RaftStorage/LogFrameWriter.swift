@@ -22,6 +22,10 @@ struct LogFrameWriter {
     private var keep: LogID?
     private var isReset = false
     private var pieces: [Piece] = []
+    /// The next segment, taken and still too small for its first frame.
+    private var taken: Segment?
+    /// There was no room for the next segment. Nothing else has happened: what was under way may be called again.
+    private(set) var isBlocked = false
 
     init(
         segment: Segment, offset: Int, sequence: UInt64, chain: UInt32, shape: LogShape, incarnation: Incarnation,
@@ -62,13 +66,12 @@ struct LogFrameWriter {
     /// The segment with the last frame: what a start needs at least.
     var lastFrameSegment: UInt64 { offset > Format.firstFrame ? segment.number : segment.number - 1 }
 
-    mutating func append(_ batch: EntryBatch, publishing index: Lock<ExtentIndex>) throws(RaftError) {
-        let first = batch.first
-        guard first.index == shape.last.index.next, first.term >= shape.last.term else {
+    /// - Parameter rest: what is to be added; on return nil, or, when there was no room, what is left of it.
+    mutating func append(_ rest: inout EntryBatch?, publishing index: Lock<ExtentIndex>) throws(RaftError) {
+        if let first = rest?.first, first.index != shape.last.index.next || first.term < shape.last.term {
             throw RaftError(
                 .invariantViolated, "entries from \(first) do not follow the log, which ends with \(shape.last)")
         }
-        var rest: EntryBatch? = batch
         while let part = rest {
             let room = min(FrameHeader.payloadCapacity(in: segment.size - offset), Format.maximumFramePayload)
             let fitting = part.prefix(maximumBytes: room - frame.payloadLength)
@@ -147,9 +150,22 @@ struct LogFrameWriter {
 
     /// Moves to the next segment, whose first frame will need `frameBytes`.
     private mutating func advance(toHold frameBytes: Int) throws(RaftError) {
-        segment = try preparer.take(segment.number + 1).extended(toHold: frameBytes, incarnation: incarnation)
+        isBlocked = true
+        let next = if let taken { taken } else { try preparer.take(segment.number + 1) }
+        taken = next
+        segment = try next.extended(toHold: frameBytes, incarnation: incarnation)
+        taken = nil
+        isBlocked = false
         offset = Format.firstFrame
         prepareNext()
+    }
+
+    /// Why there is no room ahead of the need.
+    var shortage: RaftError? { preparer.shortage }
+
+    /// Tries once more to make room ahead, if there was none.
+    func lookForRoom() {
+        if preparer.shortage != nil { prepareNext() }
     }
 
     /// Ends the segment where the last frame ends, whatever is behind it there: the next segment's first frame, which
@@ -165,6 +181,7 @@ struct LogFrameWriter {
 
     func close() {
         preparer.close()
+        taken?.file.close()
         segment.file.close()
     }
 }

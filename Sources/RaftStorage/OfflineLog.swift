@@ -78,6 +78,8 @@ public final class OfflineLog: LogStore {
         return try ExtentReader.read(extents, from: first, through: last, maximumBytes: maximumBytes)
     }
 
+    public var shortage: RaftError? { nil }
+
     /// Gives the directory free.
     public func close() { lock.close() }
 

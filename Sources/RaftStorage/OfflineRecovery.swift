@@ -182,5 +182,6 @@ private final class WatchedLog: LogStore {
         watch(batch.lastIndex)
         return batch
     }
+    var shortage: RaftError? { inner.shortage }
     func close() { inner.close() }
 }

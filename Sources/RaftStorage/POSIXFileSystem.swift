@@ -103,7 +103,8 @@ private func failed(_ operation: String, _ path: String, _ code: Int32 = errno) 
         default: ""
         }
     return RaftError(
-        .storage, "cannot \(operation) \(path): \(String(cString: strerror(code))) (error \(code))\(advice)")
+        code == ENOSPC || code == EDQUOT ? .outOfSpace : .storage,
+        "cannot \(operation) \(path): \(String(cString: strerror(code))) (error \(code))\(advice)")
 }
 
 private final class POSIXFile: FileHandle, @unchecked Sendable {

@@ -35,6 +35,8 @@ final class Segment: Sendable {
     static func isTemporary(_ name: String) -> Bool { name == temporaryName }
 
     /// Makes a segment, all of it zeros on disk, and then gives it its name.
+    ///
+    /// - Throws: `.outOfSpace` only while it has no name yet: it may be tried again.
     static func create(
         number: UInt64, size: Int, incarnation: Incarnation, in directory: String, fileSystem: any FileSystem
     ) throws(RaftError) -> Segment {
@@ -65,10 +67,14 @@ final class Segment: Sendable {
             throw error
         }
         file.close()
-        try fileSystem.rename(temporary, to: path)
-        try fileSystem.syncDirectory(directory)
-        return Segment(
-            number: number, file: try fileSystem.open(path, .readWrite), size: size, incarnation: incarnation)
+        do throws(RaftError) {
+            try fileSystem.rename(temporary, to: path)
+            try fileSystem.syncDirectory(directory)
+            return Segment(
+                number: number, file: try fileSystem.open(path, .readWrite), size: size, incarnation: incarnation)
+        } catch {
+            throw error.asFailure
+        }
     }
 
     private static func fillWithZeros(_ file: any FileHandle, _ range: Range<Int>) throws(RaftError) {
@@ -133,6 +139,9 @@ final class Segment: Sendable {
 }
 
 extension RaftError {
+    /// The same where trying again is no cure.
+    var asFailure: RaftError { code == .outOfSpace ? RaftError(.storage, message, outcome: outcome) : self }
+
     /// Damage that this node cannot repair: where, what, and what to do.
     static func corrupt(_ path: String, at offset: Int, _ reason: String) -> RaftError {
         RaftError(

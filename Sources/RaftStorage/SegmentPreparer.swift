@@ -3,17 +3,21 @@ internal import Raft
 /// Makes segments ahead of their use, on a loop of its own: filling 64 MiB with zeros takes longer than any write
 /// should wait.
 final class SegmentPreparer: Activated {
-    private struct State {
+    fileprivate struct State {
         /// Complete and unused, in order.
         var ready: [Segment]
         /// The number that will be needed next, 0 while there is none: a segment that is in use must not be made again.
         var wanted: UInt64 = 0
         var isClosed = false
+        /// Why the segment that is needed next could not be made: no room.
+        var shortage: RaftError?
     }
+
+    private typealias Create = @Sendable (_ number: UInt64) throws(RaftError) -> Segment
 
     private let state: Lock<State>
     private let loop: (any Loop)?
-    private let create: @Sendable (_ number: UInt64) throws(RaftError) -> Segment
+    private let create: Create
 
     /// - Parameter loop: where segments are made ahead; nil makes each when it is needed.
     init(
@@ -35,10 +39,13 @@ final class SegmentPreparer: Activated {
         state.withLock { state in
             guard !state.isClosed, state.ready.isEmpty, state.wanted > 0 else { return }
             // A failure here is not lost: whoever needs the segment tries again and gets the error.
-            if let segment = try? create(state.wanted) { state.ready.append(segment) }
+            if let segment = try? state.make(state.wanted, create) { state.ready.append(segment) }
             state.wanted = 0
         }
     }
+
+    /// Why there is no segment ahead, and cannot be; nil while there is, or as long as nobody knows.
+    var shortage: RaftError? { state.withLock { $0.shortage } }
 
     /// Segment `number`: the one made ahead, after waiting for it if it is under way, or a new one.
     func take(_ number: UInt64) throws(RaftError) -> Segment {
@@ -46,7 +53,7 @@ final class SegmentPreparer: Activated {
             // What was asked for may not have begun yet, and would come too late now.
             state.wanted = 0
             if state.ready.first?.number == number { return state.ready.removeFirst() }
-            return try create(number)
+            return try state.make(number, create)
         }
     }
 
@@ -55,6 +62,22 @@ final class SegmentPreparer: Activated {
             state.isClosed = true
             for segment in state.ready { segment.file.close() }
             state.ready = []
+        }
+    }
+}
+
+extension SegmentPreparer.State {
+    /// Makes a segment, and notes whether it was only room that was missing.
+    fileprivate mutating func make(
+        _ number: UInt64, _ create: (UInt64) throws(RaftError) -> Segment
+    ) throws(RaftError) -> Segment {
+        do throws(RaftError) {
+            let segment = try create(number)
+            shortage = nil
+            return segment
+        } catch {
+            shortage = error.code == .outOfSpace ? error : nil
+            throw error
         }
     }
 }

@@ -4,7 +4,8 @@ public import Raft
 ///
 /// Entries go to segments, files that are filled with zeros ahead of time and then only ever written once, front to
 /// back; see ``Format``. A write costs one `pwrite` and one `fdatasync`; one that crosses into another segment, or
-/// holds more than 8 MiB, one of each for every part. A change of term or vote costs two of each.
+/// holds more than 8 MiB, one of each for every part. A change of term or vote costs two of each. Only a new segment needs
+/// room: a write that finds none waits, with what comes behind it, and goes on at a later one.
 public final class SegmentedLog: LogStore, @unchecked Sendable {
     // @unchecked: `index` has its lock; everything else that changes is touched only by open, write and close, which
     // LogStore promises to call one at a time.
@@ -23,6 +24,8 @@ public final class SegmentedLog: LogStore, @unchecked Sendable {
     /// The number of the first segment that is left.
     private var lowest: UInt64 = 1
     private var failure: RaftError?
+    /// What was given and not performed, since there was no room for it.
+    private var unfinished: [LogOperation] = []
 
     /// - Parameters:
     ///   - directory: must stay open for as long as the log is used.
@@ -131,25 +134,46 @@ public final class SegmentedLog: LogStore, @unchecked Sendable {
         if let failure {
             throw RaftError(.storage, "the log takes no more writes since one failed: \(failure)")
         }
+        guard writer != nil, vote != nil else {
+            throw RaftError(.storage, "the log in \(directory.logPath) is not open")
+        }
+        let all = unfinished.isEmpty ? operations : unfinished + operations
+        unfinished = []
+        var progress = Progress()
         do throws(RaftError) {
-            try perform(operations)
+            if writer!.isBlocked { try makeRoom(for: all) }
+            try perform(all, &progress)
+            writer!.lookForRoom()
         } catch {
-            failure = error
+            guard error.code == .outOfSpace, writer!.isBlocked else {
+                failure = error.asFailure
+                throw error.asFailure
+            }
+            unfinished = Array(all[progress.done...])
+            if let rest = progress.rest { unfinished[0] = .append(rest) }
             throw error
         }
     }
 
+    public var shortage: RaftError? { writer?.shortage }
+
+    /// How far a write has come.
+    private struct Progress {
+        var done = 0
+        /// Of the append that comes next: what is not added yet. Nil when it has not begun.
+        var rest: EntryBatch?
+    }
+
     /// Only one of a vote and a frame waits at any time; before the other kind is begun, it is made durable. So the
-    /// order on disk is the order given.
-    private func perform(_ operations: [LogOperation]) throws(RaftError) {
-        guard writer != nil, vote != nil else {
-            throw RaftError(.storage, "the log in \(directory.logPath) is not open")
-        }
+    /// order on disk is the order given, and no vote waits where there is no room.
+    private func perform(_ operations: [LogOperation], _ progress: inout Progress) throws(RaftError) {
         var waitingVote: HardState?
-        for operation in operations {
+        while progress.done < operations.count {
+            let operation = operations[progress.done]
             if case .hardState(let state) = operation {
                 try writer!.flush(into: index)
                 waitingVote = state
+                progress.done += 1
                 continue
             }
             if let state = waitingVote {
@@ -158,20 +182,35 @@ public final class SegmentedLog: LogStore, @unchecked Sendable {
             }
             switch operation {
             case .truncate(let last): try writer!.truncate(through: last, publishing: index)
-            case .append(let batch): try writer!.append(batch, publishing: index)
+            case .append(let batch):
+                progress.rest = batch
+                try writer!.append(&progress.rest, publishing: index)
             case .purge(let id): try purge(through: id)
             case .reset(let id): try writer!.reset(to: id, publishing: index)
-            case .hardState: continue
+            case .hardState: break
             }
+            progress.done += 1
         }
         if let state = waitingVote { try vote!.write(state) }
         try writer!.flush(into: index)
+    }
+
+    /// On a full disk: performs what is to be purged ahead of its turn. Entries that a durable snapshot covers are not
+    /// needed by anything that waits before.
+    private func makeRoom(for operations: [LogOperation]) throws(RaftError) {
+        for case .purge(let id) in operations where index.withLock({ $0.last.map { id.index <= $0 } ?? false }) {
+            try removeSegments(through: id)
+        }
     }
 
     /// Removes the segments that hold nothing but entries through `id`: oldest first, each durably before the next, so
     /// that a crash never leaves a gap.
     private func purge(through id: LogID) throws(RaftError) {
         try writer!.flush(into: index)
+        try removeSegments(through: id)
+    }
+
+    private func removeSegments(through id: LogID) throws(RaftError) {
         let needed = index.withLock { $0.segment(holdingAfter: id.index) } ?? writer!.lastFrameSegment
         let first = min(needed, writer!.lastFrameSegment)
         guard first > lowest else { return }

@@ -86,6 +86,7 @@ struct ClientProtocolTests {
         stopped.failureTolerance = nil
         stopped.transfer = nil
         stopped.stopReason = "write failed: no space left on device"
+        stopped.logShortage = "no space left on device"
         #expect(try MemberStatus(decoding: stopped.encoded()) == stopped)
     }
 

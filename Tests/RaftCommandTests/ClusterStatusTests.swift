@@ -49,7 +49,7 @@ struct ClusterStatusTests {
         #expect(status.notes == ["no leader", "node 2: h:2: refused"])
         #expect(
             status.json.text
-                == #"{"cluster":"dev","leader":null,"term":7,"mayFail":null,"nodes":[{"id":1,"address":"h:1","role":"candidate","term":7,"last":12,"commit":10,"applied":9,"snapshot":0,"reachable":true},{"id":2,"address":"h:2","role":null,"term":null,"last":null,"commit":null,"applied":null,"snapshot":null,"reachable":false}]}"#
+                == #"{"cluster":"dev","leader":null,"term":7,"mayFail":null,"nodes":[{"id":1,"address":"h:1","role":"candidate","term":7,"last":12,"commit":10,"applied":9,"snapshot":0,"reachable":true,"diskFull":false},{"id":2,"address":"h:2","role":null,"term":null,"last":null,"commit":null,"applied":null,"snapshot":null,"reachable":false,"diskFull":null}]}"#
         )
     }
 
@@ -85,6 +85,14 @@ struct ClusterStatusTests {
         let status = ClusterStatus(
             cluster: "dev", answers: [("h:1", .success(node(1, "stopped", stopReason: "no space left")))])
         #expect(status.notes.contains("node 1 has stopped: no space left"))
+    }
+
+    @Test("A node whose disk is full says so")
+    func full() {
+        var full = node(1, "leader")
+        full.logShortage = "cannot write 4096 bytes"
+        let status = ClusterStatus(cluster: "dev", answers: [("h:1", .success(full))])
+        #expect(status.notes.contains("node 1: its disk is full: cannot write 4096 bytes"))
     }
 }
 

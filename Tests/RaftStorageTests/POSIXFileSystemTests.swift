@@ -90,7 +90,7 @@ struct POSIXFileSystemTests {
     func full() throws {
         guard try files.kind(of: "/dev/full") == .other else { return }
         let file = try files.open("/dev/full", .readWrite)
-        let refusal = error(.storage) { try file.write([1], at: 0) }
+        let refusal = error(.outOfSpace) { try file.write([1], at: 0) }
         #expect(refusal?.message.contains("No space left") == true)
         #expect(refusal?.message.contains("free space") == true)
     }

@@ -4,25 +4,6 @@ import Testing
 
 @testable import RaftStorage
 
-/// Keeps what is posted until the test runs it.
-private final class HeldLoop: Loop, @unchecked Sendable {
-    // @unchecked: used by the one thread of a test.
-    private var units: [any Activated] = []
-    var now: Instant { .zero }
-    func post(_ unit: any Activated) { units.append(unit) }
-    func after(_ delay: Duration, _ unit: any Activated) { units.append(unit) }
-    func enqueue(_ job: consuming ExecutorJob) {
-        let job = UnownedJob(job)
-        job.runSynchronously(on: asUnownedSerialExecutor())
-    }
-
-    func run() {
-        let waiting = units
-        units = []
-        for unit in waiting { unit.activate() }
-    }
-}
-
 @Suite("The preparation of segments")
 struct SegmentPreparerTests {
     private let disk = SimulatedFileSystem()
@@ -66,7 +47,7 @@ struct SegmentPreparerTests {
         disk.limitCapacity(100)
         preparer.prepare(2)
         loop.run()
-        let refusal = error(.storage) { _ = try preparer.take(2) }
+        let refusal = error(.outOfSpace) { _ = try preparer.take(2) }
         #expect(refusal?.message.contains("No space") == true)
         disk.limitCapacity(nil)
         #expect(try preparer.take(2).number == 2)

@@ -223,7 +223,7 @@ struct SegmentedLogTests {
         let store = try OpenLog(disk)
         try store.log.write([.append(entries(1, term: 1, sizes: [3000]))])
         disk.limitCapacity(14_000)
-        let refusal = error(.storage) { try store.log.write([.append(entries(2, term: 1, sizes: [3000]))]) }
+        let refusal = error(.outOfSpace) { try store.log.write([.append(entries(2, term: 1, sizes: [3000]))]) }
         #expect(refusal?.message.contains("No space left") == true)
         store.close()
         #expect(try disk.list("/data/log") == ["0000000000000001.segment"])

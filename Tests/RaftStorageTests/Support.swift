@@ -17,6 +17,25 @@ struct SeededGenerator: RandomNumberGenerator {
     }
 }
 
+/// Keeps what is posted until the test runs it.
+final class HeldLoop: Loop, @unchecked Sendable {
+    // @unchecked: used by the one thread of a test.
+    private var units: [any Activated] = []
+    var now: Instant { .zero }
+    func post(_ unit: any Activated) { units.append(unit) }
+    func after(_ delay: Duration, _ unit: any Activated) { units.append(unit) }
+    func enqueue(_ job: consuming ExecutorJob) {
+        let job = UnownedJob(job)
+        job.runSynchronously(on: asUnownedSerialExecutor())
+    }
+
+    func run() {
+        let waiting = units
+        units = []
+        for unit in waiting { unit.activate() }
+    }
+}
+
 let directoryPath = "/data"
 let firstSegment = "/data/log/0000000000000001.segment"
 let secondSegment = "/data/log/0000000000000002.segment"

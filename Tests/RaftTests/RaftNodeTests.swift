@@ -232,6 +232,7 @@ final class FailingStore: LogStore {
     func read(from first: LogIndex, through last: LogIndex, maximumBytes: Int) throws -> EntryBatch {
         try inner.read(from: first, through: last, maximumBytes: maximumBytes)
     }
+    var shortage: RaftError? { nil }
     func close() {
         let waiting = state.withLock { state in
             state.isClosed = true

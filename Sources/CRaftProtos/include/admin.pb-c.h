@@ -176,10 +176,14 @@ struct  Raft__Admin__V1__StatusResponse
   uint64_t transfer_target;
   protobuf_c_boolean transfer_is_told;
   uint64_t transfer_lag;
+  /*
+   * Why its log has no room for more, or soon will have none; empty while there is room.
+   */
+  char *log_shortage;
 };
 #define RAFT__ADMIN__V1__STATUS_RESPONSE__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&raft__admin__v1__status_response__descriptor) \
-    , 0, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0, 0, (char *)protobuf_c_empty_string, 0, 0, 0, 0, 0, 0,NULL, 0,NULL, (char *)protobuf_c_empty_string, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
+    , 0, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0, 0, (char *)protobuf_c_empty_string, 0, 0, 0, 0, 0, 0,NULL, 0,NULL, (char *)protobuf_c_empty_string, 0, 0, 0, 0, 0, 0, 0, 0, 0, (char *)protobuf_c_empty_string }
 
 
 struct  Raft__Admin__V1__AddMember

@@ -114,6 +114,8 @@ struct LeaderRules: RoleRules {
             return stop(ticket, &baton, &effects)
         case .writeFailed(let error), .applyFailed(let error):
             return .become(.stopped(error))
+        case .logRoom(let shortage):
+            baton.noteLogRoom(shortage, &effects)
         case .pushSnapshot(let peer, let ticket):
             push(to: peer, ticket, &baton, &effects)
         case .snapshotFailed(_, let error):
@@ -170,6 +172,12 @@ struct LeaderRules: RoleRules {
             effects.add(.fail([proposal.ticket], error))
         } else if membership.leavesAt != nil {
             effects.add(.fail([proposal.ticket], baton.notLeader()))
+        } else if let shortage = baton.logShortage {
+            settings.reached(.proposalRefusedWhenFull)
+            let error = RaftError(
+                .outOfSpace,
+                "node \(baton.me), which leads, takes no commands as long as its log has no room: \(shortage.message)")
+            effects.add(.fail([proposal.ticket], error))
         } else if proposals.byteCount + gatheredBytes + bytes > settings.maximumUncommittedBytes,
             proposals.byteCount + gatheredBytes > 0
         {

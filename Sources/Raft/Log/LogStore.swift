@@ -67,9 +67,19 @@ public protocol LogStore: AnyObject, Sendable {
     /// The order on disk must be the order given: a crash at any moment leaves the effect of some prefix of all
     /// operations ever passed, except that an entry group may be cut anywhere behind the last one that returned.
     ///
-    /// - Throws: any failure to write or sync. The store is never used again after that: a failed fsync cannot be
-    ///   retried, since the kernel may have dropped the pages (Rebello et al., USENIX ATC '20).
+    /// - Throws: `.outOfSpace` when there is no room for all of them. The store then **keeps** the ones that it has not
+    ///   performed, and the next call performs them before its own; every call that it gets meanwhile, with operations
+    ///   or without, is another attempt. Entries that it keeps are not read. A purge among them may be performed first:
+    ///   it may be what makes room. A store that cannot do so throws another code.
+    ///
+    ///   Anything else is a failure to write or sync. The store is never used again after that: a failed fsync cannot
+    ///   be retried, since the kernel may have dropped the pages (Rebello et al., USENIX ATC '20).
     func write(_ operations: [LogOperation]) throws
+
+    /// Why the store could not make room ahead of its need; nil while it could. The next writes may still find room,
+    /// later ones will not. Looked at after each ``write(_:)``; as long as there is a shortage, the node's leader takes
+    /// no commands, and an empty write is made about once a second, at which the store tries again.
+    var shortage: RaftError? { get }
 
     /// Entries from `first` on, as many as fit in `maximumBytes` (at least one), none above `last`.
     ///

@@ -1,7 +1,7 @@
 // The log writer.
 // Owns the order in which vote, term, truncations and entries reach the disk, and the replies that wait for it.
 // Takes writes and replies from the role in office; gives them to the store on the disk loop, one group at a time:
-// while one is being synced, the next gathers (group commit).
+// while one is being synced, the next gathers (group commit). On a full disk it asks the store again once a second.
 // Never sends a reply before everything it was given before that reply is durable; never tries again after a failure.
 // Started by the Supervisor; ends with the node.
 
@@ -21,6 +21,13 @@ actor LogWriter: Activated {
     private var whenIdle: [@Sendable () -> Void] = []
     private var isClosed = false
     private var isHeldBack = false
+    /// The store has no room for what it was given, and keeps it.
+    private var isBlocked = false
+    /// What the node was told last.
+    private var shortage: RaftError?
+    private var isAskingAgain = false
+    /// How long a full disk is left alone between two attempts.
+    static let spaceInterval = Duration.seconds(1)
 
     init(
         loop: any Loop, disk: any Loop, store: any LogStore, mailbox: Mailbox<Message>, probe: (any Probe)? = nil
@@ -56,9 +63,13 @@ actor LogWriter: Activated {
 
     /// Gives what has gathered to the disk, unless it is busy: then it goes next.
     func begin() {
-        guard job == nil, failure == nil, !isHeldBack, let id = newest else { return }
+        guard job == nil, failure == nil, !isHeldBack, !isBlocked, newest != nil else { return }
         if let probe, probe.disturbs(.lateFlush) { return holdBack() }
-        let next = LogWriteJob(store: store, operations: operations, id: id, replies: replies) { [self] in
+        attempt()
+    }
+
+    private func attempt() {
+        let next = LogWriteJob(store: store, operations: operations, id: newest, replies: replies) { [self] in
             loop.post(self)
         }
         operations = []
@@ -88,9 +99,18 @@ actor LogWriter: Activated {
         job = nil
         switch result {
         case .success:
+            if isBlocked { probe?.reached(.logRoomAgain) }
+            isBlocked = false
             if !isClosed { for held in done.replies { held.path.send(held.reply) } }
-            mailbox.post(.durable(done.id))
+            if let id = done.id { mailbox.post(.durable(id)) }
+            note(done.shortage)
             if !Mutant.isOn("writer-goes-to-sleep") { begin() }
+        case .failure(let error) where error.code == .outOfSpace:
+            probe?.reached(.logOutOfSpace)
+            isBlocked = true
+            replies = done.replies + replies
+            newest = newest ?? done.id
+            note(error)
         case .failure(let error):
             // What the kernel holds of a failed write nobody knows: nothing more is written, nothing more is said.
             failure = error
@@ -100,6 +120,22 @@ actor LogWriter: Activated {
             mailbox.post(.writeFailed(error))
         }
         noteIdle()
+    }
+
+    /// Tells the node when a shortage begins, and when it is over; until then the store is asked again.
+    private func note(_ now: RaftError?) {
+        if (now == nil) != (shortage == nil) { mailbox.post(.logRoom(now)) }
+        shortage = now
+        guard now != nil, !isAskingAgain else { return }
+        isAskingAgain = true
+        loop.after(Self.spaceInterval, Block { [self] in assumeIsolated { $0.askAgain() } })
+    }
+
+    private func askAgain() {
+        isAskingAgain = false
+        guard shortage != nil, failure == nil, !isClosed else { return }
+        // One that is under way asks again by itself.
+        if job == nil, !isHeldBack { attempt() }
     }
 
     private func noteIdle() {
@@ -117,17 +153,19 @@ actor LogWriter: Activated {
 
 /// One group of writes: run on the disk loop, then handed back to the log writer's.
 final class LogWriteJob: Activated, @unchecked Sendable {
-    // @unchecked: `replies` belongs to the node's loop; `result` is written on the disk loop before `done`, which posts
-    // to the node's loop, and read there after.
+    // @unchecked: `replies` belongs to the node's loop; `result` and `shortage` are written on the disk loop before
+    // `done`, which posts to the node's loop, and read there after.
     private let store: any LogStore
     private let operations: [LogOperation]
-    let id: WriteID
+    /// Nil when nothing was to be written: only whether there is room was to be known.
+    let id: WriteID?
     var replies: [HeldReply]
+    private(set) var shortage: RaftError?
     private(set) var result: Result<Void, RaftError>?
     private let done: @Sendable () -> Void
 
     init(
-        store: any LogStore, operations: [LogOperation], id: WriteID, replies: [HeldReply],
+        store: any LogStore, operations: [LogOperation], id: WriteID?, replies: [HeldReply],
         done: @escaping @Sendable () -> Void
     ) {
         self.store = store
@@ -140,6 +178,7 @@ final class LogWriteJob: Activated, @unchecked Sendable {
     func activate() {
         do {
             try store.write(operations)
+            shortage = store.shortage
             result = .success(())
         } catch let error as RaftError {
             result = .failure(error)

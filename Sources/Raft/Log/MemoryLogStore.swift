@@ -55,5 +55,7 @@ public final class MemoryLogStore: LogStore {
         return batch
     }
 
+    public var shortage: RaftError? { nil }
+
     public func close() {}
 }

@@ -30,6 +30,8 @@ enum Housekeeping {
             baton.orderApply(&effects) { _ in [] }
         case .writeFailed(let error), .applyFailed(let error):
             return .become(.stopped(error))
+        case .logRoom(let shortage):
+            baton.noteLogRoom(shortage, &effects)
         case .stop(let ticket):
             baton.isStopping = true
             if let ticket { baton.stopRequests.append(ticket) }

@@ -405,7 +405,8 @@ actor Supervisor: Activated {
         case .changeMembership(let order): order.ticket.fail(error)
         case .stop(let ticket): if let ticket { succeedAtEnd(ticket) }
         case .triggerSnapshot(let ticket), .pushSnapshot(_, let ticket): ticket.fail(error)
-        case .request, .reply, .durable, .writeFailed, .applied, .applyFailed, .streamStarted, .streamEnded, .removed,
+        case .request, .reply, .durable, .writeFailed, .logRoom, .applied, .applyFailed, .streamStarted, .streamEnded,
+            .removed,
             .tick, .overslept, .snapshotBuilt, .snapshotFailed, .snapshotUnreadable, .snapshotPiece,
             .snapshotInstalled:
             break

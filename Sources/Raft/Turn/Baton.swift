@@ -18,6 +18,8 @@ struct Baton: ~Copyable, Sendable {
     /// How far the log is on disk.
     private(set) var durableIndex: LogIndex
     private(set) var writes = OutstandingWrites()
+    /// Why the log has no room for more, or soon will have none; nil while it has.
+    private(set) var logShortage: RaftError?
     private(set) var membership: MembershipHistory
 
     // MARK: Figure 2: volatile state
@@ -255,6 +257,17 @@ extension Baton {
             through: durableIndex, maximumBytes: settings.disturbs(.emptyTail) ? 0 : settings.maximumTailBytes)
         if let ticket = initializing.take() { effects.add(.succeed(ticket)) }
         return true
+    }
+
+    mutating func noteLogRoom(_ shortage: RaftError?, _ effects: inout Effects) {
+        logShortage = shortage
+        if let shortage {
+            effects.warn(
+                "the log's disk is full: \(shortage.message). This node takes no commands as leader until there is room; it looks again once a second"
+            )
+        } else {
+            effects.note("the log's disk has room again")
+        }
     }
 
     /// Moves the commit index up to `index`, never back, never past the end of the log.

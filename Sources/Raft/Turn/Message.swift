@@ -17,6 +17,8 @@ enum Message: Sendable {
     // From this node's own devices.
     case durable(WriteID)
     case writeFailed(RaftError)
+    /// The log's disk is full, or nearly so; nil: it has room again.
+    case logRoom(RaftError?)
     case applied(through: LogIndex)
     case applyFailed(RaftError)
     case snapshotBuilt(SnapshotManifest)

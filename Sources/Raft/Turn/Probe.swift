@@ -125,6 +125,9 @@ package enum Mark: UInt8, CaseIterable, Sendable {
     case syncFailed
     case writeFailed
     case diskFull
+    case logOutOfSpace
+    case logRoomAgain
+    case proposalRefusedWhenFull
     case rotRefused
     case rotSurvived
     case segmentRolled

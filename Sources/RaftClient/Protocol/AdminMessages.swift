@@ -17,7 +17,8 @@ package struct StatusRequest: Hashable, Sendable {
 extension MemberStatus {
     package func encoded() -> [UInt8] {
         let addresses = members.reduce(0) { $0 + $1.address.utf8.count + 160 }
-        let arena = ProtobufArena(budget: addresses + peers.count * 160 + 16_384 + (stopReason?.utf8.count ?? 0))
+        let texts = (stopReason?.utf8.count ?? 0) + (logShortage?.utf8.count ?? 0)
+        let arena = ProtobufArena(budget: addresses + peers.count * 160 + 16_384 + texts)
         var message = Raft__Admin__V1__StatusResponse()
         raft__admin__v1__status_response__init(&message)
         message.id = id.rawValue
@@ -32,6 +33,7 @@ extension MemberStatus {
         message.applied_index = applied.rawValue
         message.snapshot_index = snapshot.rawValue
         message.stop_reason = arena.string(stopReason ?? "")
+        message.log_shortage = arena.string(logShortage ?? "")
         message.configuration_term = configuration.term.rawValue
         message.configuration_index = configuration.index.rawValue
         message.is_joint = isJoint ? 1 : 0
@@ -75,6 +77,7 @@ extension MemberStatus {
             let message = pointer.pointee
             let address = Protobuf.string(message.leader_address)
             let reason = Protobuf.string(message.stop_reason)
+            let shortage = Protobuf.string(message.log_shortage)
             return MemberStatus(
                 id: NodeID(message.id), cluster: Protobuf.string(message.cluster), role: Protobuf.string(message.role),
                 term: Term(message.term),
@@ -113,7 +116,7 @@ extension MemberStatus {
                     : Transfer(
                         target: NodeID(message.transfer_target), isTold: message.transfer_is_told != 0,
                         lag: message.transfer_lag),
-                stopReason: reason.isEmpty ? nil : reason)
+                logShortage: shortage.isEmpty ? nil : shortage, stopReason: reason.isEmpty ? nil : reason)
         }
     }
 }

@@ -50,7 +50,7 @@ extension RPCStatus {
         let code: Code =
             switch error.code {
             case .notLeader, .tooStale: .failedPrecondition
-            case .overloaded: .resourceExhausted
+            case .overloaded, .outOfSpace: .resourceExhausted
             case .deadlineExceeded: .deadlineExceeded
             case .cancelled: .cancelled
             case .stopped: .unavailable

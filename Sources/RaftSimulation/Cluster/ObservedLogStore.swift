@@ -44,14 +44,17 @@ final class ObservedLogStore: LogStore, @unchecked Sendable {
     }
 
     func write(_ operations: [LogOperation]) throws {
-        underWay = operations
+        // What the store keeps, since there was no room for it, comes first.
+        underWay = underWay.isEmpty ? operations : underWay + operations
         let before = fileSystem.nameCount
         try inner.write(operations)
         guard !isFailing else { return }
         if fileSystem.nameCount > before { checker.reached(.segmentRolled) }
+        checker.wrote(underWay, on: node)
         underWay = []
-        checker.wrote(operations, on: node)
     }
+
+    var shortage: RaftError? { inner.shortage }
 
     func read(from first: LogIndex, through last: LogIndex, maximumBytes: Int) throws -> EntryBatch {
         try inner.read(from: first, through: last, maximumBytes: maximumBytes)

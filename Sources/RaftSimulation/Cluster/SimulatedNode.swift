@@ -96,6 +96,8 @@ final class SimulatedNode: @unchecked Sendable {
 
     var isUp: Bool { node != nil }
     var isPaused: Bool { life?.isPaused ?? false }
+    /// Its disk has something to do, or no room for it.
+    private var isWriting: Bool { disk?.isBusy == true || store?.underWay.isEmpty == false }
     var role: NodeRole { node?.withStatus(\.role) ?? .stopped }
 
     /// Random numbers that depend on nothing but the node and the moment: taking one fault out of a run must not
@@ -415,7 +417,7 @@ final class SimulatedNode: @unchecked Sendable {
                 return
             }
         } else if isObserved {
-            checker.lookAgain(at: id, isWriting: disk?.isBusy ?? false, pausedUntil: pausedUntil)
+            checker.lookAgain(at: id, isWriting: isWriting, pausedUntil: pausedUntil)
         }
         // I14: a leader without a vote leaves its office once that is committed, within an election timeout of its own
         // clock, which may drift, and of a turn that may be late.
@@ -438,7 +440,7 @@ final class SimulatedNode: @unchecked Sendable {
         guard isObserved else { return nil }
         cutIfChangeEnds(status)
         lease = status.leaseExpiry.map { ($0, status.currentTerm) }
-        checker.look(at: status, isWriting: disk?.isBusy ?? false, pausedUntil: pausedUntil)
+        checker.look(at: status, isWriting: isWriting, pausedUntil: pausedUntil)
         let isVoteless =
             status.role == .leader && status.commitIndex >= status.configurationID.index
             && status.configuration?.isVoter(id) == false

@@ -163,8 +163,9 @@ struct SimulatedDisk {
         try failIfAsked(.write, path)
         let growth = max(0, offset + bytes.count - inodes[inode].current.count)
         if let capacity, byteCount + growth > capacity {
-            throw Self.failed(
-                "write \(bytes.count) bytes at offset \(offset) of", path, "No space left on device (error 28)")
+            throw RaftError(
+                .outOfSpace,
+                "cannot write \(bytes.count) bytes at offset \(offset) of \(path): No space left on device (error 28)")
         }
         Self.put(bytes[...], at: offset, into: &inodes[inode].current)
         inodes[inode].pending.append(Write(offset: offset, bytes: bytes))

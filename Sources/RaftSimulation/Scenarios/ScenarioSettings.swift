@@ -20,6 +20,7 @@ struct ScenarioSettings {
         case duplicates(perMille: Int)
         case losses(perMille: Int)
         case reorders
+        case preparesSegments
         case window(Int)
         case appendLimit(Int)
         case uncommittedLimit(Int)
@@ -51,6 +52,8 @@ struct ScenarioSettings {
     var ownTimeouts: [NodeID: ClosedRange<Duration>] = [:]
     var network = NetworkProfile()
     var diskLatency: ClosedRange<Int64> = 50_000...200_000
+    /// Whether logs make their next segment ahead of its need.
+    var preparesSegments = false
     var beginnings: [NodeID: Beginning] = [:]
     var preferences: [NodeID: LeadershipPreference] = [:]
     /// Who belongs to no cluster at first.
@@ -80,6 +83,7 @@ struct ScenarioSettings {
         case .duplicates(let count): network.duplicatePerMille = count
         case .losses(let count): network.lossPerMille = count
         case .reorders: network.isOrdered = false
+        case .preparesSegments: preparesSegments = true
         case .window(let count): configuration.maximumInflightAppends = count
         case .appendLimit(let bytes): configuration.maximumAppendBytes = bytes
         case .uncommittedLimit(let bytes): configuration.maximumUncommittedBytes = bytes

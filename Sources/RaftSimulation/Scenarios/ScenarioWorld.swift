@@ -45,7 +45,7 @@ final class ScenarioWorld: @unchecked Sendable {
             if let range = settings.ownTimeouts[id] { own.electionTimeout = range }
             let setting = SimulatedNode.Setting(
                 configuration: own, members: settings.joining.contains(id) ? nil : members, segmentBytes: 16 << 10,
-                diskLatency: settings.diskLatency, preparesSegments: false,
+                diskLatency: settings.diskLatency, preparesSegments: settings.preparesSegments,
                 makesSnapshots: settings.makesSnapshots, clockOffset: scheduler.nanoseconds, seed: random.next(),
                 log: { _ in })
             return SimulatedNode(setting, scheduler: scheduler, network: network, checker: checker)

@@ -80,6 +80,7 @@ extension StatementParser {
         if take("heartbeat") { return .heartbeat(try duration()) }
         if takePhrase("network takes") { return .delay(try nanoseconds()) }
         if takePhrase("network reorders") { return .reorders }
+        if takePhrase("segments are made ahead") { return .preparesSegments }
         if takePhrase("network loses") {
             let count = try count()
             try require("of 1000")

@@ -255,6 +255,19 @@ struct LeaderRulesTests {
         #expect(!later.contains(.fail(1, .overloaded)))
     }
 
+    @Test("On a full disk a leader refuses commands before it takes them, and answers reads; later it takes them again")
+    func outOfSpace() {
+        let desk = Self.leader()
+        desk.turn([.logRoom(RaftError(.outOfSpace, "no room for segment 7"))])
+        #expect(desk.baton.logShortage?.message == "no room for segment 7")
+        desk.expect(.command("a"), .stay, [.fail(1, .outOfSpace)])
+        desk.expect(.read(Ticket(), .local), .stay, [.serveReads(1, at: 0)])
+        #expect(desk.state.last.index == 3)
+        desk.turn([.logRoom(nil)])
+        desk.turn([.command("b")])
+        #expect(desk.state.last.index == 4)
+    }
+
     // MARK: Reads
 
     @Test("A leader looks for silent sessions four times in the time that they may be silent")

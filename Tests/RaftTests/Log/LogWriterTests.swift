@@ -38,6 +38,7 @@ struct LogWriterTests {
                 switch $0 {
                 case .durable(let id): "durable \(id.rawValue)"
                 case .writeFailed(let error): "failed: \(error)"
+                case .logRoom(let shortage): shortage == nil ? "room" : "no room"
                 default: "\($0)"
                 }
             }
@@ -66,6 +67,68 @@ struct LogWriterTests {
         stage.loop.run()
         #expect(stage.replies.sent == [11] && stage.told() == ["durable 1"])
         #expect(try stage.store.open().hardState == HardState(currentTerm: 1))
+    }
+
+    @Test("On a full disk nothing is said of what waits; the store is asked again once a second, until all is durable")
+    func outOfSpace() throws {
+        let stage = Stage()
+        stage.store.fill(true)
+        stage.write(1, reply: 1)
+        stage.disk.run()
+        stage.loop.run()
+        #expect(stage.replies.sent == [] && stage.told() == ["no room"])
+        stage.write(2, reply: 2)
+        stage.release(3)
+        #expect(stage.disk.isIdle, "it is left alone for a while")
+        stage.loop.advance(LogWriter.spaceInterval)
+        stage.disk.run()
+        stage.loop.run()
+        #expect(stage.replies.sent == [] && stage.told() == [])
+        stage.store.fill(false)
+        stage.loop.advance(LogWriter.spaceInterval)
+        stage.disk.run()
+        stage.loop.run()
+        #expect(stage.replies.sent == [1, 2, 3] && stage.told() == ["durable 2", "room"])
+        #expect(try stage.store.open().hardState == HardState(currentTerm: 2))
+        stage.loop.advance(LogWriter.spaceInterval)
+        #expect(stage.disk.isIdle, "nothing is asked any more")
+    }
+
+    @Test("Where room is missing only for later, writes go on, and the store is asked again without one")
+    func shortage() {
+        let stage = Stage()
+        stage.store.runShort(true)
+        stage.write(1, reply: 1)
+        stage.disk.run()
+        stage.loop.run()
+        #expect(stage.replies.sent == [1] && stage.told() == ["durable 1", "no room"])
+        stage.write(2, reply: 2)
+        stage.disk.run()
+        stage.loop.run()
+        #expect(stage.replies.sent == [1, 2] && stage.told() == ["durable 2"])
+        stage.store.runShort(false)
+        stage.loop.advance(LogWriter.spaceInterval)
+        stage.disk.run()
+        stage.loop.run()
+        #expect(stage.told() == ["room"])
+        #expect(stage.store.usesAfterClose == 0)
+    }
+
+    @Test("A writer that is closed on a full disk asks for nothing any more")
+    func closedWithoutRoom() {
+        let stage = Stage()
+        stage.store.fill(true)
+        stage.write(1, reply: 1)
+        stage.disk.run()
+        stage.loop.run()
+        let isQuiet = Lock(false)
+        stage.writer.assumeIsolated { $0.close { isQuiet.withLock { $0 = true } } }
+        #expect(isQuiet.withLock { $0 })
+        stage.store.fill(false)
+        stage.loop.advance(LogWriter.spaceInterval)
+        stage.disk.run()
+        stage.loop.run()
+        #expect(stage.replies.sent == [])
     }
 
     @Test("While one group is being synced the next gathers, and goes as one")

@@ -75,10 +75,15 @@ final class WatchedStore: LogStore {
     private let inner = MemoryLogStore(incarnation: Incarnation(rawValue: 1))
     private let state = Lock<(isOpen: Bool, isClosed: Bool, usesAfterClose: Int, failsWrites: Bool)>(
         (false, false, 0, false))
+    private let space = Lock<(isFull: Bool, isShort: Bool, waiting: [LogOperation])>((false, false, []))
 
     var isClosed: Bool { state.withLock { $0.isClosed } }
     var usesAfterClose: Int { state.withLock { $0.usesAfterClose } }
     func failWrites() { state.withLock { $0.failsWrites = true } }
+    /// There is no room for anything, or there is again.
+    func fill(_ isFull: Bool) { space.withLock { $0.isFull = isFull } }
+    /// There is none ahead.
+    func runShort(_ isShort: Bool) { space.withLock { $0.isShort = isShort } }
 
     private func used() {
         state.withLock { if $0.isClosed { $0.usesAfterClose += 1 } }
@@ -88,12 +93,20 @@ final class WatchedStore: LogStore {
     func write(_ operations: [LogOperation]) throws {
         used()
         if state.withLock({ $0.failsWrites }) { throw RaftError(.storage, "the disk is gone") }
-        try inner.write(operations)
+        let ready: [LogOperation]? = space.withLock { space in
+            space.waiting += operations
+            guard !space.isFull else { return nil }
+            defer { space.waiting = [] }
+            return space.waiting
+        }
+        guard let ready else { throw RaftError(.outOfSpace, "the disk is full") }
+        try inner.write(ready)
     }
     func read(from first: LogIndex, through last: LogIndex, maximumBytes: Int) throws -> EntryBatch {
         used()
         return try inner.read(from: first, through: last, maximumBytes: maximumBytes)
     }
+    var shortage: RaftError? { space.withLock { $0.isShort ? RaftError(.outOfSpace, "the disk is full") : nil } }
     func close() { state.withLock { $0.isClosed = true } }
 }
 

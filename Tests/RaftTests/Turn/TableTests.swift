@@ -13,7 +13,8 @@ struct TableTests {
         case changeMembership, removed
         case append, heartbeat, vote, preVote, timeoutNow
         case appendReply, heartbeatReply, voteReply, preVoteReply
-        case durable, writeFailed, applied, applyFailed, streamStarted, streamEnded, tick, electionTimeout, overslept
+        case durable, writeFailed, logRoom, applied, applyFailed, streamStarted, streamEnded, tick, electionTimeout
+        case overslept
         case snapshot, snapshotReply, triggerSnapshot, pushSnapshot, snapshotBuilt, snapshotFailed, snapshotUnreadable
         case snapshotInstalled, pieceWritten, pieceDurable, pieceFailed
 
@@ -37,6 +38,7 @@ struct TableTests {
             case .reply(.vote, _): [.voteReply, .preVoteReply]
             case .durable: [.durable]
             case .writeFailed: [.writeFailed]
+            case .logRoom: [.logRoom]
             case .applied: [.applied]
             case .applyFailed: [.applyFailed]
             case .streamStarted: [.streamStarted]
@@ -103,6 +105,7 @@ struct TableTests {
                 return .reply(.vote(VoteReply(phase: .preVote, round: round, term: 6, isGranted: true)), from: 2)
             case .durable: return .durable(write ?? WriteID(rawValue: 0))
             case .writeFailed: return .writeFailed(RaftError(.storage, "test"))
+            case .logRoom: return .logRoom(RaftError(.outOfSpace, "test"))
             case .applied: return .applied(through: 0)
             case .applyFailed: return .applyFailed(RaftError(.stateMachine, "test"))
             case .streamStarted: return .streamStarted(2, StreamID(12))
@@ -223,6 +226,7 @@ struct TableTests {
             Cell(.become(storage)), Cell(.become(storage)), Cell(.become(storage)),
             Cell(.become(storage), "end streams"), Cell(.become(storage)),
         ],
+        .logRoom: Array(repeating: Cell(.stay, "warning"), count: 5),
         .applied: Array(repeating: drop, count: 5),
         .applyFailed: [
             Cell(.become(machine)), Cell(.become(machine)), Cell(.become(machine)),
