@@ -4,7 +4,7 @@ internal import Raft
 final class ClientSessions: Sendable {
     private struct State {
         var sessions: [SessionNumbers] = []
-        var registration: Task<Result<SessionID, RaftClientError>, Never>?
+        var registration: SharedAttempt<Result<SessionID, RaftClientError>>?
     }
     private let state = Lock(State())
     /// The most calls of one session under way: well below what a cluster keeps replies for.
@@ -14,12 +14,13 @@ final class ClientSessions: Sendable {
 
     private enum Found {
         case request(SessionRequest)
-        case registering(Task<Result<SessionID, RaftClientError>, Never>)
+        case registering(SharedAttempt<Result<SessionID, RaftClientError>>)
     }
 
     /// The request of a new command, in a session that is begun if there is none with room. Callers that ask at once
-    /// share one registration.
+    /// share one registration, and each waits for it until its own deadline.
     func next(
+        until deadline: Duration, on clock: any ClientClock,
         _ register: @escaping @Sendable () async -> Result<SessionID, RaftClientError>
     ) async throws(RaftClientError) -> SessionRequest {
         while true {
@@ -27,9 +28,9 @@ final class ClientSessions: Sendable {
                 if let at = held.sessions.firstIndex(where: { $0.openCount < maximumOpen }) {
                     return .request(held.sessions[at].next())
                 }
-                if let task = held.registration { return .registering(task) }
-                // A task of its own: it serves every caller that asks meanwhile, and outlives the one that began it.
-                let task = Task { [self] in
+                if let attempt = held.registration { return .registering(attempt) }
+                let attempt = SharedAttempt<Result<SessionID, RaftClientError>>()
+                attempt.begin { [self] in
                     let result = await register()
                     state.withLock { state in
                         state.registration = nil
@@ -37,12 +38,18 @@ final class ClientSessions: Sendable {
                     }
                     return result
                 }
-                held.registration = task
-                return .registering(task)
+                held.registration = attempt
+                return .registering(attempt)
             }
             switch found {
             case .request(let request): return request
-            case .registering(let task): _ = try await task.value.get()
+            case .registering(let attempt):
+                let left = max(deadline - clock.now, .zero)
+                guard let result = await attempt.value(within: left, on: clock) else {
+                    if Task.isCancelled { throw RaftClientError(.cancelled, "cancelled before a session was begun") }
+                    throw RaftClientError(.unavailable, "no session was begun in time; the write was never sent")
+                }
+                _ = try result.get()
             }
         }
     }

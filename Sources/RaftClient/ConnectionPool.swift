@@ -8,7 +8,7 @@ final class ConnectionPool: Sendable {
         let purpose: Purpose
     }
     private enum Slot {
-        case connecting(Task<Result<any Channel, RPCStatus>, Never>)
+        case connecting(SharedAttempt<Result<any Channel, RPCStatus>>)
         case open(any Channel)
     }
     private struct State {
@@ -17,38 +17,50 @@ final class ConnectionPool: Sendable {
     }
 
     private let connector: any Connector
+    private let clock: any ClientClock
+    /// How long connecting may take.
+    private let timeout: Duration
     private let state = Lock(State())
 
-    init(_ connector: any Connector) { self.connector = connector }
-
-    /// An open connection, made if there is none. Callers that ask at once share one attempt.
-    ///
-    /// - Throws: always with `wasSent` false.
-    func channel(to endpoint: String, purpose: Purpose, timeout: Duration) async throws(RPCStatus) -> any Channel {
-        let key = Key(endpoint: endpoint, purpose: purpose)
-        let attempt: Task<Result<any Channel, RPCStatus>, Never>
-        switch find(key, timeout) {
-        case .open(let channel): return channel
-        case .connecting(let task): attempt = task
-        case nil: throw RPCStatus(.cancelled, "the client is closed", wasSent: false)
-        }
-        return try await attempt.value.get()
+    init(_ connector: any Connector, clock: any ClientClock, timeout: Duration) {
+        self.connector = connector
+        self.clock = clock
+        self.timeout = timeout
     }
 
-    private func find(_ key: Key, _ timeout: Duration) -> Slot? {
+    /// An open connection, made if there is none. Callers that ask at once share one attempt, and each waits for it
+    /// until its own limit.
+    ///
+    /// - Throws: always with `wasSent` false.
+    func channel(to endpoint: String, purpose: Purpose, within limit: Duration) async throws(RPCStatus) -> any Channel {
+        let key = Key(endpoint: endpoint, purpose: purpose)
+        let attempt: SharedAttempt<Result<any Channel, RPCStatus>>
+        switch find(key) {
+        case .open(let channel): return channel
+        case .connecting(let shared): attempt = shared
+        case nil: throw RPCStatus(.cancelled, "the client is closed", wasSent: false)
+        }
+        guard let result = await attempt.value(within: limit, on: clock) else {
+            if Task.isCancelled { throw RPCStatus(.cancelled, "the caller cancelled", wasSent: false) }
+            throw RPCStatus(.deadlineExceeded, "\(endpoint): no connection within \(limit)", wasSent: false)
+        }
+        return try result.get()
+    }
+
+    private func find(_ key: Key) -> Slot? {
         state.withLock { state in
             guard !state.isClosed else { return nil }
             switch state.slots[key] {
             case .open(let channel) where channel.isOpen: return .open(channel)
-            case .connecting(let task): return .connecting(task)
+            case .connecting(let attempt): return .connecting(attempt)
             default: break
             }
             // Endpoints that were hints once do not pile up.
             state.slots = state.slots.filter { _, slot in
                 if case .open(let channel) = slot { channel.isOpen } else { true }
             }
-            // A task of its own: it serves every caller that asks meanwhile, and outlives the one that began it.
-            let task = Task { [connector] in
+            let attempt = SharedAttempt<Result<any Channel, RPCStatus>>()
+            attempt.begin { [self] in
                 let result: Result<any Channel, RPCStatus>
                 do throws(RPCStatus) {
                     result = .success(
@@ -56,10 +68,10 @@ final class ConnectionPool: Sendable {
                 } catch {
                     result = .failure(error)
                 }
-                return await self.finish(key, result)
+                return await finish(key, result)
             }
-            state.slots[key] = .connecting(task)
-            return .connecting(task)
+            state.slots[key] = .connecting(attempt)
+            return .connecting(attempt)
         }
     }
 
@@ -88,7 +100,7 @@ final class ConnectionPool: Sendable {
         for slot in slots {
             switch slot {
             case .open(let channel): await channel.close()
-            case .connecting(let task): _ = await task.value
+            case .connecting(let attempt): _ = await attempt.value()
             }
         }
     }

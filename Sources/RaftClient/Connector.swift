@@ -36,10 +36,15 @@ package protocol ClientClock: Sendable {
     var now: Duration { get }
     /// - Throws: when the task is cancelled.
     func pause(_ duration: Duration) async throws
+    /// Waits until so much time has passed beside something else, which is given up then; cancelled when that was first.
+    ///
+    /// - Throws: when the task is cancelled.
+    func waitOut(_ duration: Duration) async throws
 }
 
 struct SystemClock: ClientClock {
     private let start = ContinuousClock.now
     var now: Duration { ContinuousClock.now - start }
     func pause(_ duration: Duration) async throws { try await ContinuousClock().sleep(for: duration) }
+    func waitOut(_ duration: Duration) async throws { try await pause(duration) }
 }

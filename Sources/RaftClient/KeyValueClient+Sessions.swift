@@ -12,10 +12,11 @@ extension KeyValueClient {
         }
         let deadline = clock.now + (timeout ?? options.timeout)
         while true {
-            let left = max(deadline - clock.now, .zero)
-            let request = try await sessions.next { [self] in
+            // For all who wait for it, also those with more time.
+            let long = max(deadline - clock.now, options.timeout)
+            let request = try await sessions.next(until: deadline, on: clock) { [self] in
                 do throws(RaftClientError) {
-                    return .success(try await register(left))
+                    return .success(try await register(long))
                 } catch {
                     return .failure(error)
                 }

@@ -58,7 +58,7 @@ public final class KeyValueClient: Sendable {
         self.options = options
         self.clock = clock
         self.random = random
-        pool = ConnectionPool(connector)
+        pool = ConnectionPool(connector, clock: clock, timeout: options.connectTimeout)
         sessions = options.usesSessions ? ClientSessions(maximumOpen: 64) : nil
     }
 
@@ -186,7 +186,7 @@ public final class KeyValueClient: Sendable {
         let deadline = clock.now + (timeout ?? options.timeout)
         do throws(RPCStatus) {
             let channel = try await pool.channel(
-                to: endpoint, purpose: method.purpose, timeout: min(timeout ?? options.timeout, options.connectTimeout))
+                to: endpoint, purpose: method.purpose, within: timeout ?? options.timeout)
             let left = max(deadline - clock.now, .milliseconds(1))
             return try decode(try await channel.call(method, request, timeout: left))
         } catch {
@@ -295,7 +295,7 @@ public final class KeyValueClient: Sendable {
         _ method: Method, _ request: [UInt8], isRead: Bool, at endpoint: String, _ deadline: Duration
     ) async throws(RPCStatus) -> [UInt8] {
         let channel = try await pool.channel(
-            to: endpoint, purpose: method.purpose, timeout: min(options.connectTimeout, deadline - clock.now))
+            to: endpoint, purpose: method.purpose, within: deadline - clock.now)
         let left = deadline - clock.now
         guard left > .zero else { throw RPCStatus(.deadlineExceeded, "too late to ask", wasSent: false) }
         return try await channel.call(

@@ -16,6 +16,9 @@ final class FakeCluster: Connector, ClientClock {
         var pauses: [Duration] = []
         var callTimeouts: [Duration] = []
         var open: [FakeChannel] = []
+        var stalled: Set<String> = []
+        var stalledCount = 0
+        var waitingOut = 0
     }
     private let state = Lock(State())
 
@@ -32,6 +35,33 @@ final class FakeCluster: Connector, ClientClock {
             $0.now += duration
             $0.pauses.append(duration)
         }
+    }
+
+    /// Others move this clock; it stands still for as long as they do.
+    func waitOut(_ duration: Duration) async throws {
+        let end = state.withLock { state in
+            state.waitingOut += 1
+            return state.now + duration
+        }
+        defer { state.withLock { $0.waitingOut -= 1 } }
+        while now < end { try await Task.sleep(for: .milliseconds(1)) }
+    }
+
+    /// How many callers wait for something that others wait for, too.
+    var waitingOut: Int { state.withLock { $0.waitingOut } }
+
+    /// From now on nothing comes of connecting to this node, or of this method at any node, until that is over.
+    func stall(_ what: String) { state.withLock { _ = $0.stalled.insert(what) } }
+    func endStall(_ what: String) { state.withLock { _ = $0.stalled.remove(what) } }
+
+    /// How many stand there now.
+    var stalledCount: Int { state.withLock { $0.stalledCount } }
+
+    fileprivate func passStall(_ what: String) async {
+        guard state.withLock({ $0.stalled.contains(what) }) else { return }
+        state.withLock { $0.stalledCount += 1 }
+        defer { state.withLock { $0.stalledCount -= 1 } }
+        while state.withLock({ $0.stalled.contains(what) }) { try? await Task.sleep(for: .milliseconds(1)) }
     }
 
     func node(_ endpoint: String, _ answer: @escaping Answer) {
@@ -55,6 +85,7 @@ final class FakeCluster: Connector, ClientClock {
     }
 
     func connect(to endpoint: String, purpose: Purpose, timeout: Duration) async throws(RPCStatus) -> any Channel {
+        await passStall(endpoint)
         let problem: RPCStatus? = state.withLock { state in
             state.connected.append(endpoint)
             // Every attempt takes a moment: a client that never pauses still comes to its deadline.
@@ -102,10 +133,16 @@ final class FakeChannel: Channel {
 
     var isOpen: Bool { isBroken.withLock { !$0 } }
     func call(_ method: Method, _ request: [UInt8], timeout: Duration) async throws(RPCStatus) -> [UInt8] {
+        await cluster.passStall(method.name)
         guard isOpen else { throw RPCStatus(.unavailable, "closed", wasSent: false) }
         return try cluster.answer(endpoint, method, request, timeout)
     }
     func close() async { isBroken.withLock { $0 = true } }
+}
+
+/// Lets others run until it is so; a test that waits in vain ends by its time limit.
+func until(_ isSo: () -> Bool) async throws {
+    while !isSo() { try await Task.sleep(for: .milliseconds(1)) }
 }
 
 extension RPCStatus {

@@ -226,6 +226,37 @@ struct KeyValueClientTests {
         #expect(await task.value?.code == .cancelled)
     }
 
+    @Test(
+        "A call that waits for a connection which another one began ends at its own deadline",
+        .timeLimit(.minutes(1)))
+    func ownDeadlineWhileConnecting() async throws {
+        cluster.node("a") { _, _, _ in Self.done }
+        cluster.stall("a")
+        let client = cluster.client(["a"], timeout: .seconds(60))
+        async let long = client.put([1], [2])
+        try await until { cluster.stalledCount == 1 && cluster.waitingOut == 1 }
+        async let short = error { _ = try await client.put([1], [2], timeout: .milliseconds(100)) }
+        try await until { cluster.waitingOut == 2 }
+        cluster.pass(.milliseconds(150))
+        let refused = await short
+        #expect(refused?.code == .unavailable && refused?.outcome == .nothingHappened)
+        cluster.endStall("a")
+        _ = try await long
+        #expect(cluster.connected == ["a"])
+    }
+
+    @Test("A call that is cancelled does not wait for its connection", .timeLimit(.minutes(1)))
+    func cancelledWhileConnecting() async throws {
+        cluster.stall("a")
+        let client = cluster.client(["a"])
+        let task = Task { await error { _ = try await client.put([1], [2]) } }
+        try await until { cluster.stalledCount == 1 && cluster.waitingOut == 1 }
+        task.cancel()
+        #expect(await task.value?.code == .cancelled)
+        cluster.endStall("a")
+        await client.close()
+    }
+
     @Test("A response that cannot be read leaves a write's outcome unknown")
     func unreadableResponse() async throws {
         cluster.node("a") { _, _, _ in [0xFF] }

@@ -148,6 +148,34 @@ struct SessionTests {
         #expect(Set(seen.puts.withLock { $0 }.compactMap { $0?.sequence }) == Set(1...40))
     }
 
+    @Test(
+        "A write that waits for a session which another one began ends at its own deadline, and was never sent",
+        .timeLimit(.minutes(1)))
+    func ownDeadlineWhileRegistering() async throws {
+        let seen = Seen()
+        node("a", seen) { _ in Self.done }
+        cluster.stall(ClientMethods.registerSession.name)
+        let client = client(["a"], timeout: .seconds(60))
+        async let long = client.put([1], [2])
+        try await until { cluster.stalledCount == 1 && cluster.waitingOut == 1 }
+        async let short: RaftClientError? = {
+            do throws(RaftClientError) {
+                _ = try await client.put([1], [2], timeout: .milliseconds(100))
+                return nil
+            } catch {
+                return error
+            }
+        }()
+        try await until { cluster.waitingOut == 2 }
+        cluster.pass(.milliseconds(150))
+        let refused = await short
+        #expect(refused?.code == .unavailable && refused?.outcome == .nothingHappened)
+        cluster.endStall(ClientMethods.registerSession.name)
+        _ = try await long
+        #expect(seen.sessions.withLock { $0 } == 1)
+        #expect(seen.puts.withLock { $0.count } == 1)
+    }
+
     @Test("More calls than one session takes at a time are spread over several")
     func spread() async throws {
         let sessions = ClientSessions(maximumOpen: 2)
@@ -155,7 +183,7 @@ struct SessionTests {
         var requests: [SessionRequest] = []
         for _ in 0..<5 {
             requests.append(
-                try await sessions.next {
+                try await sessions.next(until: .seconds(5), on: cluster) {
                     .success(
                         SessionID(
                             next.withLock {
@@ -166,7 +194,10 @@ struct SessionTests {
         }
         #expect(requests.map(\.session.rawValue) == [1, 1, 2, 2, 3])
         sessions.answered(requests[0])
-        #expect(try await sessions.next { .failure(RaftClientError(.unavailable, "no more")) } == request(1, 3, 2))
+        let another = try await sessions.next(until: .seconds(5), on: cluster) {
+            .failure(RaftClientError(.unavailable, "no more"))
+        }
+        #expect(another == request(1, 3, 2))
         sessions.forget(SessionID(1))
         #expect(sessions.all.map(\.session.rawValue) == [2, 3])
     }
