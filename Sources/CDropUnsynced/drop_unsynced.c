@@ -24,8 +24,9 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static char root[PATH_SIZE];
 static char journal_folder[PATH_SIZE];
 static const char *boot_id;
+static const char *forgotten;
 static int journal = -1;
-/// By descriptor: 0 not watched, 1 a file, 2 a directory.
+/// By descriptor: 0 not watched, 1 a file, 2 a directory, 3 a file whose syncs are not noted.
 static char watched[MAXIMUM_FILES];
 /// By descriptor, of a file that is open for writing alone: where its old bytes are read.
 static int reader[MAXIMUM_FILES];
@@ -82,6 +83,7 @@ static off_t whole_length(int file) {
 __attribute__((constructor)) static void begin(void) {
     find();
     boot_id = getenv("DROP_UNSYNCED_BOOT_ID");
+    forgotten = getenv("DROP_UNSYNCED_FORGETS");
     const char *folder = getenv("DROP_UNSYNCED_JOURNAL");
     const char *top = getenv("DROP_UNSYNCED_ROOT");
     if (!folder || !top || strlen(folder) + 32 > PATH_SIZE || strlen(top) + 1 > PATH_SIZE) return;
@@ -95,12 +97,16 @@ __attribute__((constructor)) static void begin(void) {
     if (real_ftruncate(journal, end) != 0 || lseek(journal, end, SEEK_SET) != end) give_up("cut the journal");
 }
 
+static int ends(const char *path, const char *ending) {
+    size_t whole = strlen(path), length = strlen(ending);
+    return whole >= length && strcmp(path + whole - length, ending) == 0;
+}
+
 static int is_watched(const char *path) {
     size_t length = strlen(root);
     if (journal < 0 || strncmp(path, root, length) != 0) return 0;
     if (path[length] != '/' && path[length] != 0) return 0;
-    size_t whole = strlen(path);
-    return whole < 4 || strcmp(path + whole - 4, ".mdb") != 0;
+    return !ends(path, ".mdb");
 }
 
 /// Call with the lock.
@@ -154,7 +160,7 @@ static void note_write(int file, off_t offset, size_t count) {
     free(bytes);
 }
 
-static int is_file(int file) { return journal >= 0 && file >= 0 && file < MAXIMUM_FILES && watched[file] == 1; }
+static int is_file(int file) { return journal >= 0 && file >= 0 && file < MAXIMUM_FILES && (watched[file] & 1); }
 
 static int open_watched(const char *path, int flags, mode_t mode) {
     pthread_mutex_lock(&lock);
@@ -180,7 +186,7 @@ static int open_watched(const char *path, int flags, mode_t mode) {
             watched[file] = 2;
             directory_path[file] = strdup(path);
         } else if (S_ISREG(status.st_mode) && (flags & O_ACCMODE) != O_RDONLY) {
-            watched[file] = 1;
+            watched[file] = forgotten && ends(path, forgotten) ? 3 : 1;
             keep(path, status.st_ino);
             if ((flags & O_ACCMODE) == O_WRONLY) {
                 reader[file] = real_open(path, O_RDONLY | O_CLOEXEC);
@@ -272,7 +278,7 @@ int ftruncate64(int file, off_t size) { return ftruncate(file, size); }
 
 /// What was written before a sync begins is durable when it has ended; what is written meanwhile may not be.
 static int synced(int file, int (*sync)(int)) {
-    if (journal < 0 || file < 0 || file >= MAXIMUM_FILES || !watched[file]) return sync(file);
+    if (journal < 0 || file < 0 || file >= MAXIMUM_FILES || !watched[file] || watched[file] == 3) return sync(file);
     pthread_mutex_lock(&lock);
     unsigned long long through = journal_end();
     pthread_mutex_unlock(&lock);

@@ -7,10 +7,12 @@ struct ChaosTests {
     /// Machines that run tests are busy: more time for elections and answers, and fewer calls to count.
     private static let patience = ["--election-timeout", "400ms", "--grace", "30s", "--least-rate", "10"]
 
-    private func run(_ arguments: String...) async throws -> (RaftProgram.Ending, TemporaryDirectory) {
+    private func run(
+        _ arguments: String..., environment: [String: String] = [:]
+    ) async throws -> (RaftProgram.Ending, TemporaryDirectory) {
         let directory = try TemporaryDirectory()
         let all = ["chaos"] + arguments + Self.patience + ["--seed", "1", "--data", directory.path]
-        return (try await RaftProgram.run(all, in: directory.path), directory)
+        return (try await RaftProgram.run(all, environment: environment, in: directory.path), directory)
     }
 
     @Test("Ten times kill -9 under load lose nothing, and leave nothing behind")
@@ -28,6 +30,14 @@ struct ChaosTests {
             let (ending, _) = try await run("power", "--cycles", "5")
             #expect(ending.code == 0, "\(ending.text)\(ending.errors)")
             #expect(ending.text.contains("linearizable"), "\(ending.text)")
+        }
+
+        @Test("Nodes that did not sync their log are found out")
+        func forgetful() async throws {
+            let (ending, _) = try await run(
+                "power", "--cycles", "25", environment: ["DROP_UNSYNCED_FORGETS": ".segment"])
+            #expect(ending.code == 1, "\(ending.text)\(ending.errors)")
+            #expect(ending.text.contains("run 1 failed, seed 1: "), "\(ending.text)")
         }
     #endif
 

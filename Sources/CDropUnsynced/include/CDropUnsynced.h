@@ -10,6 +10,7 @@
 //   DROP_UNSYNCED_JOURNAL  the directory that holds the journal and a second name for each file: on the same disk, not
 //                          within the root; it must exist
 //   DROP_UNSYNCED_BOOT_ID  a file that is read in the place of /proc/sys/kernel/random/boot_id
+//   DROP_UNSYNCED_FORGETS  syncs of files whose names end so are not noted: what a program looks like that forgets them
 //
 // Watched are open with O_CREAT or O_TRUNC, pwrite, write, ftruncate, fsync, fdatasync, rename, unlink and mkdir. Files
 // that end in .mdb are written through memory maps, which nothing can watch: they are left out.

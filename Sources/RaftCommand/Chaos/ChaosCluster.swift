@@ -74,6 +74,21 @@ final class ChaosCluster: Sendable {
     func start(_ id: Int) async throws {
         let log = layout.log(id)
         let before = Self.size(log)
+        try launch(id)
+        let deadline = ContinuousClock.now + .seconds(60)
+        while !Self.text(log, from: before).contains(" listens on ") {
+            try check()
+            guard ContinuousClock.now < deadline else { throw ChaosFailure("node \(id) does not listen after 60 s") }
+            try await Task.sleep(for: .milliseconds(5))
+        }
+        guard settings.shim == nil || UnsyncedJournal.exists(in: journal(id)) else {
+            throw Failure(
+                .refused, "node \(id) keeps no journal in \(journal(id)): \(settings.shim ?? "") was not loaded")
+        }
+    }
+
+    /// Starts a node, and returns at once.
+    func launch(_ id: Int) throws {
         var (program, arguments) = (settings.executable, layout.serveArguments(id))
         arguments += [
             "--election-timeout", settings.electionTimeout.formatted.filter { $0 != " " }, "--heartbeat",
@@ -92,14 +107,8 @@ final class ChaosCluster: Sendable {
             ]
         }
         let process = try ChildProcess.spawn(
-            program, arguments, log: log, hiding: ["RAFT_ADVERTISE", "RAFT_JOIN"], adding: variables)
+            program, arguments, log: layout.log(id), hiding: ["RAFT_ADVERTISE", "RAFT_JOIN"], adding: variables)
         state.withLock { $0.running[id] = Running(process: process) }
-        let deadline = ContinuousClock.now + .seconds(60)
-        while !Self.text(log, from: before).contains(" listens on ") {
-            try check()
-            guard ContinuousClock.now < deadline else { throw ChaosFailure("node \(id) does not listen after 60 s") }
-            try await Task.sleep(for: .milliseconds(5))
-        }
     }
 
     private func makeJournal(_ id: Int) throws {
@@ -132,7 +141,10 @@ final class ChaosCluster: Sendable {
     ///
     /// - Parameters: as ``UnsyncedJournal/cutPower(keptShare:random:)`` has them.
     func cutPower(_ id: Int, keptShare: Double, random: inout RandomSource) throws -> UnsyncedJournal.Loss {
-        let loss = try UnsyncedJournal(journal(id)).cutPower(keptShare: keptShare, random: &random)
+        // One that was hit at the very beginning of its start has written nothing.
+        let loss =
+            UnsyncedJournal.exists(in: journal(id))
+            ? try UnsyncedJournal(journal(id)).cutPower(keptShare: keptShare, random: &random) : .init()
         try writeBootID(id)
         let state = layout.data(id) + "/state"
         let mark = (try? String(contentsOfFile: state + "/mark", encoding: .utf8)) ?? ""

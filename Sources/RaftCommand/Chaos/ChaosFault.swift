@@ -46,6 +46,8 @@ struct ChaosFault: Hashable, Sendable {
     var ways: [Way] = []
     /// Of a power cut: of how many of the sectors that were not synced the disk has the new bytes all the same, 0 to 1.
     var keptShare = 0.0
+    /// Of a kill: how long after its new start a node is hit once more, perhaps in the midst of its recovery.
+    var again: Duration?
     /// Since the fault before it in its stream was over.
     var wait: Duration
     var length: Duration
@@ -80,6 +82,7 @@ struct FaultSchedule: Sendable {
             let length = isHit(percent: 50) ? .zero : random.duration(in: .zero...(electionTimeout * 5))
             let some = isHit(percent: 15) ? nodeCount : isHit(percent: 15) ? min(2, nodeCount) : 1
             var fault = ChaosFault(kind: kind, nodes: victims(some, leader: leader), wait: wait, length: length)
+            if isHit(percent: 30) { fault.again = random.duration(in: .zero...(.milliseconds(150))) }
             if kind == .power { fault.keptShare = [0, 0.5, 0.9][Int(random.next() % 3)] }
             return fault
         case .pause:

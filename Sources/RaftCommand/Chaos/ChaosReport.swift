@@ -40,6 +40,15 @@ struct ChaosReport: Hashable, Sendable {
         overrun = max(overrun ?? .zero - timeout, tally.longestCall - timeout)
     }
 
+    /// One line, for whoever waits for the others.
+    var summary: String {
+        switch verdict {
+        case .held: "held, \(cycles) cycles, \(done) calls"
+        case .void(let reason): "void: \(reason)"
+        case .failed(let reason): "failed: \(reason)"
+        }
+    }
+
     static func text(_ reports: [ChaosReport], color: Bool) -> String {
         var table = Table([
             "RUN", "SECONDS", "CYCLES", "KILLS", "POWER CUTS", "UNDONE", "PAUSES", "PARTITIONS", "CHORES", "OK",

@@ -233,20 +233,14 @@ final class ChaosRun: Sendable {
         try await Task.sleep(for: fault.wait)
         switch fault.kind {
         case .kill, .power:
-            await withTaskGroup { group in
-                for id in fault.nodes { group.addTask { await self.cluster.kill(id) } }
-            }
-            if fault.kind == .power {
-                var random = RandomSource(seed: plan.seed &+ UInt64(progress.cycles))
-                for id in fault.nodes {
-                    let loss = try cluster.cutPower(id, keptShare: fault.keptShare, random: &random)
-                    note {
-                        $0.loss.writes += loss.writes
-                        $0.loss.names += loss.names
-                    }
-                }
-            }
+            try await end(fault)
             try await Task.sleep(for: fault.length)
+            if let again = fault.again {
+                for id in fault.nodes { try cluster.launch(id) }
+                try await Task.sleep(for: again)
+                try cluster.check()
+                try await end(fault)
+            }
             try await withThrowingTaskGroup { group in
                 for id in fault.nodes { group.addTask { try await self.cluster.start(id) } }
                 try await group.waitForAll()
@@ -266,6 +260,22 @@ final class ChaosRun: Sendable {
         note {
             $0.cycles += 1
             $0.faults[fault.kind, default: 0] += 1
+        }
+    }
+
+    /// Kills the nodes of a fault, and takes from them what they had not synced.
+    private func end(_ fault: ChaosFault) async throws {
+        await withTaskGroup { group in
+            for id in fault.nodes { group.addTask { await self.cluster.kill(id) } }
+        }
+        guard fault.kind == .power else { return }
+        var random = RandomSource(seed: plan.seed &+ UInt64(progress.cycles))
+        for id in fault.nodes {
+            let loss = try cluster.cutPower(id, keptShare: fault.keptShare, random: &random)
+            note {
+                $0.loss.writes += loss.writes
+                $0.loss.names += loss.names
+            }
         }
     }
 

@@ -1,9 +1,12 @@
 internal import Foundation
+internal import Raft
 
 /// A network namespace for each node, joined by a bridge: a node loses packets without any connection noticing.
 ///
 /// Linux, root and the program `ip` are needed. The names carry this process's number; ``remove()`` takes all away.
 struct Namespaces: Sendable {
+    private static let count = Lock(0)
+
     private let tag: String
     private let subnet: String
     private let nodeCount: Int
@@ -18,7 +21,12 @@ struct Namespaces: Sendable {
     /// - Throws: with what the system says, after everything made so far was removed.
     init(_ nodeCount: Int) async throws(Failure) {
         let number = Int(ProcessInfo.processInfo.processIdentifier)
-        tag = "\(number)"
+        // The kernel takes its time to take the interfaces of a namespace away: those of the next run have other names.
+        let run = Self.count.withLock { count in
+            count += 1
+            return count
+        }
+        tag = "\(number)\(["a", "b", "c", "d"][run % 4])"
         // One of 16384 networks out of 10.192.0.0/10; whoever uses it gets an error below.
         subnet = "10.\(192 + number / 256 % 64).\(number % 256)"
         self.nodeCount = nodeCount
@@ -59,7 +67,10 @@ struct Namespaces: Sendable {
     }
 
     func remove() async {
-        for id in 1...nodeCount { try? await run("netns", "del", name(id)) }
+        for id in 1...nodeCount {
+            try? await run("link", "del", "\(bridge)v\(id)")
+            try? await run("netns", "del", name(id))
+        }
         try? await run("link", "del", bridge)
     }
 

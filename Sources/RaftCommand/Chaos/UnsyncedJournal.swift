@@ -40,6 +40,10 @@ struct UnsyncedJournal {
     private let directory: String
     private let data: Data
 
+    static func exists(in directory: String) -> Bool {
+        FileManager.default.fileExists(atPath: directory + "/journal")
+    }
+
     /// - Parameter directory: where the library was told to keep its journal. The process that wrote it has ended.
     init(_ directory: String) throws(Failure) {
         self.directory = directory

@@ -9,7 +9,8 @@ struct Chaos: AsyncParsableCommand {
             Each run makes a new cluster of `raft serve` processes over mutual TLS in a directory of its own, and lets \
             clients put, get and compare-and-swap a few keys while faults come and go:
 
-            kill       kill -9 of one node, two or all, the leader more often than others, and a new start
+            kill       kill -9 of one node, two or all, the leader more often than others, and a new start; sometimes
+                       once more in the midst of that
             power      the same, and what was not synced is gone, whole or in part; with kills between
             pause      SIGSTOP for half an election timeout to twenty, then SIGCONT
             partition  packets from some nodes to others are lost: both ways or one way (root, Linux namespaces)
@@ -103,13 +104,16 @@ struct Chaos: AsyncParsableCommand {
         Console.error(
             "\(mode.rawValue), seed \(firstSeed), \(nodes) nodes in \(folder)", prefix: "")
 
-        let reports = try await all(firstSeed, folder, settings)
+        var reports: [ChaosReport] = []
+        var problem: (any Error)?
+        do { try await runAll(firstSeed, folder, settings, &reports) } catch { problem = error }
         if (try? FileManager.default.contentsOfDirectory(atPath: folder))?.isEmpty == true {
             try? FileManager.default.removeItem(atPath: folder)
         } else {
             Console.error("kept: \(folder)", prefix: "")
         }
         try Console.out(ChaosReport.text(reports, color: Console.usesColor), orLeaveWith: .unwritten)
+        if let problem { throw problem }
         if reports.contains(where: { if case .failed = $0.verdict { true } else { false } }) { throw ExitCode(1) }
         if reports.contains(where: { $0.verdict != .held }) { throw ExitCode(3) }
     }
@@ -126,9 +130,10 @@ struct Chaos: AsyncParsableCommand {
         return path
     }
 
-    private func all(
-        _ firstSeed: UInt64, _ folder: String, _ settings: ChaosCluster.Settings
-    ) async throws -> [ChaosReport] {
+    /// - Parameter reports: those that were done, also when one could not be.
+    private func runAll(
+        _ firstSeed: UInt64, _ folder: String, _ settings: ChaosCluster.Settings, _ reports: inout [ChaosReport]
+    ) async throws {
         let signals = Signals([.interrupt, .terminate])
         let current = Lock<ChaosRun?>(nil)
         let isStopped = Lock(false)
@@ -140,7 +145,6 @@ struct Chaos: AsyncParsableCommand {
             }
         }
         defer { watch.cancel() }
-        var reports: [ChaosReport] = []
         for number in 1...runs where !isStopped.withLock({ $0 }) {
             var plan = ChaosRun.Plan()
             plan.mode = mode
@@ -160,9 +164,9 @@ struct Chaos: AsyncParsableCommand {
             defer { progress.cancel() }
             let report = try await run.run()
             reports.append(report)
+            if runs > 1 { Console.error("run \(number) of \(runs): \(report.summary)", prefix: "") }
             if report.verdict == .held, !keep { try? FileManager.default.removeItem(atPath: directory) }
         }
-        return reports
     }
 
     /// How far it is, every five seconds.

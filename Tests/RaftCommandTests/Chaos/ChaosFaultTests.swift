@@ -39,6 +39,8 @@ struct ChaosFaultTests {
         #expect(Set(singles.map { $0.nodes[0] }) == [1, 2, 3])
         #expect(kills.contains { $0.length == .zero } && kills.contains { $0.length > .milliseconds(400) })
         #expect(kills.allSatisfy { $0.keptShare == 0 })
+        let again = kills.compactMap(\.again)
+        #expect((100...200).contains(again.count) && again.allSatisfy { $0 <= .milliseconds(150) })
         #expect(Set(faults([.power]).map(\.keptShare)) == [0, 0.5, 0.9])
         #expect(faults([.kill], nodes: 1).allSatisfy { $0.nodes == [1] })
     }

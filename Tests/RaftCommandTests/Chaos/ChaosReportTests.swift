@@ -26,6 +26,8 @@ struct ChaosReportTests {
         var failed = ChaosReport(number: 3, seed: 43)
         failed.add(BenchTally(), timeout: .seconds(3))
         failed.verdict = .failed("3 acknowledged writes are lost")
+        #expect(held.summary == "held, 0 cycles, 2 calls")
+        #expect(failed.summary == "failed: 3 acknowledged writes are lost")
         let text = ChaosReport.text([held, void, failed], color: false)
         let lines = text.split(separator: "\n")
         #expect(lines.count == 6)
