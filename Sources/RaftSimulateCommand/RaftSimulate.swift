@@ -21,8 +21,11 @@ struct RaftSimulate: AsyncParsableCommand {
             With --check, no simulation runs: FILE holds a history of calls, one JSON object a line, such as \
             `raft bench --history` writes (the fields are at HistoryOperation), and is checked for linearizability.
 
+            With --crash-states, no cluster runs: a node's storage does what a script says, and is started on everything \
+            that a crash behind any change of the disk may leave there, and again behind crashes in those starts.
+
             Exit codes: 0 no failure, or linearizable; 1 at least one failing seed (written to --failures), a mark that \
-            too few seeds reached with --require-marks, or not linearizable; 2 usage, or a file that cannot be read; 3 \
+            too few seeds reached with --require-marks, a start after a crash that went wrong, or not linearizable; 2 usage, or a file that cannot be read; 3 \
             too many orders to decide.
             """)
 
@@ -69,10 +72,13 @@ struct RaftSimulate: AsyncParsableCommand {
     )
     var scenarios: [String] = []
     @OptionGroup(title: "Rules broken on purpose") var mutants: MutantOptions
+    @OptionGroup(title: "Crashes of one node's storage") var crashStates: CrashStateOptions
 
     func validate() throws {
         _ = try range()
-        if scenarios.isEmpty, seed == nil { try mutants.check() } else { try mutants.checkForOne() }
+        try crashStates.check()
+        let isForOne = !scenarios.isEmpty || seed != nil || crashStates.crashStates
+        if isForOne { try mutants.checkForOne() } else { try mutants.check() }
         guard events > 0, jobs > 0 else { throw ValidationError("--events and --jobs must be above zero") }
         if let nodes, !(1...7).contains(nodes) { throw ValidationError("--nodes \(nodes) is not within 1 to 7") }
         if seed == nil, trace || shrink { throw ValidationError("--trace and --shrink need --seed N") }
@@ -101,6 +107,11 @@ struct RaftSimulate: AsyncParsableCommand {
     }
 
     func run() async throws {
+        if crashStates.crashStates {
+            mutants.activate()
+            guard await CrashStateCampaign(options: crashStates, jobs: jobs).run() else { throw ExitCode(1) }
+            return
+        }
         if !scenarios.isEmpty {
             mutants.activate()
             guard try ScenarioFiles.run(scenarios, seed: seed) else { throw ExitCode(1) }

@@ -35,7 +35,8 @@ extension MutantOptions {
     /// - Throws: unless at most one rule is to be broken, and this build can.
     func checkForOne(areBuilt: Bool = Mutant.areBuilt) throws {
         guard !mutants, !kept, !keep, mutant.count <= 1 else {
-            throw ValidationError("--scenario and --seed go with one --mutant at most, and with no search for seeds")
+            throw ValidationError(
+                "--scenario, --seed and --crash-states go with one --mutant at most, and with no search for seeds")
         }
         guard mutant.isEmpty || areBuilt else { throw ValidationError(Self.refusal) }
         for wanted in mutant where !DeclaredMutant.all.contains(where: { $0.name == wanted }) {

@@ -189,9 +189,13 @@ public final class DataDirectory: Sendable {
     func make(
         state: HardState = HardState(), fill: () throws(RaftError) -> Void = {}
     ) throws(RaftError) {
-        // A start that made the directory itself may have died before its name was durable. Whoever was given a
-        // directory may not be allowed to read the one above it, and need not be.
-        try? fileSystem.syncDirectory(parentDirectory(of: path))
+        // A start that made the directory itself, or any of those above it, may have died before its name was durable.
+        // Whoever was given a directory may not be allowed to read the one above it, and need not be.
+        var above = path
+        while parentDirectory(of: above) != above {
+            above = parentDirectory(of: above)
+            try? fileSystem.syncDirectory(above)
+        }
         try VoteFile.create(votePath, state: state, incarnation: identity.incarnation, fileSystem: fileSystem)
         if try fileSystem.kind(of: logPath) == nil { try fileSystem.makeDirectory(logPath) }
         // What a crash left of an earlier attempt is of another incarnation. It holds nothing: see `contents`.

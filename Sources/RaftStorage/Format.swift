@@ -66,7 +66,8 @@ internal import CChecksum
 /// than the first one of all that is left: what was kept, a snapshot has.
 ///
 /// One frame is synced before the next is written. So only the last can be incomplete after a crash, and since the
-/// first and the last 8 bytes of a frame are never zero, a sector of it that never reached the disk shows as zeros.
+/// first and the last 8 bytes of a frame are never zero, a sector of it that never reached the disk shows as zeros,
+/// and so does an end of it.
 enum Format {
     /// What to do about a directory whose data cannot be trusted any more. A backup would bring back old votes.
     static let cure =

@@ -52,8 +52,8 @@ struct LogRecovery {
         for position in segments.indices {
             // The segment behind says where this one ends; what else it holds was cut by an earlier start.
             let statedEnd = position + 1 < segments.count ? firstHeaders[position + 1]?.previousEnd : nil
-            if torn != nil {
-                try expectUnused(segments[position])
+            if let torn {
+                try expectUnused(segments[position], behind: torn)
             } else {
                 try replay(position, statedEnd: statedEnd, framesFollow: lastUsed > position)
             }
@@ -191,9 +191,12 @@ struct LogRecovery {
         chain = header.chain
     }
 
-    private func expectUnused(_ segment: Segment) throws(RaftError) {
+    private func expectUnused(_ segment: Segment, behind torn: TornTail) throws(RaftError) {
         var window = SegmentWindow(segment)
-        guard try window.isZero(from: Format.firstFrame) else {
+        // A start that was cut short itself may have left a beginning of the frame that ends the segment before. The
+        // same bytes are written there again.
+        let mayHoldHeader = segment.number == torn.segment.number + 1
+        guard try window.isZero(from: Format.firstFrame + (mayHoldHeader ? FrameHeader.size : 0)) else {
             throw .corrupt(
                 segment.file.path, at: Format.firstFrame,
                 "unexpected bytes behind a write that a crash cut short in the segment before")

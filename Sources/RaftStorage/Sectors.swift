@@ -30,11 +30,12 @@ enum Sectors {
         return false
     }
 
-    /// Whether a frame with a valid header has a sector that cannot have been written: every byte of the frame in it
-    /// is zero, and it is none of those that the header's flag says may be.
+    /// Whether a frame with a valid header cannot have been written whole: its last 8 bytes, or all of its bytes in one
+    /// sector, are zero, and the sector is none of those that the header's flag says may be.
     static func provesTorn(_ frame: UnsafeRawBufferPointer, header: FrameHeader, frameAt offset: Int) -> Bool {
         let size = Format.sectorSize
         let payload = FrameHeader.size..<(FrameHeader.size + FrameHeader.paddedLength(header.payloadLength))
+        if isZero(frame.slice((header.frameSize - FrameHeader.trailerSize)..<header.frameSize)) { return true }
         var start = 0
         while start < header.frameSize {
             let end = min((offset + start) / size * size + size - offset, header.frameSize)

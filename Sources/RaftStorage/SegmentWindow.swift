@@ -77,7 +77,7 @@ struct SegmentWindow {
                 "\(damage); \(reason); entries from index \(nextIndex) are unreadable here")
         }
         let searchFrom: Int
-        let isTorn: Bool
+        var isTorn: Bool
         if let header {
             searchFrom = offset + header.frameSize
             isTorn = try withBytes(offset..<searchFrom) { Sectors.provesTorn($0, header: header, frameAt: offset) }
@@ -85,6 +85,10 @@ struct SegmentWindow {
             searchFrom = offset + 8
             isTorn = try withBytes(offset..<min(offset + 2 * Format.sectorSize, segment.size)) {
                 Sectors.headerIsTorn($0, frameAt: offset)
+            }
+            // No frame, however short, ends before these zeros, and none in them.
+            if !isTorn, offset + FrameHeader.frameSize(payload: 0) <= segment.size {
+                isTorn = try isZero(from: offset + FrameHeader.size)
             }
         }
         if Mutant.isOn("damage-is-the-end") { return }

@@ -178,4 +178,24 @@ struct DataDirectoryTests {
             again.close()
         }
     }
+
+    // Found by raft-simulate --crash-states: a dead process had made the first of three directories.
+    @Test("Directories above it that a dead process made are made durable too")
+    func parentsSyncedAtStart() throws {
+        let path = "/several/nodes/data"
+        for moment in 0..<12 {
+            for seed in 0..<8 as Range<UInt64> {
+                var generator = SeededGenerator(seed: seed)
+                let disk = SimulatedFileSystem()
+                disk.stop(afterChanges: moment)
+                _ = try? openDirectory(disk, path)
+                disk.killProcess()
+                let made = try openDirectory(disk, path)
+                disk.crash(using: &generator)
+                #expect(
+                    try DataDirectory.contents(of: path, fileSystem: disk) == .ours(made.identity),
+                    "moment \(moment), seed \(seed)")
+            }
+        }
+    }
 }

@@ -1,4 +1,5 @@
 import Raft
+import RaftSimulation
 import RaftStorage
 import Testing
 

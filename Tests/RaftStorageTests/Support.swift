@@ -98,26 +98,6 @@ struct OpenLog {
     }
 }
 
-/// An entry, with its payload's hash in place of the payload: quick to compare in a debug build.
-struct HeldEntry: Hashable {
-    let id: LogID
-    let kind: EntryKind
-    let payloadHash: Int
-
-    init(_ entry: Entry) {
-        id = entry.id
-        kind = entry.kind
-        var hasher = Hasher()
-        entry.payload.withUnsafeBytes { hasher.combine(bytes: $0) }
-        hasher.combine(entry.payload.count)
-        payloadHash = hasher.finalize()
-    }
-}
-
-extension EntryBatch {
-    var entries: [HeldEntry] { (0..<count).map { HeldEntry(self[$0]) } }
-}
-
 /// What a log store should hold.
 struct Model: Equatable {
     var hardState = HardState()

@@ -17,6 +17,8 @@ struct SimulatedDisk {
         var lockHolder: (life: Int, file: ObjectIdentifier)?
     }
 
+    enum EmptySyncs: CaseIterable { case ofFiles, ofDirectories }
+
     /// A change of the names in one directory.
     enum NameChange {
         case add(String, Int)
@@ -24,7 +26,7 @@ struct SimulatedDisk {
         case rename(String, String)
     }
 
-    private static let sectorSize = 512
+    static let sectorSize = 512
 
     var inodes: [Inode] = [Inode(isDirectory: true)]
     /// Which process may use the files; a new one after every crash.
@@ -36,6 +38,12 @@ struct SimulatedDisk {
     var changeCount = 0
     var capacity: Int?
     var faults: [(operation: SimulatedFileSystem.Operation, text: String)] = []
+    /// Syncs that say that all is well and do nothing: a disk that lies.
+    var emptySyncs: EmptySyncs?
+    /// What the disk was like before each change; nil while nobody asks.
+    private(set) var history: [SimulatedDisk]?
+    /// The change that came last, in words; only while there is a history.
+    private(set) var lastChange = "nothing"
 
     private var names: [String: Int] = ["/": 0]
     private var durableNames: [String: Int] = ["/": 0]
@@ -73,7 +81,12 @@ struct SimulatedDisk {
 
     var nameCount: Int { names.count }
 
+    /// Every name, in order, and what it names.
+    var paths: [(path: String, inode: Int)] { names.sorted { $0.key < $1.key }.map { ($0.key, $0.value) } }
+
     var hasPendingNames: Bool { !pendingNames.isEmpty }
+
+    var pendingNameCount: Int { pendingNames.count }
 
     // MARK: Changing
 
@@ -82,7 +95,7 @@ struct SimulatedDisk {
     }
 
     /// Every change passes here once, before it happens.
-    private mutating func beginChange(_ life: Int? = nil) throws(RaftError) {
+    private mutating func beginChange(_ what: @autoclosure () -> String, _ life: Int? = nil) throws(RaftError) {
         try requireRunning(life)
         if let remaining = remainingChanges {
             guard remaining > 0 else {
@@ -91,7 +104,26 @@ struct SimulatedDisk {
             }
             remainingChanges = remaining - 1
         }
+        if history != nil {
+            note()
+            lastChange = what()
+        }
         changeCount += 1
+    }
+
+    mutating func beginHistory() { history = [] }
+
+    /// What the disk was like before each change since ``beginHistory()``, and what it is like now.
+    mutating func endHistory() -> [SimulatedDisk] {
+        note()
+        defer { history = nil }
+        return history ?? []
+    }
+
+    private mutating func note() {
+        var copy = self
+        copy.history = nil
+        history?.append(copy)
     }
 
     private mutating func failIfAsked(_ operation: SimulatedFileSystem.Operation, _ path: String) throws(RaftError) {
@@ -107,7 +139,7 @@ struct SimulatedDisk {
         if let inode = names[path] {
             guard !inodes[inode].isDirectory else { throw Self.failed("open", path, "it is a directory") }
             if mode == .createEmpty, !inodes[inode].current.isEmpty {
-                try beginChange()
+                try beginChange("\(path) emptied")
                 inodes[inode].current = []
                 inodes[inode].pending.append(nil)
             }
@@ -125,7 +157,7 @@ struct SimulatedDisk {
     private mutating func make(_ path: String, isDirectory: Bool) throws(RaftError) -> Int {
         let directory = Self.parent(path)
         guard node(directory)?.isDirectory == true else { throw Self.failed("make", path, "no such directory") }
-        try beginChange()
+        try beginChange("\(path) made")
         inodes.append(Inode(isDirectory: isDirectory))
         names[path] = inodes.count - 1
         pendingNames.append((directory, .add(path, inodes.count - 1)))
@@ -136,7 +168,7 @@ struct SimulatedDisk {
     mutating func rename(_ path: String, to newPath: String) throws(RaftError) {
         guard let inode = names[path] else { throw Self.failed("rename", path, "no such file") }
         precondition(Self.parent(path) == Self.parent(newPath), "the seam renames within one directory")
-        try beginChange()
+        try beginChange("\(path) renamed to \(Self.name(newPath))")
         names[path] = nil
         names[newPath] = inode
         pendingNames.append((Self.parent(path), .rename(path, newPath)))
@@ -151,7 +183,7 @@ struct SimulatedDisk {
 
     mutating func remove(_ path: String) throws(RaftError) {
         guard names[path] != nil else { throw Self.failed("remove", path, "no such file") }
-        try beginChange()
+        try beginChange("\(path) removed")
         names[path] = nil
         pendingNames.append((Self.parent(path), .remove(path)))
     }
@@ -159,7 +191,7 @@ struct SimulatedDisk {
     mutating func write(
         _ bytes: [UInt8], at offset: Int, of inode: Int, _ path: String, _ life: Int
     ) throws(RaftError) {
-        try beginChange(life)
+        try beginChange("\(bytes.count) bytes written at \(offset) of \(path)", life)
         try failIfAsked(.write, path)
         let growth = max(0, offset + bytes.count - inodes[inode].current.count)
         if let capacity, byteCount + growth > capacity {
@@ -172,12 +204,13 @@ struct SimulatedDisk {
     }
 
     mutating func sync(_ inode: Int, _ path: String, _ life: Int) throws(RaftError) {
-        try beginChange(life)
+        try beginChange("\(path) synced", life)
         do throws(RaftError) { try failIfAsked(.sync, path) } catch {
             // The kernel takes the pages for clean from now on: they can be read, and no later sync writes them.
             inodes[inode].pending = []
             throw error
         }
+        if emptySyncs == .ofFiles { return }
         for write in inodes[inode].pending {
             if let write {
                 Self.put(write.bytes[...], at: write.offset, into: &inodes[inode].durable)
@@ -190,8 +223,9 @@ struct SimulatedDisk {
 
     mutating func syncDirectory(_ path: String) throws(RaftError) {
         guard node(path)?.isDirectory == true else { throw Self.failed("sync directory", path, "no such directory") }
-        try beginChange()
+        try beginChange("directory \(path) synced")
         try failIfAsked(.sync, path)
+        if emptySyncs == .ofDirectories { return }
         for (directory, change) in pendingNames where directory == path { apply(change) }
         pendingNames.removeAll { $0.directory == path }
     }
@@ -210,8 +244,13 @@ struct SimulatedDisk {
 
     private static func put(_ bytes: ArraySlice<UInt8>, at offset: Int, into image: inout [UInt8]) {
         let end = offset + bytes.count
-        if image.count < end { image.append(contentsOf: repeatElement(0, count: end - image.count)) }
-        image.replaceSubrange(offset..<end, with: bytes)
+        if image.count < end { image.append(contentsOf: [UInt8](repeating: 0, count: end - image.count)) }
+        // As memory: byte by byte takes a debug build a millisecond for a page.
+        image.withUnsafeMutableBytes { image in
+            bytes.withUnsafeBytes {
+                UnsafeMutableRawBufferPointer(rebasing: image[offset..<end]).copyMemory(from: $0)
+            }
+        }
     }
 
     // MARK: Faults
@@ -255,6 +294,11 @@ struct SimulatedDisk {
             inodes[inode].lockHolder = nil
         }
         for (_, change) in pendingNames where Bool.random(using: &generator) { apply(change) }
+        loseTheRest()
+    }
+
+    /// Ends a power cut: what is durable by now is all that there is.
+    private mutating func loseTheRest() {
         pendingNames = []
         // What is in a directory whose own name was lost is lost with it.
         for path in durableNames.keys.sorted() where path != "/" && durableNames[Self.parent(path)] == nil {
@@ -263,6 +307,51 @@ struct SimulatedDisk {
         names = durableNames
         for inode in inodes.indices { inodes[inode].current = inodes[inode].durable }
         beginLife()
+    }
+
+    /// Time passes: everything that was written is durable.
+    mutating func settle() {
+        for inode in inodes.indices {
+            for write in inodes[inode].pending { keep(.kept, of: write, in: inode) }
+            inodes[inode].pending = []
+        }
+        for (_, change) in pendingNames { apply(change) }
+        pendingNames = []
+    }
+
+    /// The power fails, and leaves exactly this of what was not durable.
+    mutating func crash(leaving survivors: CrashSurvivors) {
+        var fates = survivors.writes.makeIterator()
+        for inode in inodes.indices {
+            for write in inodes[inode].pending { keep(fates.next() ?? .lost, of: write, in: inode) }
+            inodes[inode].pending = []
+            inodes[inode].lockHolder = nil
+        }
+        for (isKept, (_, change)) in zip(survivors.names, pendingNames) where isKept { apply(change) }
+        loseTheRest()
+    }
+
+    private mutating func keep(_ fate: CrashSurvivors.Fate, of write: Write?, in inode: Int) {
+        guard let write else {
+            if fate == .kept { inodes[inode].durable = [] }
+            return
+        }
+        let all = 0..<write.bytes.count
+        let parts: [Range<Int>]
+        switch fate {
+        case .lost: parts = []
+        case .kept: parts = [all]
+        case .through(let count): parts = [0..<min(count, all.upperBound)]
+        case .only(let part): parts = [part.clamped(to: all)]
+        case .without(let part): parts = [0..<part.lowerBound, part.upperBound..<all.upperBound]
+        case .zeros:
+            let growth = write.offset + write.bytes.count - inodes[inode].durable.count
+            if growth > 0 { inodes[inode].durable.append(contentsOf: [UInt8](repeating: 0, count: growth)) }
+            parts = []
+        }
+        for part in parts where !part.isEmpty {
+            Self.put(write.bytes[part], at: write.offset + part.lowerBound, into: &inodes[inode].durable)
+        }
     }
 
     /// Nothing that the last process waited for, or held open, is left.

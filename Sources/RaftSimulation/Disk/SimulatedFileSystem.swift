@@ -19,6 +19,9 @@ public final class SimulatedFileSystem: FileSystem {
     /// An empty disk with one directory, `/`.
     public init() { disk = Lock(SimulatedDisk()) }
 
+    /// A disk as another one was at some moment.
+    init(_ disk: SimulatedDisk) { self.disk = Lock(disk) }
+
     public var processID: Int { 1 }
 
     // MARK: Faults
@@ -60,6 +63,15 @@ public final class SimulatedFileSystem: FileSystem {
             $0.life += 1
         }
     }
+
+    /// Time passes: everything that was written is durable.
+    func settle() { disk.withLock { $0.settle() } }
+
+    /// From now on the disk remembers what it was like before each change.
+    func beginHistory() { disk.withLock { $0.beginHistory() } }
+
+    /// What it was like before each change since then, and what it is like now.
+    func endHistory() -> [SimulatedDisk] { disk.withLock { $0.endHistory() } }
 
     /// Nothing is left of any file.
     func erase() { disk.withLock { $0.erase() } }
