@@ -229,7 +229,14 @@ final class ChaosCluster: Sendable {
 
     /// - Parameter window: nil for no leases.
     func allowLeases(_ window: Duration?) async throws(RaftClientError) {
-        try await admin.changeMembership(.allowLeases(window), timeout: .seconds(10))
+        for attempt in 1... {
+            do throws(RaftClientError) {
+                return try await admin.changeMembership(.allowLeases(window), timeout: .seconds(10))
+            } catch {
+                // Harmless to ask for again, whatever came of it.
+                guard attempt < 3 else { throw error }
+            }
+        }
     }
 
     // MARK: What the nodes say

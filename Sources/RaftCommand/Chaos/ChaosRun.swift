@@ -109,7 +109,12 @@ final class ChaosRun: Sendable {
             let style = Style(rawValue: (plan.seed &+ UInt64(number)) % 3) ?? .plain
             if hasLeases != (style == .leases) {
                 hasLeases.toggle()
-                try await cluster.allowLeases(hasLeases ? electionTimeout * 3 / 4 : nil)
+                do throws(RaftClientError) {
+                    try await cluster.allowLeases(hasLeases ? electionTimeout * 3 / 4 : nil)
+                } catch {
+                    throw ChaosFailure(
+                        "leases are not \(hasLeases ? "allowed" : "ended") while nothing is hurt: \(error)")
+                }
             }
             try await round(number, style, &schedules, until: deadline)
             let term = await cluster.status()?.term ?? first.term
@@ -150,7 +155,10 @@ final class ChaosRun: Sendable {
         let client = try cluster.client(timeout: plan.timeout, usesSessions: style == .sessions)
         let bench = BenchRun(load, client: client, keepsHistory: true)
         shared.withLock { $0.begunInRound = 0 }
-        try await bench.fill()
+        do throws(Failure) { try await bench.fill() } catch {
+            await client.close()
+            throw VoidRun(error.message)
+        }
         let hasEnded = Lock(false)
         let running = Task {
             defer { hasEnded.withLock { $0 = true } }
@@ -168,6 +176,8 @@ final class ChaosRun: Sendable {
             bench.stop()
             keep(bench.history, number)
             note { $0.add(bench.tally, timeout: plan.timeout) }
+            // Else it would call the next run's nodes.
+            await client.close()
             throw error
         }
         try await running.value
