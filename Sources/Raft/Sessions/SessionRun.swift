@@ -19,8 +19,8 @@ struct SessionRun: Sendable {
 
     /// In order, one for each entry of a session.
     private(set) var steps: [Step] = []
-    /// How many sessions ended because they were silent, and to make room.
-    private(set) var expiredCount = 0
+    /// The sessions that ended because they were silent, and how many to make room.
+    private(set) var expired: [(session: SessionID, unheardSince: LogIndex, by: LogID)] = []
     private(set) var displacedCount = 0
     private var outputCount = 0
 
@@ -47,7 +47,7 @@ struct SessionRun: Sendable {
                 case .session:
                     let entry = batch[position]
                     let order = try SessionOrder(decoding: entry.payload)
-                    let outcome = isSupported ? obey(order, entry.id.index, &table) : .refused(.unsupported)
+                    let outcome = isSupported ? obey(order, entry.id, &table) : .refused(.unsupported)
                     steps.append(Step(id: entry.id, request: nil, outcome: outcome))
                 }
             }
@@ -69,18 +69,19 @@ struct SessionRun: Sendable {
         }
     }
 
-    private mutating func obey(_ order: SessionOrder, _ index: LogIndex, _ table: inout SessionTable) -> Outcome {
+    private mutating func obey(_ order: SessionOrder, _ id: LogID, _ table: inout SessionTable) -> Outcome {
         switch order {
         case .register(let limits):
-            displacedCount += table.register(limits, at: index).count
-            return .done(SessionID(index.rawValue))
+            displacedCount += table.register(limits, at: id.index).count
+            return .done(SessionID(id.index.rawValue))
         case .keepAlive(let session, let lowest):
-            return table.keepAlive(session, lowestUnanswered: lowest, at: index) ? .done(session) : .refused(.expired)
+            let isThere = table.keepAlive(session, lowestUnanswered: lowest, at: id.index)
+            return isThere ? .done(session) : .refused(.expired)
         case .close(let session):
             table.remove(session)
             return .done(session)
         case .expire(let session, let index):
-            if table.expire(session, unheardSince: index) { expiredCount += 1 }
+            if table.expire(session, unheardSince: index) { expired.append((session, index, id)) }
             return .done(session)
         }
     }

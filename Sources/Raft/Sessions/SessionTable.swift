@@ -115,7 +115,8 @@ struct SessionTable: Sendable, Equatable {
 
     /// Ends a session unless it was spoken of behind `index`. Returns whether it ended.
     mutating func expire(_ id: SessionID, unheardSince index: LogIndex) -> Bool {
-        guard let session = sessions[id], session.lastActive <= index else { return false }
+        guard let session = sessions[id] else { return false }
+        guard session.lastActive <= index || Mutant.isOn("expire-ends-active") else { return false }
         remove(id)
         return true
     }

@@ -72,7 +72,9 @@ struct SnapshotLedger: Sendable {
     mutating func note(_ manifest: SnapshotManifest, purgeable index: LogIndex, now: Instant) {
         if let newest {
             let isNewer = manifest.last.index > newest.last.index
-            guard isNewer || (damaged == newest.id && manifest.last == newest.last) else { return }
+            let isReplacement =
+                damaged == newest.id && manifest.last == newest.last && !Mutant.isOn("rebuilt-not-taken")
+            guard isNewer || isReplacement else { return }
         }
         newest = manifest
         purgeable = index

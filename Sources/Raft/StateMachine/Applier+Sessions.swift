@@ -176,15 +176,18 @@ extension Applier {
             if case .repeated = step.outcome { repeated += 1 }
             if case .refused = step.outcome { refused += 1 }
         }
-        counts.withLock { [expired = run.expiredCount + run.displacedCount] counts in
+        counts.withLock { [expired = run.expired.count + run.displacedCount] counts in
             counts.repeated += repeated
             counts.refused += refused
             counts.expired += expired
         }
         guard let probe = settings.probe else { return }
-        if run.expiredCount > 0 { probe.reached(.sessionExpired) }
+        if !run.expired.isEmpty { probe.reached(.sessionExpired) }
         if run.displacedCount > 0 { probe.reached(.sessionMadeRoom) }
         for step in run.steps { tell(probe, step) }
+        for end in run.expired {
+            probe.expired(end.session, unheardSince: end.unheardSince, by: end.by, on: settings.id)
+        }
         if let last = run.steps.last { probe.sessions(sessions.digest, through: last.id.index, on: settings.id) }
     }
 

@@ -236,6 +236,7 @@ extension Baton {
         if snapshots.building != nil { effects.add(.abortBuild) }
         // First, so that the machine no longer waits for entries that the next write forgets.
         effects.add(.installSnapshot(manifest))
+        if !writes.isEmpty { settings.reached(.installedOverWrites) }
         writes.truncate(through: last.index)
         log.reset(to: last)
         durableIndex = last.index

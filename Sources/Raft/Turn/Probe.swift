@@ -9,11 +9,14 @@ package protocol Probe: AnyObject, Sendable {
     func applied(_ event: SessionEvent, on node: NodeID)
     /// The node's sessions after everything through `index`, as one number.
     func sessions(_ digest: UInt64, through index: LogIndex, on node: NodeID)
+    /// A session has ended by this entry, for it had not been heard of behind `index`.
+    func expired(_ session: SessionID, unheardSince index: LogIndex, by id: LogID, on node: NodeID)
 }
 
 extension Probe {
     package func applied(_ event: SessionEvent, on node: NodeID) {}
     package func sessions(_ digest: UInt64, through index: LogIndex, on node: NodeID) {}
+    package func expired(_ session: SessionID, unheardSince index: LogIndex, by id: LogID, on node: NodeID) {}
 }
 
 /// What became of one entry with a session's command.
@@ -116,6 +119,7 @@ package enum Mark: UInt8, CaseIterable, Sendable {
     case applyHeldBack
     case replyHeld
     case writesGathered
+    case installedOverWrites
 
     // MARK: The disk
     case crashDuringAppend
@@ -137,6 +141,7 @@ package enum Mark: UInt8, CaseIterable, Sendable {
     case powerLostEverywhere
     case diskLost
     case machineFailed
+    case snapshotBuiltAgain
 
     // MARK: The network
     case linkRefused

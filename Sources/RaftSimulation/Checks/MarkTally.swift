@@ -38,6 +38,10 @@ final class MarkTally: Probe, @unchecked Sendable {
         sessions?.compare(digest, through: index, on: node)
     }
 
+    func expired(_ session: SessionID, unheardSince index: LogIndex, by id: LogID, on node: NodeID) {
+        sessions?.expired(session, unheardSince: index, by: id, on: node)
+    }
+
     func disturbs(_ point: Disturbance) -> Bool {
         guard isDisturbing, armed.contains(point.rawValue) else { return false }
         let odds: UInt64 =

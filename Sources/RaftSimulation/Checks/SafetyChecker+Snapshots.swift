@@ -18,6 +18,18 @@ extension SafetyChecker {
         }.sorted { $0.index < $1.index }
     }
 
+    /// I22: there is one of each entry, and another only for each that may be damaged.
+    func snapshotBuilt(_ manifest: SnapshotManifest, on node: NodeID) {
+        let index = manifest.last.index
+        builds[node, default: [:]][index, default: 0] += 1
+        let (count, rotCount) = (builds[node]![index]!, rotCounts[node] ?? 0)
+        guard count > 1 else { return }
+        reached(.snapshotBuiltAgain)
+        if count > 1 + rotCount {
+            fail("I22", "node \(node) built \(count) snapshots of entry \(index); \(rotCount) files were damaged")
+        }
+    }
+
     /// I20, I7: a snapshot ends with a committed entry.
     func snapshotDurable(_ manifest: SnapshotManifest, on node: NodeID) {
         guard history(through: manifest.last) != nil else {

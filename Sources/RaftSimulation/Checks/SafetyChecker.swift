@@ -65,6 +65,9 @@ final class SafetyChecker: @unchecked Sendable {
     private var lost = NodeTable<Mirror>()
     /// I22.
     let limits: Configuration
+    /// I22: of which entry each node has built snapshots, and how often its files have been damaged.
+    var builds: [NodeID: [LogIndex: Int]] = [:]
+    private(set) var rotCounts: [NodeID: Int] = [:]
     /// Whose files have been damaged.
     private var rotten: Set<NodeID> = []
     /// Who asked for votes in each term.
@@ -105,7 +108,10 @@ final class SafetyChecker: @unchecked Sendable {
 
     func reached(_ mark: Mark) { tally.reached(mark) }
 
-    func rotted(_ node: NodeID) { rotten.insert(node) }
+    func rotted(_ node: NodeID) {
+        rotten.insert(node)
+        rotCounts[node, default: 0] += 1
+    }
     func isRotten(_ node: NodeID) -> Bool { rotten.contains(node) }
 
     /// The node begins anew, with an empty disk and another incarnation.
@@ -116,6 +122,7 @@ final class SafetyChecker: @unchecked Sendable {
         lost[node] = mirrors[node]
         mirrors[node] = Mirror()
         snapshots[node] = nil
+        builds[node] = nil
         votesSent[node] = nil
         before[node] = nil
         appliedOn[node] = nil

@@ -10,12 +10,15 @@ final class SessionChecker: @unchecked Sendable {
     private var first: [Number: (id: LogID, reply: [UInt8]?)] = [:]
     private var outcomes: [LogIndex: SessionEvent.Outcome] = [:]
     private var digests: [LogIndex: UInt64] = [:]
+    /// The entries of each session's commands, whatever came of them.
+    private var activity: [SessionID: Set<LogIndex>] = [:]
     private let fail: (_ invariant: String, _ text: String) -> Void
 
     init(_ fail: @escaping (_ invariant: String, _ text: String) -> Void) { self.fail = fail }
 
     /// I18: one number is applied at one index, on every node the same, and all its replies are equal.
     func applied(_ event: SessionEvent, on node: NodeID) {
+        activity[event.request.session, default: []].insert(event.id.index)
         let number = Number(session: event.request.session, sequence: event.request.sequence)
         let name = "command \(number.sequence) of session \(number.session)"
         if let other = outcomes.updateValue(event.outcome, forKey: event.id.index), other != event.outcome {
@@ -35,6 +38,15 @@ final class SessionChecker: @unchecked Sendable {
         if let reply = event.reply, reply != known.reply {
             fail("I18", "node \(node) answered \(name) at \(event.id) otherwise than the first time")
         }
+    }
+
+    /// I18: whoever was heard between what an order to end its session knew, and that order, keeps its session.
+    func expired(_ session: SessionID, unheardSince index: LogIndex, by id: LogID, on node: NodeID) {
+        guard let heard = activity[session]?.filter({ $0 > index && $0 < id.index }).min() else { return }
+        fail(
+            "I18",
+            "node \(node) ended session \(session) by entry \(id), as unheard since entry \(index); entry \(heard) was its own"
+        )
     }
 
     /// I20: the sessions are part of the state.

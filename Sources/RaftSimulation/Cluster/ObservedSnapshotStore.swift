@@ -23,7 +23,9 @@ final class ObservedSnapshotStore: SnapshotStore, @unchecked Sendable {
 
     func begin(_ origin: SnapshotOrigin) throws -> any SnapshotWriter {
         ObservedSnapshotWriter(try inner.begin(origin)) { [self] manifest in
-            if !isFailing { checker.snapshotDurable(manifest, on: node) }
+            guard !isFailing else { return }
+            if origin == .own { checker.snapshotBuilt(manifest, on: node) }
+            checker.snapshotDurable(manifest, on: node)
         }
     }
 

@@ -27,7 +27,7 @@ final class SimulatedNode: @unchecked Sendable {
     private(set) var life: Life?
     private var store: ObservedLogStore?
     private var snapshots: ObservedSnapshotStore?
-    private let makesSnapshots: Bool
+    let makesSnapshots: Bool
     private var directory: DataDirectory?
     private(set) var disk: SimulatedLoop?
     /// Every loop of the present life, the node's own first.
@@ -355,8 +355,14 @@ final class SimulatedNode: @unchecked Sendable {
 
     func freeDisk() { fileSystem.limitCapacity(nil) }
 
+    /// Stands for the file of the newest snapshot, whichever that is.
+    static let newestSnapshot = "snapshots/newest"
+
     func rot(_ file: String, perMille: Int, bit: Int) {
-        let path = "\(path)/\(file)"
+        let snapshots = file == Self.newestSnapshot ? (try? fileSystem.list("\(path)/snapshots")) ?? [] : []
+        // Their names begin with the index.
+        let newest = snapshots.last { $0.hasSuffix(".snapshot") }.map { "snapshots/\($0)" }
+        let path = "\(path)/\(newest ?? file)"
         guard let count = fileSystem.contents(of: path)?.count, count > 0 else { return }
         isRotten = true
         checker.rotted(id)

@@ -55,7 +55,10 @@ extension Workload {
     }
 
     private func pause() -> Int64 {
-        profile.pause.lowerBound
+        // A sweep sees only later that a session is silent, and ends it after as long again.
+        let silence = profile.silence
+        if silence > 0, draw(6) == 0 { return silence + Int64(draw(UInt64(silence * 5 / 8))) }
+        return profile.pause.lowerBound
             + Int64(draw(UInt64(profile.pause.upperBound - profile.pause.lowerBound + 1))) * (draw(40) == 0 ? 50 : 1)
     }
 

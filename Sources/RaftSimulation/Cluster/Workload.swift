@@ -397,6 +397,9 @@ public struct WorkloadProfile: Sendable {
     public var clientCount = 4
     /// Clients beside them that use sessions, and make a call again until they know what became of it.
     public var sessionClientCount = 0
+    /// Nanoseconds after which the sessions of silent clients end; clients are silent for about as long then. 0 where
+    /// they take no notice.
+    public var silence: Int64 = 0
     /// Nanoseconds between an answer and a client's next call.
     public var pause: ClosedRange<Int64> = 1_000_000...40_000_000
     /// Nanoseconds that a client waits for an answer.

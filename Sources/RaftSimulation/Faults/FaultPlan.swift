@@ -239,7 +239,10 @@ struct FaultPlan {
         case .cut(let ways):
             sequel = .none
             return [.cut(ways)]
-        case .stroke(let steps): return go(through: steps)
+        case .stroke(var steps):
+            if steps[0].isDue(nodes) { return go(through: steps) }
+            sequel = .stroke(steps)
+            return []
         case .succession(let last, let left, let looks, let pace):
             guard left > 0, looks > 0 else {
                 sequel = .none

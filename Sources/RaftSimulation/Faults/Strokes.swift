@@ -7,6 +7,18 @@ struct Strokes {
     struct Step {
         var pause: Int64 = 0
         var faults: [Fault]
+        /// It waits until somebody else leads than this one, for so many more looks at the same pace.
+        var awaited: NodeID?
+        var looks = 0
+
+        /// Whether it is time; nobody is waited for any more after the last look.
+        mutating func isDue(_ nodes: [SimulatedNode]) -> Bool {
+            guard let awaited, looks > 0, !nodes.contains(where: { $0.id != awaited && $0.role == .leader }) else {
+                return true
+            }
+            looks -= 1
+            return false
+        }
     }
 
     private let leader: SimulatedNode
@@ -29,12 +41,21 @@ struct Strokes {
         ids = nodes.map(\.id)
     }
 
+    private enum Kind { case leaseOwed, redirect, cutAtLastStep, rotNewest, installOverWrites }
+
     /// One of them; the first step is to happen at once. Nil where the one drawn does not fit the moment.
+    ///
+    /// - Parameter isChurn: members come and go. Who they are in the end must not depend on whose files are damaged.
     func next(withChurn isChurn: Bool, _ random: inout RandomSource) -> [Step]? {
-        switch isChurn ? random.next() % 3 : 0 {
-        case 1: redirect(&random)
-        case 2: cutAtLastStep(&random)
-        default: leaseOwed(&random)
+        var kinds: [Kind] = [.leaseOwed]
+        if isChurn { kinds += [.redirect, .cutAtLastStep] }
+        if leader.makesSnapshots { kinds += isChurn ? [.installOverWrites] : [.installOverWrites, .rotNewest] }
+        return switch kinds[Int(random.next() % UInt64(kinds.count))] {
+        case .leaseOwed: leaseOwed(&random)
+        case .redirect: redirect(&random)
+        case .cutAtLastStep: cutAtLastStep(&random)
+        case .rotNewest: rotNewest(&random)
+        case .installOverWrites: installOverWrites(&random)
         }
     }
 
@@ -113,6 +134,44 @@ struct Strokes {
             Step(faults: [change, .cut(silent)]),
             Step(pause: draw(10_000...reach * 4, &random), faults: [redirection]),
             Step(pause: draw(1_000...electionTimeout / 3, &random), faults: [.cut([])]),
+        ]
+    }
+
+    /// The newest snapshot of a leader is damaged as it is to be sent, most often while nothing more is applied: another one
+    /// takes its place although it ends with the same entry, and no third one is built.
+    private func rotNewest(_ random: inout RandomSource) -> [Step]? {
+        let others = ids.filter { $0 != leader.id }
+        guard !others.isEmpty else { return nil }
+        let shortest = leader.settings.electionTimeout.lowerBound.nanoseconds
+        // What a file says of itself is looked at before anything is sent of it.
+        let place = chance(50, &random) ? Int(random.next() % 4) : Int(random.next() % 1000)
+        let rot = Fault.rot(
+            leader.id, file: SimulatedNode.newestSnapshot, perMille: place, bit: Int(random.next() % 8))
+        let silent = chance(70, &random) ? others.map { NodePair(from: $0, to: leader.id) } : []
+        return [
+            Step(faults: [.cut(silent)]),
+            Step(pause: draw(1_000_000...20_000_000, &random), faults: [.snapshot(leader.id)]),
+            Step(pause: draw(1_000_000...shortest / 3, &random), faults: [rot, .pushSnapshot(leader.id)]),
+            Step(pause: draw(electionTimeout...electionTimeout * 2, &random), faults: [.cut([])]),
+        ]
+    }
+
+    /// A leader is parted from the others, its disk hangs, and as soon as it has a successor that is to send it a snapshot:
+    /// which takes the place of entries whose writes are still out, and whose completion says nothing any more.
+    private func installOverWrites(_ random: inout RandomSource) -> [Step]? {
+        let others = ids.filter { $0 != leader.id }
+        guard configuration.voters.count > 2 else { return nil }
+        let building = draw(1_000_000...40_000_000, &random)
+        let hanging = electionTimeout * 2 + building + draw(500_000_000...electionTimeout * 2 + 1_000_000_000, &random)
+        return [
+            Step(faults: [
+                .cut(ways(between: others, and: [leader.id])), .hangDisk(leader.id, nanoseconds: hanging),
+            ]),
+            // Whoever leads then; the others refuse.
+            Step(
+                pause: electionTimeout / 20, faults: others.map { .pushSnapshot($0) }, awaited: leader.id, looks: 60),
+            Step(pause: building, faults: [.cut([])]),
+            Step(pause: draw(electionTimeout...electionTimeout * 2, &random), faults: []),
         ]
     }
 

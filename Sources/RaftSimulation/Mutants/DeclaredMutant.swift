@@ -225,6 +225,9 @@ package struct DeclaredMutant: Sendable, Hashable {
             "30.2", "snapshot-without-sessions", "A snapshot leaves out the clients' sessions", from: "redisraft 14",
             in: "Raft/StateMachine/Applier"),
         .init(
+            "30.3", "rebuilt-not-taken", "A snapshot built for a damaged one of the same entry is not taken",
+            from: "openraft 1829", in: "Raft/Snapshots/SnapshotLedger"),
+        .init(
             "31.1", "retry-applied-twice", "A retried command is applied again", from: "dissertation §6.3",
             in: "Raft/Sessions/SessionTable"),
         .init(
@@ -233,6 +236,9 @@ package struct DeclaredMutant: Sendable, Hashable {
         .init(
             "31.3", "reply-not-stored", "A retried command is answered with nothing", from: "dissertation §6.3",
             in: "Raft/Sessions/SessionTable"),
+        .init(
+            "31.4", "expire-ends-active", "An order to end a silent session ends one that was heard of since",
+            from: "dissertation §6.3", in: "Raft/Sessions/SessionTable"),
         .init(
             "32.1", "apply-before-commit", "What is durable is applied before it is committed", from: "Raft, Figure 2",
             in: "Raft/Turn/Baton"),

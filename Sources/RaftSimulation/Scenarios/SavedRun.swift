@@ -178,6 +178,7 @@ private struct ProfileField: Sendable {
         duration("session timeout", \.configuration.sessionTimeout),
         times("clients think", \.workload.pause),
         time("clients wait", \.workload.patience),
+        time("sessions fall silent for", \.workload.silence),
         number("keys", \.workload.keyCount, from: 1),
         number("padding", \.workload.padding),
         field(
