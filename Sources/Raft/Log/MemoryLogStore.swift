@@ -18,8 +18,13 @@ public final class MemoryLogStore: LogStore {
 
     public func open() throws -> RecoveredLog {
         contents.withLock { contents in
-            RecoveredLog(
-                hardState: contents.hardState, purged: contents.tail.purged, termStarts: contents.tail.terms.starts,
+            let purged = contents.tail.purged
+            // The first kept entry of a run, of which some may be purged.
+            let starts = contents.tail.terms.starts.map {
+                $0.index > purged.index ? $0 : LogID(term: $0.term, index: purged.index.next)
+            }
+            return RecoveredLog(
+                hardState: contents.hardState, purged: purged, termStarts: starts,
                 last: contents.tail.last, configurations: contents.configurations, incarnation: incarnation)
         }
     }
