@@ -53,7 +53,9 @@ struct FrameHeader: Hashable {
     init?(decoding bytes: UnsafeRawBufferPointer, seed: UInt32) {
         guard bytes.count >= Self.size, bytes.word32(0) == Self.magic,
             bytes.word32(4) == Format.checksum(bytes.slice(8..<Self.size), continuing: seed),
-            bytes[64] == Self.version, let previousEnd = Int(exactly: bytes.word64(40))
+            bytes[64] == Self.version, let previousEnd = Int(exactly: bytes.word64(40)),
+            // No log gets there, and counting on from it would trap.
+            (1..<UInt64.max).contains(bytes.word64(16))
         else { return nil }
         segment = bytes.word64(8)
         sequence = bytes.word64(16)

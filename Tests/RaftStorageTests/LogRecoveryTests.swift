@@ -1,7 +1,8 @@
 import Raft
 import RaftSimulation
-import RaftStorage
 import Testing
+
+@testable import RaftStorage
 
 @Suite("Damage in the log")
 struct LogRecoveryTests {
@@ -29,6 +30,28 @@ struct LogRecoveryTests {
         for part in text { #expect(refusal?.message.contains(part) == true, "\(refusal?.message ?? "")") }
         let isUnchanged = files() == before
         #expect(isUnchanged)
+    }
+
+    @Test(
+        "A frame with a number from which counting cannot go on is damage, and no trap",
+        arguments: [0, .max] as [UInt64])
+    func hostileNumber(_ sequence: UInt64) throws {
+        let incarnation = try OpenLog(SimulatedFileSystem()).directory.identity.incarnation
+        let disk = SimulatedFileSystem()
+        try OpenLog(disk).close()
+        let header = FrameHeader(
+            segment: 7, sequence: sequence, keep: LogID(term: 1, index: 9), previousEnd: 512, chainBefore: 0)
+        let seed = Format.seed(incarnation: incarnation.rawValue, segment: 7)
+        var frame = [UInt8](repeating: 0, count: FrameHeader.size)
+        frame.withUnsafeMutableBytes { header.encode(into: $0, seed: seed) }
+        #expect(frame.withUnsafeBytes { FrameHeader(decoding: $0, seed: seed) } == nil)
+        // A purged log that begins with it.
+        let path = "/data/log/" + Segment.name(of: 7)
+        let first = try Segment.create(
+            number: 7, size: 4096, incarnation: incarnation, in: "/data/log", fileSystem: disk)
+        try first.file.write(frame, at: Format.firstFrame)
+        disk.setContents(of: firstSegment, to: nil)
+        expectRefused(disk, naming: path)
     }
 
     @Test(
