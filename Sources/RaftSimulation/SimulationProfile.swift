@@ -219,7 +219,14 @@ public struct SimulationProfile: Sendable {
             configuration.heartbeatInterval = settings.heartbeatInterval
             configuration.electionTimeout = settings.electionTimeout
             leaseWindow = leaseWindow.map { _ in settings.electionTimeout.lowerBound }
+            if workload.silence > 0 { makeSessionsShort() }
         }
+    }
+
+    /// Not much longer than they must be, with clients that come back when they end.
+    private mutating func makeSessionsShort() {
+        configuration.sessionTimeout = configuration.electionTimeout.upperBound * 9 / 8
+        workload.silence = configuration.sessionTimeout.nanoseconds
     }
 
     /// From numbers of its own, so that a run without strokes is what it was before there were any.
@@ -249,10 +256,7 @@ public struct SimulationProfile: Sendable {
         configuration.maximumSessionReplies = pick([1, 3, 8, 256])
         configuration.maximumSessionReplyBytes = pick([8, 20, 100, 64 << 10])
         configuration.sessionTimeout = pick([.milliseconds(2500), .seconds(10), .seconds(3600)])
-        guard random.next() % 100 < 25 else { return }
-        // Not much longer than it must be, and its clients come back when it ends.
-        configuration.sessionTimeout = configuration.electionTimeout.upperBound * 9 / 8
-        workload.silence = configuration.sessionTimeout.nanoseconds
+        if random.next() % 100 < 25 { makeSessionsShort() }
     }
 
     /// From numbers of its own, so that a run without preferences is what it was before there were any.

@@ -10,8 +10,9 @@ final class DevCluster {
     var data: String { directory.file("dev") }
     var context: String { data + "/context.json" }
 
-    /// Short times: a test waits for elections.
-    private static let environment = ["RAFT_ELECTION_TIMEOUT": "400ms", "RAFT_HEARTBEAT": "50ms"]
+    /// Short, since tests wait for elections, and long enough for debug builds on a machine with far more to do than it
+    /// can: a leader that gives its office up in the middle of a put leaves its outcome unknown, as it should.
+    private static let environment = ["RAFT_ELECTION_TIMEOUT": "1s", "RAFT_HEARTBEAT": "100ms"]
 
     /// Returns once there is a leader.
     init(_ options: [String] = []) async throws {

@@ -26,7 +26,10 @@ struct SourceFile {
     /// Every file under `folder` whose name ends so, in order.
     static func all(under folder: String, endings: [String] = [".swift"]) -> [SourceFile] {
         let paths = FileManager.default.enumerator(atPath: root.appending(path: folder).path())?.allObjects ?? []
-        let chosen = paths.compactMap { $0 as? String }.filter { path in endings.contains(where: path.hasSuffix) }
+        let chosen = paths.compactMap { $0 as? String }.filter { path in
+            // What a package of its own builds is not the repository's.
+            !path.contains("/.build/") && endings.contains(where: path.hasSuffix)
+        }
         return chosen.sorted().compactMap { path in
             guard let text = try? String(contentsOf: root.appending(path: "\(folder)/\(path)"), encoding: .utf8) else {
                 return nil
