@@ -45,6 +45,7 @@ let package = Package(
                 "Benchmarking",
                 .product(name: "Raft", package: "swift-raft"),
                 .product(name: "RaftClient", package: "swift-raft"),
+                .product(name: "RaftStorage", package: "swift-raft"),
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: settings),

@@ -73,7 +73,12 @@ public final class Simulation {
             scheduler: scheduler, nodes: nodes, checker: checker, profile: profile.workload, seed: random.next())
         plan = FaultPlan(profile: profile, seed: random.next())
         replayed = faults
-        network.onRequest = { request, _ in checker.sending(request) }
+        checker.messages = MessageChecker()
+        network.onRequest = { request, node in
+            checker.sending(request)
+            checker.checkClaims(of: request, to: node)
+        }
+        network.onRequestArrival = { checker.arrived($0, at: $1) }
         network.onReply = { checker.replying($0, from: $1, to: $2) }
         network.onMark = { tally.reached($0) }
         network.onArrival = { [nodes] from, to in

@@ -18,6 +18,12 @@ extension SafetyChecker {
         if id.index > status.last.index {
             fail("I13", "node \(status.id) is in configuration \(id), and its log ends at \(status.last)")
         }
+        // What a snapshot stands for is committed.
+        if id != before[status.id]?.configurationID, id.index > 0, id.index <= status.snapshot?.last.index ?? 0,
+            id.index.rawValue <= UInt64(committed.count), committed[Int(id.index.rawValue) - 1].id != id
+        {
+            fail("I13", "node \(status.id) is in configuration \(id), which is not committed, by its snapshot")
+        }
         // Where everything is on the disk, the disk knows; but for what a snapshot stands for.
         guard status.durableIndex == status.last.index, id.index > status.snapshot?.last.index ?? 0,
             let entries = mirrors[status.id]?.entries, id.index.rawValue <= UInt64(entries.count), id.index > 0
@@ -96,6 +102,23 @@ extension SafetyChecker {
             held != truth.prefix
         else { return }
         fail("I7", "node \(status.id) counts entry \(index) as committed, and holds another than \(truth.id)")
+    }
+
+    // MARK: What messages claim
+
+    /// A request has left for `node`.
+    func checkClaims(of request: PeerRequest, to node: NodeID) {
+        switch request {
+        case .vote(let vote): take(messages?.violation(of: vote))
+        case .heartbeat(let heartbeat): take(messages?.violation(of: heartbeat, to: node))
+        case .append, .timeoutNow, .snapshot, .readIndex: break
+        }
+    }
+
+    /// A request has arrived at `node`.
+    func arrived(_ request: PeerRequest, at node: NodeID) {
+        guard case .timeoutNow(let order) = request, leaders[order.term]?.node == order.leader else { return }
+        messages?.ordered(node, toCampaignIn: order.term)
     }
 
     // MARK: Reads

@@ -43,7 +43,7 @@ final class SafetyChecker: @unchecked Sendable {
     /// I7: what is committed, for ever.
     var committed: [(id: LogID, prefix: UInt64)] = []
     /// I1; and how much was committed when that leader was first seen.
-    private var leaders: [Term: (node: NodeID, committedCount: Int)] = [:]
+    private(set) var leaders: [Term: (node: NodeID, committedCount: Int)] = [:]
     /// What each leader was told, in its newest term, that others hold.
     var acks: [NodeID: (term: Term, through: [NodeID: LogIndex])] = [:]
     /// I9: the vote that each node has told somebody of.
@@ -79,6 +79,8 @@ final class SafetyChecker: @unchecked Sendable {
     private var tenures: TenureChecker?
     /// Which reads may be served.
     private(set) var reads = ReadChecker()
+    /// What messages claim; nil where nobody says which have arrived.
+    var messages: MessageChecker?
     /// The time, as nobody in the simulation has it.
     private(set) var now: () -> Int64 = { 0 }
 
@@ -100,7 +102,7 @@ final class SafetyChecker: @unchecked Sendable {
     /// From now on terms and offices are watched, too.
     func watchTenures() { tenures = TenureChecker(limits: limits) }
 
-    private func take(_ found: Violation?) {
+    func take(_ found: Violation?) {
         guard let found, !hasFailed else { return }
         hasFailed = true
         violation = found
@@ -317,6 +319,7 @@ final class SafetyChecker: @unchecked Sendable {
 
     func replying(_ reply: PeerReply, from node: NodeID, to asker: NodeID) {
         acknowledged(reply, by: node, to: asker)
+        if case .heartbeat(let heartbeat) = reply { messages?.sent(heartbeat, by: node) }
         guard let mirror = mirrors[node] else { return }
         let durable = mirror.hardState.currentTerm
         switch reply {

@@ -187,6 +187,7 @@ final class Workload: @unchecked Sendable {
     private func acknowledge(_ index: LogIndex) {
         guard index > acknowledgedThrough else { return }
         acknowledgedThrough = index
+        checker.messages?.acknowledged(through: index)
         acknowledgements.append((scheduler.nanoseconds, index))
     }
 

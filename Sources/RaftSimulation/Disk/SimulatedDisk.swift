@@ -23,7 +23,8 @@ struct SimulatedDisk {
     enum NameChange {
         case add(String, Int)
         case remove(String)
-        case rename(String, String)
+        /// Of this file: what else had the old name before and lost it does not come back by this.
+        case rename(String, String, Int)
     }
 
     static let sectorSize = 512
@@ -171,7 +172,7 @@ struct SimulatedDisk {
         try beginChange("\(path) renamed to \(Self.name(newPath))")
         names[path] = nil
         names[newPath] = inode
-        pendingNames.append((Self.parent(path), .rename(path, newPath)))
+        pendingNames.append((Self.parent(path), .rename(path, newPath, inode)))
         noteName()
     }
 
@@ -234,10 +235,9 @@ struct SimulatedDisk {
         switch change {
         case .add(let path, let inode): durableNames[path] = inode
         case .remove(let path): durableNames[path] = nil
-        case .rename(let path, let newPath):
-            // Its making may be among what a crash loses: what it named then is what the new name names.
-            guard let inode = durableNames[path] ?? names[newPath] else { return }
-            durableNames[path] = nil
+        case .rename(let path, let newPath, let inode):
+            // The making of the file, and the end of another that had its name, may be among what a crash loses.
+            if durableNames[path] == inode { durableNames[path] = nil }
             durableNames[newPath] = inode
         }
     }

@@ -45,6 +45,8 @@ final class SimulatedNetwork: @unchecked Sendable {
     var gate: ((Traffic, _ pass: @escaping () -> Void) -> Bool)?
     /// Looks at what arrives: from whom, to whom.
     var onArrival: (Life, Life) -> Void = { _, _ in }
+    /// What arrives, and where, before its receiver has it.
+    var onRequestArrival: (PeerRequest, NodeID) -> Void = { _, _ in }
     var onMark: (Mark) -> Void = { _ in }
 
     init(scheduler: Scheduler, profile: NetworkProfile, seed: UInt64) {
@@ -134,6 +136,7 @@ final class SimulatedNetwork: @unchecked Sendable {
             deliver(from: link.from.node, to: link.to, life: peer) { [self] in
                 guard let (receiver, life) = receivers[link.to], life === peer else { return }
                 onArrival(link.from, life)
+                onRequestArrival(request, link.to)
                 receiver.receive(request, reply: SimulatedReply(network: self, link: link, life: life))
             }
         }

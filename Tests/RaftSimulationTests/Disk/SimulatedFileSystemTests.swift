@@ -30,6 +30,19 @@ struct SimulatedFileSystemTests {
         return found
     }
 
+    @Test("A file that is renamed is the one that had the name then, whatever had it before and was removed")
+    func renamedAgain() throws {
+        let found = try outcomes { disk in
+            try disk.open("/f.new", .createEmpty).close()
+            try disk.remove("/f.new")
+            let file = try disk.open("/f.new", .createEmpty)
+            try file.write([1], at: 0)
+            try file.sync()
+            try disk.rename("/f.new", to: "/f")
+        }
+        #expect(found == [nil, [1]])
+    }
+
     @Test("A synced write in a synced directory survives every crash")
     func durable() throws {
         let found = try outcomes { disk in
