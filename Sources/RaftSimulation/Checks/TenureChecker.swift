@@ -28,8 +28,10 @@ final class TenureChecker {
         /// Whom it passes leadership to, and since when.
         var successor: NodeID?
         var passesSince: Int64 = 0
-        /// How many times as long as others it waits before it campaigns.
+        /// How many times as long as others it waits before it campaigns; and from its next wait on, where that is less:
+        /// the one that is under way began under another configuration.
         var patience: Int64 = 1
+        var nextPatience: Int64 = 1
 
         init(at now: Int64) {
             since = now
@@ -42,7 +44,7 @@ final class TenureChecker {
                 role = status.role
                 term = status.currentTerm
                 since = now
-                resetAt = now
+                startTimer(now: now)
                 wrongSince = nil
                 successor = nil
             }
@@ -59,7 +61,13 @@ final class TenureChecker {
             configuration = status.configuration
             configurationID = status.configurationID
             isVoter = configuration?.isVoter(status.id) == true
-            patience = configuration?.preference(of: status.id) == .never ? 3 : 1
+            nextPatience = configuration?.preference(of: status.id) == .never ? 3 : 1
+            patience = max(patience, nextPatience)
+        }
+
+        func startTimer(now: Int64) {
+            resetAt = now
+            patience = nextPatience
         }
     }
 
@@ -107,12 +115,12 @@ final class TenureChecker {
 
     // MARK: Messages
 
-    func granted(by node: NodeID, now: Int64) { watches[node]?.resetAt = now }
+    func granted(by node: NodeID, now: Int64) { watches[node]?.startTimer(now: now) }
 
     func arrived(from sender: NodeID, at node: NodeID, now: Int64) {
         guard let watch = watches[node] else { return }
         watch.heard[sender] = now
-        if elected[watch.term] == sender { watch.resetAt = now }
+        if elected[watch.term] == sender { watch.startTimer(now: now) }
     }
 
     // MARK: Offices
