@@ -6,8 +6,8 @@ public import Raft
 /// Enough for `raft cert`, `raft dev` and tests; a company's own authority serves as well, if its certificates carry
 /// the identity URI.
 public final class CertificateAuthority: Sendable {
-    private let certificate: X509Certificate
-    private let key: PrivateKey
+    let certificate: X509Certificate
+    let key: PrivateKey
 
     /// A new authority.
     ///

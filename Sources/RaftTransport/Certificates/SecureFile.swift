@@ -6,6 +6,7 @@ enum SecureFile {
     enum Kind: String {
         case certificate, key
         case authority = "CA"
+        case list = "revocation list"
     }
 
     /// The largest file read.
@@ -50,6 +51,31 @@ enum SecureFile {
     }
 
     static func remove(_ path: String) { unlink(path) }
+
+    /// Puts new content in the place of several files, each whole or not at all: all are written and synced beside the
+    /// old ones before the first of them takes its place.
+    static func replace(_ files: [(path: String, text: String, mode: mode_t)]) throws(RaftError) {
+        let staged = files.map { "\($0.path).new-\(getpid())" }
+        do throws(RaftError) {
+            for (file, beside) in zip(files, staged) { try create(beside, file.text, mode: file.mode) }
+            for (file, beside) in zip(files, staged) {
+                guard rename(beside, file.path) == 0 else {
+                    throw RaftError(.transport, "cannot replace \(file.path): \(String(cString: strerror(errno)))")
+                }
+            }
+        } catch {
+            for beside in staged { unlink(beside) }
+            throw error
+        }
+        for file in files {
+            let slash = file.path.lastIndex(of: "/")
+            let folder = slash.map { String(file.path[..<$0]) } ?? "."
+            let descriptor = open(folder.isEmpty ? "/" : folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+            guard descriptor >= 0 else { continue }
+            fsync(descriptor)
+            close(descriptor)
+        }
+    }
 
     /// Writes a new file and syncs it; refuses one that exists.
     static func create(_ path: String, _ text: String, mode: mode_t) throws(RaftError) {

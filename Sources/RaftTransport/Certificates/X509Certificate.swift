@@ -60,7 +60,7 @@ final class X509Certificate: @unchecked Sendable {
         return names
     }
 
-    private static func octets(_ string: UnsafePointer<ASN1_STRING>?) -> UnsafeBufferPointer<UInt8> {
+    static func octets(_ string: UnsafePointer<ASN1_STRING>?) -> UnsafeBufferPointer<UInt8> {
         guard let string, let data = ASN1_STRING_get0_data(string) else {
             return UnsafeBufferPointer(start: nil, count: 0)
         }
@@ -108,7 +108,7 @@ final class X509Certificate: @unchecked Sendable {
     /// XN_FLAG_RFC2253, a macro that Swift does not see.
     private static let rfc2253: UInt = 0x111_0317
 
-    private static func line(_ name: OpaquePointer?) -> String {
+    static func line(_ name: OpaquePointer?) -> String {
         guard let sink = BIO_new(BIO_s_mem()) else { return "" }
         defer { BIO_free(sink) }
         // RFC 2253 escapes control characters, so a name cannot forge a log line.
@@ -127,7 +127,7 @@ final class X509Certificate: @unchecked Sendable {
     var notBefore: Int64 { Self.seconds(X509_get0_notBefore(pointer)) }
     var notAfter: Int64 { Self.seconds(X509_get0_notAfter(pointer)) }
 
-    private static func seconds(_ time: UnsafePointer<ASN1_TIME>?) -> Int64 {
+    static func seconds(_ time: UnsafePointer<ASN1_TIME>?) -> Int64 {
         var parts = tm()
         guard ASN1_TIME_to_tm(time, &parts) == 1 else { return 0 }
         return Int64(timegm(&parts))
@@ -147,9 +147,9 @@ final class X509Certificate: @unchecked Sendable {
         return Self.hex(digest)
     }
 
-    var serial: String { Self.hex(Array(Self.octets(X509_get0_serialNumber(pointer)))) }
+    var serial: String { Self.hex(Self.octets(X509_get0_serialNumber(pointer))) }
 
-    private static func hex(_ bytes: [UInt8]) -> String {
+    static func hex(_ bytes: some Sequence<UInt8>) -> String {
         bytes.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
     }
 

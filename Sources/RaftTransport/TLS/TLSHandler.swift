@@ -39,6 +39,8 @@ final class TLSHandler: ChannelDuplexHandler {
     private var timer: Scheduled<Void>?
     private var written: [ByteBuffer] = []
     private var promises: [EventLoopPromise<Void>] = []
+    /// Ends the standing of the session among those that are judged again.
+    private var withdraw: (() -> Void)?
 
     /// - Parameter isEstablished: the session has its handshake behind it, on another channel.
     init(_ session: TLSSession, deadline: TimeAmount, isEstablished: Bool = false) {
@@ -51,6 +53,7 @@ final class TLSHandler: ChannelDuplexHandler {
     /// afterwards no longer touches it.
     func detach() -> TLSSession {
         phase = .detached
+        leave()
         return session
     }
 
@@ -80,6 +83,18 @@ final class TLSHandler: ChannelDuplexHandler {
 
     private func announce(_ context: ChannelHandlerContext) {
         guard let principal = session.principal, let purpose = session.purpose else { return }
+        let bound = NIOLoopBound((self, context), eventLoop: context.eventLoop)
+        let eventLoop = context.eventLoop
+        let enrolment = session.enrol { reason in
+            eventLoop.execute {
+                let (handler, context) = bound.value
+                handler.fail(context, reason)
+            }
+        }
+        switch enrolment {
+        case .refused(let reason): return fail(context, reason)
+        case .standing(let withdraw): self.withdraw = withdraw
+        }
         context.fireUserInboundEventTriggered(TLSEstablished(principal: principal, purpose: purpose))
         // The handshake's last bytes may have brought application data, which is read now.
         if case .open = phase { readAll(context) }
@@ -103,9 +118,15 @@ final class TLSHandler: ChannelDuplexHandler {
         guard phase != .closed, phase != .detached else { return }
         phase = .closed
         timer?.cancel()
+        leave()
         flushOutput(context)
         context.fireErrorCaught(TLSFailure(reason: reason, isCutOff: isCutOff))
         context.close(promise: nil)
+    }
+
+    private func leave() {
+        withdraw?()
+        withdraw = nil
     }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
@@ -181,6 +202,7 @@ final class TLSHandler: ChannelDuplexHandler {
 
     func channelInactive(context: ChannelHandlerContext) {
         timer?.cancel()
+        leave()
         dropWritten()
         switch phase {
         case .handshake: fail(context, "the connection was closed during the TLS handshake", isCutOff: true)
@@ -190,5 +212,8 @@ final class TLSHandler: ChannelDuplexHandler {
         context.fireChannelInactive()
     }
 
-    func handlerRemoved(context: ChannelHandlerContext) { timer?.cancel() }
+    func handlerRemoved(context: ChannelHandlerContext) {
+        timer?.cancel()
+        leave()
+    }
 }

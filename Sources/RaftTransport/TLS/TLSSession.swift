@@ -26,6 +26,9 @@ final class TLSSession: @unchecked Sendable {
     private let output: OpaquePointer
     private let policy: TLSPolicy
     private let isServer: Bool
+    private let context: TLSContext
+    /// What the handshake is judged by, even if the context has newer material by then.
+    private let material: TLSMaterial
     /// What the client asked for; on the server, what was selected.
     private(set) var purpose: Purpose?
     /// Who the other side is; set during the handshake, once its certificate was found good.
@@ -38,7 +41,9 @@ final class TLSSession: @unchecked Sendable {
         isServer = purpose == nil
         self.policy = policy
         self.purpose = purpose
-        guard let ssl = SSL_new(isServer ? context.serverContext : context.clientContext) else { return nil }
+        self.context = context
+        material = context.current
+        guard let ssl = SSL_new(isServer ? material.serverContext : material.clientContext) else { return nil }
         guard let input = BIO_new(BIO_s_mem()), let output = BIO_new(BIO_s_mem()) else {
             SSL_free(ssl)
             return nil
@@ -145,6 +150,45 @@ final class TLSSession: @unchecked Sendable {
         }
     }
 
+    // MARK: Standing
+
+    /// Lets the connection be judged again whenever the context's files are read anew.
+    ///
+    /// - Parameter drop: ends it; called from any thread.
+    /// - Returns: what to call once it is over; or why it must not stand, by material newer than the handshake's.
+    func enrol(drop: @escaping @Sendable (String) -> Void) -> Enrolment {
+        guard let principal, let peer = SSL_get1_peer_certificate(ssl) else { return .refused("no identity") }
+        let leaf = X509Certificate(owning: peer)
+        let connection = LiveConnection(
+            principal, leaf: leaf, chain: Self.all(SSL_get_peer_cert_chain(ssl)), as: isServer ? .client : .server,
+            validUntil: Self.all(SSL_get0_verified_chain(ssl)).map(\.notAfter).min() ?? leaf.notAfter, drop: drop)
+        context.live.add(connection)
+        // Enrolled first: material that comes between the two judges it as well.
+        let newest = context.current
+        if newest !== material,
+            let refusal = newest.trust.refusal(of: leaf, chain: connection.chain, as: connection.side)
+        {
+            context.live.remove(connection)
+            return .refused(refusal.text)
+        }
+        return .standing { [context] in context.live.remove(connection) }
+    }
+
+    enum Enrolment {
+        case standing(() -> Void)
+        case refused(String)
+    }
+
+    private static func all(_ stack: OpaquePointer?) -> [X509Certificate] {
+        guard let stack else { return [] }
+        return (0..<max(0, OPENSSL_sk_num(stack))).compactMap { position in
+            guard let pointer = OPENSSL_sk_value(stack, position).map({ OpaquePointer($0) }),
+                X509_up_ref(pointer) == 1
+            else { return nil }
+            return X509Certificate(owning: pointer)
+        }
+    }
+
     private func explain() -> String {
         let reason = OpenSSLErrors.take()
         return refusal ?? reason
@@ -193,9 +237,12 @@ final class TLSSession: @unchecked Sendable {
         let certificate = X509Certificate(owning: current)
         let depth = X509_STORE_CTX_get_error_depth(context)
         guard isGood == 1 else {
-            let reason = String(cString: X509_verify_cert_error_string(Int(X509_STORE_CTX_get_error(context))))
-            session.refusal =
-                "certificate \(certificate.subject) (issuer \(certificate.issuer), SHA-256 \(certificate.fingerprint)): \(reason)"
+            let code = X509_STORE_CTX_get_error(context)
+            if session.material.trust.tolerates(code) {
+                X509_STORE_CTX_set_error(context, X509_V_OK)
+                return 1
+            }
+            session.refusal = TrustStore.explain(code, certificate).text
             return 0
         }
         guard depth == 0 else { return 1 }

@@ -1,0 +1,136 @@
+import Glibc
+import NIOCore
+import NIOPosix
+import Raft
+import RaftTransport
+
+/// A node of cluster `test` that serves every purpose, with an authority whose every certificate can be made: what the
+/// attacks are tried on. The directory is removed with it.
+final class AttackLab: Sendable {
+    let directory: String
+    let root: Forged
+    let files: TLSFiles
+    let tls: TLSContext
+    let server: RPCServer
+    var port: Int { server.port }
+    private let number = Lock(0)
+
+    static let echo = Dictionary(
+        uniqueKeysWithValues: Purpose.allCases.map { purpose in
+            (purpose, Method(id: 1, name: "test/Echo", purpose: purpose, roles: [role(for: purpose)]))
+        })
+
+    /// The one role that a purpose is for.
+    static func role(for purpose: Purpose) -> Role {
+        switch purpose {
+        case .peer, .snapshot: .peer
+        case .client: .client
+        case .admin: .admin
+        }
+    }
+
+    /// Whose certificate is let in.
+    static func identity(for purpose: Purpose) -> String {
+        let role = role(for: purpose)
+        return "raft://test/\(role)/\(role == .peer ? "2" : "alice")"
+    }
+
+    /// - Parameters:
+    ///   - list: whether revocation is checked, by a list of the root that names nothing.
+    init(list: Bool = false, revocation: RevocationPolicy = .failClosed, limits: TransportLimits = TransportLimits())
+        throws
+    {
+        var template = Array("/tmp/raft-attacks-XXXXXX\0".utf8.map { CChar($0) })
+        directory = String(cString: mkdtemp(&template))
+        root = try Forge.root()
+        let own = try Forge.leaf("URI:raft://test/peer/1", by: root, subject: "peer 1")
+        let files = TLSFiles(
+            certificate: directory + "/own.pem", key: directory + "/own.key", ca: directory + "/ca.pem",
+            crl: list ? directory + "/crl.pem" : nil, revocation: revocation)
+        self.files = files
+        try Self.write(own.chainPEM, files.certificate)
+        try Self.write(own.keyPEM, files.key)
+        try Self.write(root.certificatePEM, files.ca)
+        if let crl = files.crl { try Self.write(try Forge.list(of: root), crl) }
+        tls = try TLSContext(files)
+        server = try RPCServer(
+            listen: "127.0.0.1:0", tls: tls, group: MultiThreadedEventLoopGroup.singleton, limits: limits)
+        for purpose in Purpose.allCases {
+            var table = ServiceTable()
+            table.register(Self.echo[purpose]!) { $0.respond($0.request) }
+            server.serve(purpose, table)
+        }
+        server.start()
+    }
+
+    deinit {
+        guard let entries = opendir(directory) else { return }
+        while let entry = readdir(entries) {
+            let name = withUnsafePointer(to: entry.pointee.d_name) {
+                $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
+            }
+            unlink(directory + "/" + name)
+        }
+        closedir(entries)
+        rmdir(directory)
+    }
+
+    /// Puts a file in the place of another, whole, as an operator should.
+    static func write(_ text: String, _ path: String) throws {
+        let beside = path + ".new"
+        let file = open(beside, O_WRONLY | O_CREAT | O_TRUNC, 0o600)
+        _ = text.withCString { Glibc.write(file, $0, strlen($0)) }
+        close(file)
+        rename(beside, path)
+    }
+
+    /// Files of a pair, for whoever presents it.
+    func files(_ forged: Forged) throws -> (certificate: String, key: String) {
+        let id = number.withLock { number in
+            number += 1
+            return number
+        }
+        let path = "\(directory)/\(id)"
+        try Self.write(forged.chainPEM, path + ".pem")
+        try Self.write(forged.keyPEM, path + ".key")
+        return (path + ".pem", path + ".key")
+    }
+
+    /// A client by OpenSSL itself, for a purpose, with whatever certificate.
+    func raw(_ purpose: Purpose, _ forged: Forged?) throws -> RawTLS {
+        var raw = RawTLS()
+        raw.alpn = RawTLS.protocols(purpose.rawValue)
+        if let forged {
+            let pair = try files(forged)
+            (raw.certificateFile, raw.keyFile) = (pair.certificate, pair.key)
+        }
+        return raw
+    }
+
+    /// A good certificate for a purpose.
+    func honest(_ purpose: Purpose, by issuer: Forged? = nil) throws -> Forged {
+        try Forge.leaf("URI:\(Self.identity(for: purpose))", by: issuer ?? root)
+    }
+
+    /// A client of ours with a good certificate.
+    func context(_ purpose: Purpose, by issuer: Forged? = nil, trusting ca: String? = nil) throws -> TLSContext {
+        let pair = try files(honest(purpose, by: issuer))
+        return try TLSContext(certificate: pair.certificate, key: pair.key, ca: ca ?? files.ca)
+    }
+
+    func connect(_ purpose: Purpose, tls: TLSContext? = nil, to port: Int? = nil) async throws -> RPCConnection {
+        try await RPCConnection.connect(
+            to: "127.0.0.1:\(port ?? self.port)", tls: tls ?? context(purpose), purpose: purpose,
+            on: MultiThreadedEventLoopGroup.singleton, timeout: .seconds(20))
+    }
+
+    /// Whether an honest client of this purpose is served now.
+    func serves(_ purpose: Purpose) async throws -> Bool {
+        let connection = try await connect(purpose)
+        let answer = try await connection.call(Self.echo[purpose]!, [7], timeout: .seconds(20))
+        await connection.close()
+        return answer == [7]
+    }
+
+    func stop() async { await server.stop() }
+}
