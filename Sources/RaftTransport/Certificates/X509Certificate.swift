@@ -93,7 +93,9 @@ final class X509Certificate: @unchecked Sendable {
             )
         }
         let principal = try Principal(uri: uris[0])
-        guard X509_check_ca(pointer) == 0 else {
+        // Not only what OpenSSL would let sign others: one that claims to be an authority, and whose usage forbids it, is
+        // no leaf either.
+        guard X509_check_ca(pointer) == 0, X509_get_extension_flags(pointer) & UInt32(EXFLAG_CA) == 0 else {
             throw RaftError(.transport, "certificate \(subject) is an authority; those identify nobody")
         }
         guard X509_get_extended_key_usage(pointer) != UInt32.max else {
