@@ -154,7 +154,9 @@ let package = Package(
                 .product(name: "NIOPosix", package: "swift-nio"),
             ],
             swiftSettings: settings),
-        .testTarget(name: "RaftKeyValueTests", dependencies: ["Raft", "RaftKeyValue"], swiftSettings: settings),
+        .testTarget(
+            name: "RaftKeyValueTests", dependencies: ["Raft", "RaftKeyValue", "RaftSimulation"], swiftSettings: settings
+        ),
         .testTarget(
             name: "RaftClientTests", dependencies: ["Raft", "RaftClient", "RaftTransport"], swiftSettings: settings),
         .testTarget(

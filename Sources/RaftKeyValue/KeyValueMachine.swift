@@ -113,6 +113,8 @@ public final class KeyValueMachine: StateMachine {
 
     // MARK: StateMachine
 
+    public func open(logEnd: LogID) throws { try discard(ifAbove: logEnd) }
+
     public func apply(_ command: KeyValueCommand, at id: LogID) throws -> KeyValueOutput {
         let output = try opened().write { writer in
             try writer.setApplied(id)
@@ -218,7 +220,9 @@ public final class KeyValueMachine: StateMachine {
         try CleanMark.syncDirectory(directory)
         let fresh = try Environment(
             directory: directory, initialMapBytes: initialMapBytes, maximumMapBytes: maximumMapBytes)
-        var bytes = try contents.next() ?? []
+        // Pieces may be of any length.
+        var bytes: [UInt8] = []
+        while bytes.count < KeyValueRecord.header.count, let piece = try contents.next() { bytes += piece }
         guard bytes.starts(with: KeyValueRecord.header) else {
             throw RaftError(
                 .corrupt, "the snapshot does not begin as key-value state does; is it of another state machine?")
