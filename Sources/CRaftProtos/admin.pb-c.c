@@ -142,6 +142,51 @@ void   raft__admin__v1__peer__free_unpacked
   assert(message->base.descriptor == &raft__admin__v1__peer__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   raft__admin__v1__certificates__init
+                     (Raft__Admin__V1__Certificates         *message)
+{
+  static const Raft__Admin__V1__Certificates init_value = RAFT__ADMIN__V1__CERTIFICATES__INIT;
+  *message = init_value;
+}
+size_t raft__admin__v1__certificates__get_packed_size
+                     (const Raft__Admin__V1__Certificates *message)
+{
+  assert(message->base.descriptor == &raft__admin__v1__certificates__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t raft__admin__v1__certificates__pack
+                     (const Raft__Admin__V1__Certificates *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &raft__admin__v1__certificates__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t raft__admin__v1__certificates__pack_to_buffer
+                     (const Raft__Admin__V1__Certificates *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &raft__admin__v1__certificates__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Raft__Admin__V1__Certificates *
+       raft__admin__v1__certificates__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Raft__Admin__V1__Certificates *)
+     protobuf_c_message_unpack (&raft__admin__v1__certificates__descriptor,
+                                allocator, len, data);
+}
+void   raft__admin__v1__certificates__free_unpacked
+                     (Raft__Admin__V1__Certificates *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &raft__admin__v1__certificates__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 void   raft__admin__v1__status_response__init
                      (Raft__Admin__V1__StatusResponse         *message)
 {
@@ -185,6 +230,96 @@ void   raft__admin__v1__status_response__free_unpacked
   if(!message)
     return;
   assert(message->base.descriptor == &raft__admin__v1__status_response__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   raft__admin__v1__reload_certificates_request__init
+                     (Raft__Admin__V1__ReloadCertificatesRequest         *message)
+{
+  static const Raft__Admin__V1__ReloadCertificatesRequest init_value = RAFT__ADMIN__V1__RELOAD_CERTIFICATES_REQUEST__INIT;
+  *message = init_value;
+}
+size_t raft__admin__v1__reload_certificates_request__get_packed_size
+                     (const Raft__Admin__V1__ReloadCertificatesRequest *message)
+{
+  assert(message->base.descriptor == &raft__admin__v1__reload_certificates_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t raft__admin__v1__reload_certificates_request__pack
+                     (const Raft__Admin__V1__ReloadCertificatesRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &raft__admin__v1__reload_certificates_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t raft__admin__v1__reload_certificates_request__pack_to_buffer
+                     (const Raft__Admin__V1__ReloadCertificatesRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &raft__admin__v1__reload_certificates_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Raft__Admin__V1__ReloadCertificatesRequest *
+       raft__admin__v1__reload_certificates_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Raft__Admin__V1__ReloadCertificatesRequest *)
+     protobuf_c_message_unpack (&raft__admin__v1__reload_certificates_request__descriptor,
+                                allocator, len, data);
+}
+void   raft__admin__v1__reload_certificates_request__free_unpacked
+                     (Raft__Admin__V1__ReloadCertificatesRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &raft__admin__v1__reload_certificates_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   raft__admin__v1__reload_certificates_response__init
+                     (Raft__Admin__V1__ReloadCertificatesResponse         *message)
+{
+  static const Raft__Admin__V1__ReloadCertificatesResponse init_value = RAFT__ADMIN__V1__RELOAD_CERTIFICATES_RESPONSE__INIT;
+  *message = init_value;
+}
+size_t raft__admin__v1__reload_certificates_response__get_packed_size
+                     (const Raft__Admin__V1__ReloadCertificatesResponse *message)
+{
+  assert(message->base.descriptor == &raft__admin__v1__reload_certificates_response__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t raft__admin__v1__reload_certificates_response__pack
+                     (const Raft__Admin__V1__ReloadCertificatesResponse *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &raft__admin__v1__reload_certificates_response__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t raft__admin__v1__reload_certificates_response__pack_to_buffer
+                     (const Raft__Admin__V1__ReloadCertificatesResponse *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &raft__admin__v1__reload_certificates_response__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Raft__Admin__V1__ReloadCertificatesResponse *
+       raft__admin__v1__reload_certificates_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Raft__Admin__V1__ReloadCertificatesResponse *)
+     protobuf_c_message_unpack (&raft__admin__v1__reload_certificates_response__descriptor,
+                                allocator, len, data);
+}
+void   raft__admin__v1__reload_certificates_response__free_unpacked
+                     (Raft__Admin__V1__ReloadCertificatesResponse *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &raft__admin__v1__reload_certificates_response__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
 void   raft__admin__v1__add_member__init
@@ -1221,7 +1356,162 @@ const ProtobufCMessageDescriptor raft__admin__v1__peer__descriptor =
   (ProtobufCMessageInit) raft__admin__v1__peer__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor raft__admin__v1__status_response__field_descriptors[24] =
+static const ProtobufCFieldDescriptor raft__admin__v1__certificates__field_descriptors[10] =
+{
+  {
+    "identity",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Raft__Admin__V1__Certificates, identity),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "not_after",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Raft__Admin__V1__Certificates, not_after),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "days_left",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_SINT32,
+    0,   /* quantifier_offset */
+    offsetof(Raft__Admin__V1__Certificates, days_left),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "authority_not_after",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Raft__Admin__V1__Certificates, authority_not_after),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "list_next_update",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Raft__Admin__V1__Certificates, list_next_update),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "revoked_count",
+    6,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Raft__Admin__V1__Certificates, revoked_count),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "reload_count",
+    7,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Raft__Admin__V1__Certificates, reload_count),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "failure_count",
+    8,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Raft__Admin__V1__Certificates, failure_count),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "dropped_count",
+    9,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Raft__Admin__V1__Certificates, dropped_count),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "problem",
+    10,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Raft__Admin__V1__Certificates, problem),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned raft__admin__v1__certificates__field_indices_by_name[] = {
+  3,   /* field[3] = authority_not_after */
+  2,   /* field[2] = days_left */
+  8,   /* field[8] = dropped_count */
+  7,   /* field[7] = failure_count */
+  0,   /* field[0] = identity */
+  4,   /* field[4] = list_next_update */
+  1,   /* field[1] = not_after */
+  9,   /* field[9] = problem */
+  6,   /* field[6] = reload_count */
+  5,   /* field[5] = revoked_count */
+};
+static const ProtobufCIntRange raft__admin__v1__certificates__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 10 }
+};
+const ProtobufCMessageDescriptor raft__admin__v1__certificates__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "raft.admin.v1.Certificates",
+  "Certificates",
+  "Raft__Admin__V1__Certificates",
+  "raft.admin.v1",
+  sizeof(Raft__Admin__V1__Certificates),
+  10,
+  raft__admin__v1__certificates__field_descriptors,
+  raft__admin__v1__certificates__field_indices_by_name,
+  1,  raft__admin__v1__certificates__number_ranges,
+  (ProtobufCMessageInit) raft__admin__v1__certificates__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor raft__admin__v1__status_response__field_descriptors[25] =
 {
   {
     "id",
@@ -1511,9 +1801,22 @@ static const ProtobufCFieldDescriptor raft__admin__v1__status_response__field_de
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "certificates",
+    25,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Raft__Admin__V1__StatusResponse, certificates),
+    &raft__admin__v1__certificates__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned raft__admin__v1__status_response__field_indices_by_name[] = {
   9,   /* field[9] = applied_index */
+  24,   /* field[24] = certificates */
   1,   /* field[1] = cluster */
   8,   /* field[8] = commit_index */
   15,   /* field[15] = configuration_index */
@@ -1541,7 +1844,7 @@ static const unsigned raft__admin__v1__status_response__field_indices_by_name[] 
 static const ProtobufCIntRange raft__admin__v1__status_response__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 24 }
+  { 0, 25 }
 };
 const ProtobufCMessageDescriptor raft__admin__v1__status_response__descriptor =
 {
@@ -1551,11 +1854,80 @@ const ProtobufCMessageDescriptor raft__admin__v1__status_response__descriptor =
   "Raft__Admin__V1__StatusResponse",
   "raft.admin.v1",
   sizeof(Raft__Admin__V1__StatusResponse),
-  24,
+  25,
   raft__admin__v1__status_response__field_descriptors,
   raft__admin__v1__status_response__field_indices_by_name,
   1,  raft__admin__v1__status_response__number_ranges,
   (ProtobufCMessageInit) raft__admin__v1__status_response__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+#define raft__admin__v1__reload_certificates_request__field_descriptors NULL
+#define raft__admin__v1__reload_certificates_request__field_indices_by_name NULL
+#define raft__admin__v1__reload_certificates_request__number_ranges NULL
+const ProtobufCMessageDescriptor raft__admin__v1__reload_certificates_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "raft.admin.v1.ReloadCertificatesRequest",
+  "ReloadCertificatesRequest",
+  "Raft__Admin__V1__ReloadCertificatesRequest",
+  "raft.admin.v1",
+  sizeof(Raft__Admin__V1__ReloadCertificatesRequest),
+  0,
+  raft__admin__v1__reload_certificates_request__field_descriptors,
+  raft__admin__v1__reload_certificates_request__field_indices_by_name,
+  0,  raft__admin__v1__reload_certificates_request__number_ranges,
+  (ProtobufCMessageInit) raft__admin__v1__reload_certificates_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor raft__admin__v1__reload_certificates_response__field_descriptors[2] =
+{
+  {
+    "certificates",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Raft__Admin__V1__ReloadCertificatesResponse, certificates),
+    &raft__admin__v1__certificates__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "dropped_count",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Raft__Admin__V1__ReloadCertificatesResponse, dropped_count),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned raft__admin__v1__reload_certificates_response__field_indices_by_name[] = {
+  0,   /* field[0] = certificates */
+  1,   /* field[1] = dropped_count */
+};
+static const ProtobufCIntRange raft__admin__v1__reload_certificates_response__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor raft__admin__v1__reload_certificates_response__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "raft.admin.v1.ReloadCertificatesResponse",
+  "ReloadCertificatesResponse",
+  "Raft__Admin__V1__ReloadCertificatesResponse",
+  "raft.admin.v1",
+  sizeof(Raft__Admin__V1__ReloadCertificatesResponse),
+  2,
+  raft__admin__v1__reload_certificates_response__field_descriptors,
+  raft__admin__v1__reload_certificates_response__field_indices_by_name,
+  1,  raft__admin__v1__reload_certificates_response__number_ranges,
+  (ProtobufCMessageInit) raft__admin__v1__reload_certificates_response__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
 static const ProtobufCFieldDescriptor raft__admin__v1__add_member__field_descriptors[5] =

@@ -61,6 +61,43 @@ public struct MemberStatus: Hashable, Sendable {
         }
     }
 
+    /// How long what a node shows and trusts is good. Times are seconds since 1970-01-01 UTC.
+    public struct Certificates: Hashable, Sendable {
+        /// Who its certificate says it is.
+        public var identity: String
+        public var notAfter: Int64
+        /// Whole days from now until then, by the node's clock; below zero once it has passed.
+        public var daysLeft: Int
+        /// The first of the authorities that it trusts to expire; 0 when none is good any more.
+        public var authorityNotAfter: Int64
+        /// When the first of its revocation lists is due; nil without lists.
+        public var listNextUpdate: Int64?
+        public var revokedCount: UInt64
+        /// Since it started: how often its files were taken, could not be, and how many connections that ended.
+        public var reloadCount: UInt64
+        public var failureCount: UInt64
+        public var droppedCount: UInt64
+        /// What an operator should do something about.
+        public var problem: String?
+
+        public init(
+            identity: String, notAfter: Int64, daysLeft: Int, authorityNotAfter: Int64, listNextUpdate: Int64? = nil,
+            revokedCount: UInt64 = 0, reloadCount: UInt64 = 0, failureCount: UInt64 = 0, droppedCount: UInt64 = 0,
+            problem: String? = nil
+        ) {
+            self.identity = identity
+            self.notAfter = notAfter
+            self.daysLeft = daysLeft
+            self.authorityNotAfter = authorityNotAfter
+            self.listNextUpdate = listNextUpdate
+            self.revokedCount = revokedCount
+            self.reloadCount = reloadCount
+            self.failureCount = failureCount
+            self.droppedCount = droppedCount
+            self.problem = problem
+        }
+    }
+
     public var id: NodeID
     public var cluster: String
     /// `follower`, `candidate`, `leader`, `learner` or `stopped`.
@@ -94,13 +131,16 @@ public struct MemberStatus: Hashable, Sendable {
     public var logShortage: String?
     /// Why the node has stopped; nil while it runs.
     public var stopReason: String?
+    /// nil from a node that does not tell.
+    public var certificates: Certificates?
 
     public init(
         id: NodeID, cluster: String, role: String, term: Term, leader: LeaderHint?, last: LogID, commit: LogIndex,
         applied: LogIndex, snapshot: LogIndex, members: [Member], configuration: LogID = .zero, isJoint: Bool = false,
         isRemoved: Bool = false, peers: [Peer], failureTolerance: Int? = nil, transfer: Transfer? = nil,
-        logShortage: String? = nil, stopReason: String?
+        logShortage: String? = nil, stopReason: String?, certificates: Certificates? = nil
     ) {
+        self.certificates = certificates
         self.logShortage = logShortage
         self.failureTolerance = failureTolerance
         self.transfer = transfer

@@ -78,13 +78,16 @@ struct ClusterStatus: Hashable {
                             .init("snapshot", .number(node.status?.snapshot.rawValue)),
                             .init("reachable", .bool(node.status != nil)),
                             .init("diskFull", node.status.map { .bool($0.logShortage != nil) } ?? .null),
+                            .init(
+                                "certificateDaysLeft",
+                                .number(node.status?.certificates.map { UInt64(clamping: $0.daysLeft) })),
                         ])
                     })),
         ])
     }
 
     var table: Table {
-        var table = Table(["NODE", "ADDRESS", "ROLE", "TERM", "LAST", "COMMIT", "APPLIED"])
+        var table = Table(["NODE", "ADDRESS", "ROLE", "TERM", "LAST", "COMMIT", "APPLIED", "CERT"])
         for node in nodes {
             let id = node.id.map(String.init) ?? "?"
             guard let status = node.status else {
@@ -100,6 +103,9 @@ struct ClusterStatus: Hashable {
             table.add([
                 .init(id), .init(node.address), .init(status.role, style), .init("\(status.term)"),
                 .init("\(status.last.index)"), .init("\(status.commit)"), .init("\(status.applied)"),
+                .init(
+                    status.certificates.map { "\($0.daysLeft)d" } ?? "?",
+                    status.certificates?.problem == nil ? .plain : .red),
             ])
         }
         return table
@@ -122,6 +128,7 @@ struct ClusterStatus: Hashable {
             }
             if node.status?.isRemoved == true { notes.append("\(name) was removed from the cluster; stop it") }
             if let shortage = node.status?.logShortage { notes.append("\(name): its disk is full: \(shortage)") }
+            if let problem = node.status?.certificates?.problem { notes.append("\(name): \(problem)") }
             if let reason = node.status?.stopReason { notes.append("\(name) has stopped: \(reason)") }
         }
         return notes

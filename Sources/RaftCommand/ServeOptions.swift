@@ -1,6 +1,7 @@
 internal import ArgumentParser
 internal import Raft
 internal import RaftServer
+internal import RaftTransport
 
 /// The settings of `raft serve`, from flags or, where a flag is not given, from the environment.
 struct ServeOptions: ParsableArguments {
@@ -18,6 +19,16 @@ struct ServeOptions: ParsableArguments {
     var key: String?
     @Option(help: ArgumentHelp("The authority of the cluster's certificates.  [RAFT_CA]", valueName: "file"))
     var ca: String?
+    @Option(
+        help: ArgumentHelp(
+            "The revocation lists of those authorities. Default: nothing is checked for revocation.  [RAFT_CRL]",
+            valueName: "file"))
+    var crl: String?
+    @Option(
+        help: ArgumentHelp(
+            "What to do with certificates whose authority has no current list: fail-closed (refuse them) or fail-open. Default: fail-closed.  [RAFT_CRL_POLICY]",
+            valueName: "policy"))
+    var crlPolicy: String?
     @Option(help: ArgumentHelp("The cluster's name, as in the certificates.  [RAFT_CLUSTER]", valueName: "name"))
     var cluster: String?
     @Option(
@@ -116,6 +127,17 @@ struct ServeOptions: ParsableArguments {
             data: try values.required(data, "--data"), certificate: try values.required(cert, "--cert"),
             key: try values.required(key, "--key"), ca: try values.required(ca, "--ca"))
         configuration.advertise = advertise
+        configuration.crl = values.optional(crl, "--crl")
+        if let text = values.optional(crlPolicy, "--crl-policy") {
+            guard let policy = RevocationPolicy(rawValue: text) else {
+                throw Failure(.usage, "--crl-policy \"\(text)\": write fail-closed or fail-open")
+            }
+            guard configuration.crl != nil else {
+                throw Failure(
+                    .usage, "--crl-policy \(text) means nothing without --crl; give a file of lists, or leave it out")
+            }
+            configuration.revocation = policy
+        }
         configuration.members = members
         if isBootstrap { configuration.firstStart = .bootstrap }
         if isJoin { configuration.firstStart = .join }

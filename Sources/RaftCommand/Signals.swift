@@ -12,12 +12,13 @@ internal import Raft
 /// The signals that a command acts on, and the end of its input, as a stream.
 final class Signals: Sendable {
     enum Signal: Hashable, Sendable, CustomStringConvertible {
-        case interrupt, terminate, childEnded, inputEnded
+        case interrupt, terminate, hangUp, childEnded, inputEnded
 
         fileprivate var number: Int32? {
             switch self {
             case .interrupt: SIGINT
             case .terminate: SIGTERM
+            case .hangUp: SIGHUP
             case .childEnded: SIGCHLD
             case .inputEnded: nil
             }
@@ -26,6 +27,7 @@ final class Signals: Sendable {
             switch self {
             case .interrupt: "SIGINT"
             case .terminate: "SIGTERM"
+            case .hangUp: "SIGHUP"
             case .childEnded: "SIGCHLD"
             case .inputEnded: "standard input ended"
             }

@@ -7,13 +7,17 @@ internal import RaftTransport
 struct AdminService: Sendable {
     let node: RaftNode<KeyValueMachine>
     let snapshots: SnapshotReads
+    let tls: TLSContext
+    let certificates: CertificateWatcher
 
     func offer(on server: RPCServer) {
         var table = ServiceTable()
         table.register(ClientMethods.status) { call in
             do throws(RPCStatus) {
                 _ = try StatusRequest(decoding: call.request)
-                call.respond(MemberStatus(node.status).encoded())
+                var status = MemberStatus(node.status)
+                status.certificates = MemberStatus.Certificates(tls.status)
+                call.respond(status.encoded())
             } catch {
                 call.fail(error)
             }
@@ -66,6 +70,23 @@ struct AdminService: Sendable {
                 call.fail(error)
             }
         }
+        table.register(ClientMethods.reloadCertificates) { call in
+            do throws(RPCStatus) {
+                _ = try ReloadCertificatesRequest(decoding: call.request)
+                certificates.reload("\(call.principal) asked") { [tls] result in
+                    switch result {
+                    case .success(let dropped):
+                        let response = ReloadCertificatesResponse(
+                            certificates: .init(tls.status), droppedCount: UInt64(dropped.count))
+                        call.respond(response.encoded())
+                    case .failure(let error):
+                        call.fail(RPCStatus(refusing: "kept the certificates in use: \(error.message)"))
+                    }
+                }
+            } catch {
+                call.fail(error)
+            }
+        }
         table.register(ClientMethods.listSessions) { call in
             do throws(RPCStatus) {
                 _ = try ListSessionsRequest(decoding: call.request)
@@ -105,6 +126,18 @@ extension AdminService {
                 SnapshotSummary(id: manifest.id, last: manifest.last, byteCount: manifest.byteCount).encoded())
         case .failure(let error): call.fail(RPCStatus(error))
         }
+    }
+}
+
+extension MemberStatus.Certificates {
+    init(_ status: TLSStatus) {
+        let now = TLSContext.now
+        self.init(
+            identity: status.principal.uri, notAfter: status.notAfter,
+            daysLeft: TLSStatus.days(until: status.notAfter, from: now), authorityNotAfter: status.authorityNotAfter,
+            listNextUpdate: status.listNextUpdate, revokedCount: UInt64(status.revokedCount),
+            reloadCount: UInt64(status.reloadCount), failureCount: UInt64(status.failureCount),
+            droppedCount: UInt64(status.droppedCount), problem: status.problem(now: now))
     }
 }
 

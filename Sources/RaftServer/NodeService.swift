@@ -4,7 +4,7 @@ internal import NIOPosix
 public import Raft
 internal import RaftKeyValue
 internal import RaftStorage
-internal import RaftTransport
+package import RaftTransport
 
 /// One node as a service: the data directory, the log, the key-value state, the listener, and the node between them.
 ///
@@ -18,13 +18,15 @@ public final class NodeService: Sendable {
     private let directory: DataDirectory
     private let loops: EventLoops
     private let preparation: ThreadLoop
+    private let certificates: Certificates
     private let ended: EndSignal
 
     private init(
         node: RaftNode<KeyValueMachine>, server: RPCServer, directory: DataDirectory,
-        loops: EventLoops, preparation: ThreadLoop, ended: EndSignal
+        loops: EventLoops, preparation: ThreadLoop, certificates: Certificates, ended: EndSignal
     ) {
         port = server.port
+        self.certificates = certificates
         self.node = node
         self.server = server
         self.directory = directory
@@ -36,6 +38,9 @@ public final class NodeService: Sendable {
     /// What the node knows of itself now.
     public var status: NodeStatus { node.status }
 
+    /// Every method that it serves, of every purpose.
+    package var methods: [Method] { server.methods }
+
     /// Starts a node, and returns once it is at work.
     ///
     /// - Throws: whatever kept it from starting; then nothing is left running, and no data was touched unless it was
@@ -45,14 +50,17 @@ public final class NodeService: Sendable {
     ) async throws(RaftError) -> NodeService {
         let settings = try settings(configuration)
         let tls = try TLSContext(
-            certificate: configuration.certificate, key: configuration.key, ca: configuration.ca)
+            TLSFiles(
+                certificate: configuration.certificate, key: configuration.key, ca: configuration.ca,
+                crl: configuration.crl, revocation: configuration.revocation))
         try StartupChecks.identity(tls.principal, configuration)
         let mode = try StartupChecks.directory(configuration)
 
         let eventLoops = EventLoops()
         let server: RPCServer
         do throws(RaftError) {
-            server = try RPCServer(listen: configuration.listen, tls: tls, group: eventLoops.all)
+            server = try RPCServer(
+                listen: configuration.listen, tls: tls, group: eventLoops.all, limits: configuration.limits)
         } catch {
             await eventLoops.shutDown()
             throw error
@@ -90,6 +98,7 @@ public final class NodeService: Sendable {
             logger.warning("\(StartupChecks.firstStartWarning(configuration))")
         }
         let preparation = ThreadLoop(name: "raft-segments")
+        let certificates = Certificates(tls, logger: logger)
         do {
             let log = try SegmentedLog(directory: directory, preparation: preparation)
             let recovered: RecoveredLog
@@ -120,18 +129,24 @@ public final class NodeService: Sendable {
             let snapshots = SnapshotDirectory(directory: directory)
             let node = try RaftNode(
                 configuration: settings, machine: machine, store: OpenedLog(log, recovered),
-                transport: TLSTransport(server: server, tls: tls, loop: loop, bulk: eventLoops.bulk.next()),
+                transport: TLSTransport(
+                    server: server, tls: tls, loop: loop, bulk: eventLoops.bulk.next(), limits: configuration.limits),
                 loops: loops,
                 bootstrap: isNew && configuration.firstStart == .bootstrap ? configuration.members : nil,
                 snapshots: snapshots, peers: try directory.peers(),
                 logger: logger)
             ClientService(node: node, maximumValueBytes: configuration.maximumValueBytes).offer(on: server)
-            AdminService(node: node, snapshots: SnapshotReads(snapshots, on: loops.reads)).offer(on: server)
+            AdminService(
+                node: node, snapshots: SnapshotReads(snapshots, on: loops.reads), tls: tls,
+                certificates: certificates.watcher
+            ).offer(on: server)
             try await node.start()
+            certificates.watcher.start()
             return NodeService(
                 node: node, server: server, directory: directory, loops: eventLoops, preparation: preparation,
-                ended: ended)
+                certificates: certificates, ended: ended)
         } catch {
+            certificates.stop()
             preparation.stop()
             directory.close()
             throw error as? RaftError ?? RaftError(.storage, "\(error)")
@@ -142,12 +157,19 @@ public final class NodeService: Sendable {
     /// nil when it was asked to.
     public func untilEnded() async -> RaftError? {
         await ended.wait()
+        certificates.stop()
         await server.stop()
         directory.close()
         preparation.stop()
         await loops.shutDown()
         return node.status.stopReason
     }
+
+    /// Reads certificate, key, authorities and revocation lists anew, as happens by itself when the files change. What
+    /// came of it is in the log, and in the status.
+    ///
+    /// - Parameter cause: who asks, for the log.
+    public func reloadCertificates(_ cause: String) { certificates.watcher.reload(cause) }
 
     /// Stops the node in good order: leadership is passed on, callers are answered, the state is synced.
     public func stop() async { await node.stop() }
@@ -165,6 +187,20 @@ private struct EventLoops: Sendable {
     func shutDown() async {
         try? await all.shutdownGracefully()
         try? await bulk.shutdownGracefully()
+    }
+}
+
+/// The thread on which certificates are read and verified, so that neither a slow disk nor a thousand connections to be
+/// judged keep anybody waiting; and what does it.
+private struct Certificates: Sendable {
+    let watcher: CertificateWatcher
+    private let loop = ThreadLoop(name: "raft-certificates")
+
+    init(_ tls: TLSContext, logger: Logger) { watcher = CertificateWatcher(tls, on: loop, logger: logger) }
+
+    func stop() {
+        watcher.stop()
+        loop.stop()
     }
 }
 

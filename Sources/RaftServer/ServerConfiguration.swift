@@ -1,4 +1,5 @@
 public import Raft
+public import RaftTransport
 
 /// The settings of one node as a service.
 public struct ServerConfiguration: Sendable {
@@ -25,6 +26,12 @@ public struct ServerConfiguration: Sendable {
     public var certificate: String
     public var key: String
     public var ca: String
+    /// The revocation lists of the authorities in ``ca``; nil to check nothing for revocation.
+    public var crl: String?
+    /// What to do with a certificate whose authority has no current list. Without ``crl`` it means nothing.
+    public var revocation = RevocationPolicy.failClosed
+    /// What others can make this node hold or wait for.
+    public var limits = TransportLimits()
     /// The initial members. On a later start they must not contradict what the log holds.
     public var members: ClusterConfiguration?
     public var firstStart = FirstStart.refuse

@@ -24,6 +24,27 @@ struct ClientProtocolTests {
         ],
         failureTolerance: -1, transfer: .init(target: 1, isTold: true, lag: 1), stopReason: nil)
 
+    static let certificates = MemberStatus.Certificates(
+        identity: "raft://dev/peer/2", notAfter: 2_000_000_000, daysLeft: -3, authorityNotAfter: 2_100_000_000,
+        listNextUpdate: 1_900_000_000, revokedCount: 4, reloadCount: 5, failureCount: 6, droppedCount: 7,
+        problem: "its certificate expired")
+
+    @Test("What a reload did comes back as it was, and an answer that tells nothing is none")
+    func reloads() throws {
+        #expect(
+            try ReloadCertificatesRequest(decoding: ReloadCertificatesRequest().encoded())
+                == ReloadCertificatesRequest())
+        #expect(throws: RPCStatus.self) { try ReloadCertificatesRequest(decoding: [0xFF]) }
+        var bare = Self.certificates
+        bare.listNextUpdate = nil
+        bare.problem = nil
+        for certificates in [Self.certificates, bare] {
+            let response = ReloadCertificatesResponse(certificates: certificates, droppedCount: 9)
+            #expect(try ReloadCertificatesResponse(decoding: response.encoded()) == response)
+        }
+        #expect(throws: RPCStatus.self) { try ReloadCertificatesResponse(decoding: []) }
+    }
+
     @Test("Requests come back as they were")
     func requests() throws {
         let big = [UInt8](repeating: 7, count: 1_572_864)
@@ -87,6 +108,7 @@ struct ClientProtocolTests {
         stopped.transfer = nil
         stopped.stopReason = "write failed: no space left on device"
         stopped.logShortage = "no space left on device"
+        stopped.certificates = Self.certificates
         #expect(try MemberStatus(decoding: stopped.encoded()) == stopped)
     }
 

@@ -71,6 +71,12 @@ struct ArgumentTests {
         #expect(try RaftCommand.parseAsRoot(["dev", "--nodes", "5", "--base-port", "0", "--no-restart"]) is Dev)
         #expect(try RaftCommand.parseAsRoot(["cert", "ca"]) is CertCA)
         #expect(try RaftCommand.parseAsRoot(["cert", "inspect", "x.pem"]) is CertInspect)
+        #expect(try RaftCommand.parseAsRoot(["cert", "revoke"]) is CertRevoke)
+        #expect(try RaftCommand.parseAsRoot(["cert", "revoke", "x.pem", "y.pem", "--days", "3"]) is CertRevoke)
+        #expect(try RaftCommand.parseAsRoot(["cert", "rotate", "--cert", "x.pem", "--key", "k.pem"]) is CertRotate)
+        #expect(
+            try RaftCommand.parseAsRoot(["cert", "verify", "x.pem", "--cluster", "c", "--node", "2"]) is CertVerify)
+        #expect(try RaftCommand.parseAsRoot(["cert", "reload"]) is CertReload)
         let issue = try #require(
             try RaftCommand.parseAsRoot(["cert", "issue", "--cluster", "c", "--role", "admin", "--name", "ops"])
                 as? CertIssue)

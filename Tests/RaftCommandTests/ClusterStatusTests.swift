@@ -31,10 +31,10 @@ struct ClusterStatusTests {
         #expect(status.notes == [])
         #expect(
             status.table.text(color: false) == """
-                NODE  ADDRESS  ROLE      TERM  LAST  COMMIT  APPLIED
-                1     h:1      follower  5     12    10      9
-                2     h:2      leader    5     12    10      9
-                3     h:3      follower  5     12    10      9
+                NODE  ADDRESS  ROLE      TERM  LAST  COMMIT  APPLIED  CERT
+                1     h:1      follower  5     12    10      9        ?
+                2     h:2      leader    5     12    10      9        ?
+                3     h:3      follower  5     12    10      9        ?
 
                 """)
     }
@@ -49,7 +49,7 @@ struct ClusterStatusTests {
         #expect(status.notes == ["no leader", "node 2: h:2: refused"])
         #expect(
             status.json.text
-                == #"{"cluster":"dev","leader":null,"term":7,"mayFail":null,"nodes":[{"id":1,"address":"h:1","role":"candidate","term":7,"last":12,"commit":10,"applied":9,"snapshot":0,"reachable":true,"diskFull":false},{"id":2,"address":"h:2","role":null,"term":null,"last":null,"commit":null,"applied":null,"snapshot":null,"reachable":false,"diskFull":null}]}"#
+                == #"{"cluster":"dev","leader":null,"term":7,"mayFail":null,"nodes":[{"id":1,"address":"h:1","role":"candidate","term":7,"last":12,"commit":10,"applied":9,"snapshot":0,"reachable":true,"diskFull":false,"certificateDaysLeft":null},{"id":2,"address":"h:2","role":null,"term":null,"last":null,"commit":null,"applied":null,"snapshot":null,"reachable":false,"diskFull":null,"certificateDaysLeft":null}]}"#
         )
     }
 
@@ -85,6 +85,22 @@ struct ClusterStatusTests {
         let status = ClusterStatus(
             cluster: "dev", answers: [("h:1", .success(node(1, "stopped", stopReason: "no space left")))])
         #expect(status.notes.contains("node 1 has stopped: no space left"))
+    }
+
+    @Test("The days that a certificate has left are in the table, and what is wrong with one under it")
+    func certificates() {
+        var node = node(1, "leader")
+        node.certificates = .init(
+            identity: "raft://dev/peer/1", notAfter: 0, daysLeft: 6, authorityNotAfter: 0,
+            problem: "its certificate expires in 6 days")
+        let status = ClusterStatus(cluster: "dev", answers: [("h:1", .success(node))])
+        #expect(status.table.text(color: false).contains(" 6d\n"))
+        #expect(status.notes.contains("node 1: its certificate expires in 6 days"))
+        #expect(status.json.text.contains(#""certificateDaysLeft":6"#))
+        node.certificates?.daysLeft = -1
+        let late = ClusterStatus(cluster: "dev", answers: [("h:1", .success(node))])
+        #expect(late.table.text(color: false).contains(" -1d\n"))
+        #expect(late.json.text.contains(#""certificateDaysLeft":0"#))
     }
 
     @Test("A node whose disk is full says so")

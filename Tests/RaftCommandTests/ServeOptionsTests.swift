@@ -1,6 +1,7 @@
 import ArgumentParser
 import Raft
 import RaftServer
+import RaftTransport
 import Testing
 
 @testable import RaftCommand
@@ -40,6 +41,16 @@ struct ServeOptionsTests {
         #expect(configuration.electionTimeout == .milliseconds(300)...(.milliseconds(600)))
         #expect(configuration.heartbeatInterval == .milliseconds(50))
         #expect(configuration.maximumValueBytes == 1000)
+    }
+
+    @Test("Revocation lists are refused without when they are missing, unless told otherwise")
+    func lists() throws {
+        #expect(try configuration(Self.complete).crl == nil)
+        let closed = try configuration(Self.complete + ["--crl", "l.pem"])
+        #expect(closed.crl == "l.pem" && closed.revocation == .failClosed)
+        let open = try configuration(
+            Self.complete, environment: ["RAFT_CRL": "l.pem", "RAFT_CRL_POLICY": "fail-open"])
+        #expect(open.crl == "l.pem" && open.revocation == .failOpen)
     }
 
     @Test("Left alone, the times are those of the manual, and an empty directory is refused")
@@ -107,6 +118,8 @@ struct ServeOptionsTests {
                 "--snapshot-rate \"64MiB\": 65536 to 1099511627776 bytes a second"
             ),
             (["--snapshot-rate", "65535"], "--snapshot-rate \"65535\""),
+            (["--crl-policy", "fail-open"], "--crl-policy fail-open means nothing without --crl"),
+            (["--crl", "l.pem", "--crl-policy", "open"], "--crl-policy \"open\": write fail-closed or fail-open"),
             (["--bootstrap"], "--bootstrap needs --members"),
             (["--bootstrap", "--join"] + members, "exclude each other"),
             (["--members", "1=a:1"], "does not name node 2, this one; it names 1=a:1"),

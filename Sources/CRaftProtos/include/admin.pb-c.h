@@ -18,7 +18,10 @@ PROTOBUF_C__BEGIN_DECLS
 typedef struct Raft__Admin__V1__StatusRequest Raft__Admin__V1__StatusRequest;
 typedef struct Raft__Admin__V1__Member Raft__Admin__V1__Member;
 typedef struct Raft__Admin__V1__Peer Raft__Admin__V1__Peer;
+typedef struct Raft__Admin__V1__Certificates Raft__Admin__V1__Certificates;
 typedef struct Raft__Admin__V1__StatusResponse Raft__Admin__V1__StatusResponse;
+typedef struct Raft__Admin__V1__ReloadCertificatesRequest Raft__Admin__V1__ReloadCertificatesRequest;
+typedef struct Raft__Admin__V1__ReloadCertificatesResponse Raft__Admin__V1__ReloadCertificatesResponse;
 typedef struct Raft__Admin__V1__AddMember Raft__Admin__V1__AddMember;
 typedef struct Raft__Admin__V1__PromoteWhenReady Raft__Admin__V1__PromoteWhenReady;
 typedef struct Raft__Admin__V1__Prefer Raft__Admin__V1__Prefer;
@@ -108,6 +111,43 @@ struct  Raft__Admin__V1__Peer
 
 
 /*
+ * How long what a node shows and trusts is good. Times are seconds since 1970-01-01 UTC.
+ */
+struct  Raft__Admin__V1__Certificates
+{
+  ProtobufCMessage base;
+  /*
+   * Its certificate's: who, until when, and how many whole days that is from now; below zero when it has passed.
+   */
+  char *identity;
+  int64_t not_after;
+  int32_t days_left;
+  /*
+   * The first of the authorities that it trusts to expire; 0 when none is good any more.
+   */
+  int64_t authority_not_after;
+  /*
+   * When the first of its revocation lists is due; 0 without lists.
+   */
+  int64_t list_next_update;
+  uint64_t revoked_count;
+  /*
+   * Since it started: how often the files were taken, could not be, and how many connections that ended.
+   */
+  uint64_t reload_count;
+  uint64_t failure_count;
+  uint64_t dropped_count;
+  /*
+   * What an operator should do something about; empty when there is nothing.
+   */
+  char *problem;
+};
+#define RAFT__ADMIN__V1__CERTIFICATES__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&raft__admin__v1__certificates__descriptor) \
+    , (char *)protobuf_c_empty_string, 0, 0, 0, 0, 0, 0, 0, 0, (char *)protobuf_c_empty_string }
+
+
+/*
  * What one node knows of itself. Answered by every node, with or without a leader.
  */
 struct  Raft__Admin__V1__StatusResponse
@@ -180,10 +220,38 @@ struct  Raft__Admin__V1__StatusResponse
    * Why its log has no room for more, or soon will have none; empty while there is room.
    */
   char *log_shortage;
+  Raft__Admin__V1__Certificates *certificates;
 };
 #define RAFT__ADMIN__V1__STATUS_RESPONSE__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&raft__admin__v1__status_response__descriptor) \
-    , 0, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0, 0, (char *)protobuf_c_empty_string, 0, 0, 0, 0, 0, 0,NULL, 0,NULL, (char *)protobuf_c_empty_string, 0, 0, 0, 0, 0, 0, 0, 0, 0, (char *)protobuf_c_empty_string }
+    , 0, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0, 0, (char *)protobuf_c_empty_string, 0, 0, 0, 0, 0, 0,NULL, 0,NULL, (char *)protobuf_c_empty_string, 0, 0, 0, 0, 0, 0, 0, 0, 0, (char *)protobuf_c_empty_string, NULL }
+
+
+/*
+ * Reads certificate, key, authorities and revocation lists anew, whether the files have changed or not; refused, with
+ * nothing changed, when one of them cannot be used. Answered by every node, with or without a leader.
+ */
+struct  Raft__Admin__V1__ReloadCertificatesRequest
+{
+  ProtobufCMessage base;
+};
+#define RAFT__ADMIN__V1__RELOAD_CERTIFICATES_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&raft__admin__v1__reload_certificates_request__descriptor) \
+     }
+
+
+struct  Raft__Admin__V1__ReloadCertificatesResponse
+{
+  ProtobufCMessage base;
+  Raft__Admin__V1__Certificates *certificates;
+  /*
+   * How many connections were ended, whose other side is no longer let in.
+   */
+  uint64_t dropped_count;
+};
+#define RAFT__ADMIN__V1__RELOAD_CERTIFICATES_RESPONSE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&raft__admin__v1__reload_certificates_response__descriptor) \
+    , NULL, 0 }
 
 
 struct  Raft__Admin__V1__AddMember
@@ -546,6 +614,25 @@ Raft__Admin__V1__Peer *
 void   raft__admin__v1__peer__free_unpacked
                      (Raft__Admin__V1__Peer *message,
                       ProtobufCAllocator *allocator);
+/* Raft__Admin__V1__Certificates methods */
+void   raft__admin__v1__certificates__init
+                     (Raft__Admin__V1__Certificates         *message);
+size_t raft__admin__v1__certificates__get_packed_size
+                     (const Raft__Admin__V1__Certificates   *message);
+size_t raft__admin__v1__certificates__pack
+                     (const Raft__Admin__V1__Certificates   *message,
+                      uint8_t             *out);
+size_t raft__admin__v1__certificates__pack_to_buffer
+                     (const Raft__Admin__V1__Certificates   *message,
+                      ProtobufCBuffer     *buffer);
+Raft__Admin__V1__Certificates *
+       raft__admin__v1__certificates__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   raft__admin__v1__certificates__free_unpacked
+                     (Raft__Admin__V1__Certificates *message,
+                      ProtobufCAllocator *allocator);
 /* Raft__Admin__V1__StatusResponse methods */
 void   raft__admin__v1__status_response__init
                      (Raft__Admin__V1__StatusResponse         *message);
@@ -564,6 +651,44 @@ Raft__Admin__V1__StatusResponse *
                       const uint8_t       *data);
 void   raft__admin__v1__status_response__free_unpacked
                      (Raft__Admin__V1__StatusResponse *message,
+                      ProtobufCAllocator *allocator);
+/* Raft__Admin__V1__ReloadCertificatesRequest methods */
+void   raft__admin__v1__reload_certificates_request__init
+                     (Raft__Admin__V1__ReloadCertificatesRequest         *message);
+size_t raft__admin__v1__reload_certificates_request__get_packed_size
+                     (const Raft__Admin__V1__ReloadCertificatesRequest   *message);
+size_t raft__admin__v1__reload_certificates_request__pack
+                     (const Raft__Admin__V1__ReloadCertificatesRequest   *message,
+                      uint8_t             *out);
+size_t raft__admin__v1__reload_certificates_request__pack_to_buffer
+                     (const Raft__Admin__V1__ReloadCertificatesRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Raft__Admin__V1__ReloadCertificatesRequest *
+       raft__admin__v1__reload_certificates_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   raft__admin__v1__reload_certificates_request__free_unpacked
+                     (Raft__Admin__V1__ReloadCertificatesRequest *message,
+                      ProtobufCAllocator *allocator);
+/* Raft__Admin__V1__ReloadCertificatesResponse methods */
+void   raft__admin__v1__reload_certificates_response__init
+                     (Raft__Admin__V1__ReloadCertificatesResponse         *message);
+size_t raft__admin__v1__reload_certificates_response__get_packed_size
+                     (const Raft__Admin__V1__ReloadCertificatesResponse   *message);
+size_t raft__admin__v1__reload_certificates_response__pack
+                     (const Raft__Admin__V1__ReloadCertificatesResponse   *message,
+                      uint8_t             *out);
+size_t raft__admin__v1__reload_certificates_response__pack_to_buffer
+                     (const Raft__Admin__V1__ReloadCertificatesResponse   *message,
+                      ProtobufCBuffer     *buffer);
+Raft__Admin__V1__ReloadCertificatesResponse *
+       raft__admin__v1__reload_certificates_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   raft__admin__v1__reload_certificates_response__free_unpacked
+                     (Raft__Admin__V1__ReloadCertificatesResponse *message,
                       ProtobufCAllocator *allocator);
 /* Raft__Admin__V1__AddMember methods */
 void   raft__admin__v1__add_member__init
@@ -918,8 +1043,17 @@ typedef void (*Raft__Admin__V1__Member_Closure)
 typedef void (*Raft__Admin__V1__Peer_Closure)
                  (const Raft__Admin__V1__Peer *message,
                   void *closure_data);
+typedef void (*Raft__Admin__V1__Certificates_Closure)
+                 (const Raft__Admin__V1__Certificates *message,
+                  void *closure_data);
 typedef void (*Raft__Admin__V1__StatusResponse_Closure)
                  (const Raft__Admin__V1__StatusResponse *message,
+                  void *closure_data);
+typedef void (*Raft__Admin__V1__ReloadCertificatesRequest_Closure)
+                 (const Raft__Admin__V1__ReloadCertificatesRequest *message,
+                  void *closure_data);
+typedef void (*Raft__Admin__V1__ReloadCertificatesResponse_Closure)
+                 (const Raft__Admin__V1__ReloadCertificatesResponse *message,
                   void *closure_data);
 typedef void (*Raft__Admin__V1__AddMember_Closure)
                  (const Raft__Admin__V1__AddMember *message,
@@ -985,7 +1119,10 @@ extern const ProtobufCEnumDescriptor    raft__admin__v1__leadership_preference__
 extern const ProtobufCMessageDescriptor raft__admin__v1__status_request__descriptor;
 extern const ProtobufCMessageDescriptor raft__admin__v1__member__descriptor;
 extern const ProtobufCMessageDescriptor raft__admin__v1__peer__descriptor;
+extern const ProtobufCMessageDescriptor raft__admin__v1__certificates__descriptor;
 extern const ProtobufCMessageDescriptor raft__admin__v1__status_response__descriptor;
+extern const ProtobufCMessageDescriptor raft__admin__v1__reload_certificates_request__descriptor;
+extern const ProtobufCMessageDescriptor raft__admin__v1__reload_certificates_response__descriptor;
 extern const ProtobufCMessageDescriptor raft__admin__v1__add_member__descriptor;
 extern const ProtobufCMessageDescriptor raft__admin__v1__promote_when_ready__descriptor;
 extern const ProtobufCMessageDescriptor raft__admin__v1__prefer__descriptor;

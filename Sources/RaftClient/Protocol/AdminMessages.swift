@@ -17,7 +17,7 @@ package struct StatusRequest: Hashable, Sendable {
 extension MemberStatus {
     package func encoded() -> [UInt8] {
         let addresses = members.reduce(0) { $0 + $1.address.utf8.count + 160 }
-        let texts = (stopReason?.utf8.count ?? 0) + (logShortage?.utf8.count ?? 0)
+        let texts = (stopReason?.utf8.count ?? 0) + (logShortage?.utf8.count ?? 0) + (certificates?.byteCount ?? 0)
         let arena = ProtobufArena(budget: addresses + peers.count * 160 + 16_384 + texts)
         var message = Raft__Admin__V1__StatusResponse()
         raft__admin__v1__status_response__init(&message)
@@ -69,7 +69,11 @@ extension MemberStatus {
                 field.steady_for = (peer.steadyFor ?? .zero).milliseconds
                 return field
             })
-        return Protobuf.encode(message)
+        guard var field = certificates?.message(arena) else { return Protobuf.encode(message) }
+        return withUnsafeMutablePointer(to: &field) { (pointer: UnsafeMutablePointer<Raft__Admin__V1__Certificates>) in
+            message.certificates = pointer
+            return Protobuf.encode(message)
+        }
     }
 
     package init(decoding bytes: [UInt8]) throws(RPCStatus) {
@@ -116,7 +120,8 @@ extension MemberStatus {
                     : Transfer(
                         target: NodeID(message.transfer_target), isTold: message.transfer_is_told != 0,
                         lag: message.transfer_lag),
-                logShortage: shortage.isEmpty ? nil : shortage, stopReason: reason.isEmpty ? nil : reason)
+                logShortage: shortage.isEmpty ? nil : shortage, stopReason: reason.isEmpty ? nil : reason,
+                certificates: message.certificates.map { Certificates($0.pointee) })
         }
     }
 }

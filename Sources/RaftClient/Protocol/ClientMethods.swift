@@ -25,6 +25,9 @@ package enum ClientMethods {
     package static let readSnapshot = Method(
         id: 6, name: "raft.admin.v1.Node/ReadSnapshot", purpose: .admin, roles: [.admin])
 
+    package static let reloadCertificates = Method(
+        id: 7, name: "raft.admin.v1.Node/ReloadCertificates", purpose: .admin, roles: [.admin])
+
     private static func client(_ id: UInt16, _ name: String) -> Method {
         Method(id: id, name: "raft.client.v1.KeyValue/\(name)", purpose: .client, roles: [.client])
     }

@@ -2,6 +2,9 @@ internal import ArgumentParser
 
 struct Cert: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Make and read certificates.",
-        subcommands: [CertCA.self, CertIssue.self, CertInspect.self])
+        abstract: "Make, read, judge, renew and revoke certificates.",
+        subcommands: [
+            CertCA.self, CertIssue.self, CertInspect.self, CertVerify.self, CertRotate.self, CertRevoke.self,
+            CertReload.self,
+        ])
 }

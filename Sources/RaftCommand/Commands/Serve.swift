@@ -11,6 +11,9 @@ struct Serve: AsyncParsableCommand {
             takes --bootstrap and --members, that of a member added later --join; every later start finds in --data \
             what it needs.
 
+            Certificate, key, authorities and revocation lists are read anew when their files change, and on SIGHUP: no \
+            restart is needed.
+
             The log goes to standard error. \(Failure.exitCodeHelp)
             """)
 
@@ -20,7 +23,7 @@ struct Serve: AsyncParsableCommand {
         let configuration = try options.configuration()
         LoggingSystem.bootstrap { _ in StandardErrorLog() }
         let logger = Logger(label: "raft")
-        let signals = Signals([.terminate, .interrupt], endOfInput: options.stopOnEOF)
+        let signals = Signals([.terminate, .interrupt, .hangUp], endOfInput: options.stopOnEOF)
         let service: NodeService
         do {
             service = try await NodeService.start(configuration, logger: logger)
@@ -32,6 +35,10 @@ struct Serve: AsyncParsableCommand {
         )
         let stopping = Task {
             for await signal in signals.events {
+                guard signal != .hangUp else {
+                    service.reloadCertificates("SIGHUP")
+                    continue
+                }
                 logger.notice("stopping: \(signal)")
                 // Whoever asks twice does not want to wait.
                 if signals.isRepeated { Signals.leave() }

@@ -137,6 +137,11 @@ final class Connection: ChannelInboundHandler, @unchecked Sendable {
 
     func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
         if case ChannelEvent.inputClosed? = event as? ChannelEvent { fail("the other side closed the connection") }
+        if event is Expulsion {
+            // What it was is for the log here: the other side learns that it must come anew.
+            side.perform(.retire("this connection's certificates are no longer good; connect anew"), self)
+            drain()
+        }
         context.fireUserInboundEventTriggered(event)
     }
 

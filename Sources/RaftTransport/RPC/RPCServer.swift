@@ -80,6 +80,12 @@ public final class RPCServer: Sendable {
         state.withLock { $0.services[purpose] = service }
     }
 
+    /// What is served, of every purpose, ordered by purpose and id: for tests that check who may call what.
+    package var methods: [Method] {
+        let services = state.withLock { $0.services }
+        return Purpose.allCases.flatMap { services[$0]?.table.methods ?? [] }
+    }
+
     func service(_ purpose: Purpose) -> Service? { state.withLock { $0.services[purpose] } }
 
     /// Begins to accept. Further calls do nothing.

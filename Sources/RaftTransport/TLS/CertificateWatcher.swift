@@ -10,10 +10,9 @@ public final class CertificateWatcher: Sendable {
     private struct State {
         var rules: ReloadRules
         var isStopped = false
-        var certificate = ExpiryRules(levels: [30, 7, 1, 0])
-        var authority = ExpiryRules(levels: [30, 7, 1, 0])
-        /// Lists are renewed often; one that is a day from its end was forgotten.
-        var list = ExpiryRules(levels: [1, 0])
+        var certificate = ExpiryRules(levels: ExpiryRules.certificateLevels)
+        var authority = ExpiryRules(levels: ExpiryRules.certificateLevels)
+        var list = ExpiryRules(levels: ExpiryRules.listLevels)
         var lastFailure: String?
     }
 

@@ -38,6 +38,10 @@ struct ReloadRules {
 
 /// When to say that something comes to its end: once for each level that is reached.
 struct ExpiryRules {
+    static let certificateLevels = [30, 7, 1, 0]
+    /// Lists are renewed often; one that is a day from its end was forgotten.
+    static let listLevels = [1, 0]
+
     /// Days left, the most first.
     let levels: [Int]
     private var told: Int?

@@ -58,7 +58,8 @@ public final class TLSContext: Sendable {
     }
 
     /// Reads the files anew, and uses what they hold for every new connection, if all of it is good; then verifies every
-    /// connection that stands, and drops those whose other side would no longer be let in.
+    /// connection that stands, and drops those whose other side would no longer be let in: revoked ones at once, others
+    /// after half a second in which they end what is open.
     ///
     /// Blocks while files are read and certificates verified, about a fifth of a millisecond for each connection.
     ///
@@ -73,7 +74,7 @@ public final class TLSContext: Sendable {
                     $0.reloadCount += 1
                     $0.lastFailure = nil
                 }
-                return .success(live.drop { material.trust.refusal(of: $0.leaf, chain: $0.chain, as: $0.side)?.text })
+                return .success(live.drop { material.trust.expulsion(of: $0) })
             } catch {
                 state.withLock {
                     $0.failureCount += 1
@@ -86,13 +87,18 @@ public final class TLSContext: Sendable {
         return try result.get()
     }
 
+    /// The wall clock, as certificates are judged by it, in seconds since 1970-01-01 UTC.
+    public static var now: Int64 { UTC.now }
+
     /// Drops connections whose certificates, good when they were made, have expired since.
     func dropExpired() -> [DroppedConnection] {
         let now = UTC.now
         let dropped = live.drop { connection in
-            connection.validUntil < now
-                ? "certificate \(connection.leaf.subject) or one above it expired at \(UTC.text(connection.validUntil))"
-                : nil
+            guard connection.validUntil < now else { return nil }
+            return Expulsion(
+                reason:
+                    "certificate \(connection.leaf.subject) or one above it expired at \(UTC.text(connection.validUntil))",
+                isSudden: false)
         }
         if !dropped.isEmpty { state.withLock { $0.droppedCount += dropped.count } }
         return dropped
@@ -125,6 +131,30 @@ public struct TLSStatus: Hashable, Sendable {
     public var droppedCount: Int
     /// This side's own certificate was revoked.
     public var ownRevocation: String?
+
+    /// What an operator should do something about; nil when there is nothing.
+    public func problem(now: Int64) -> String? {
+        var problems = [
+            ownRevocation.map { "its own \($0)" }, lastFailure.map { "it kept its old certificates: \($0)" },
+        ]
+        func soon(_ what: String, from begin: Int64, until end: Int64, _ levels: [Int]) -> String? {
+            var rules = ExpiryRules(levels: levels)
+            guard let days = rules.look(from: begin, until: end, now: now) else { return nil }
+            return days < 0
+                ? "\(what) expired at \(UTC.text(end))" : "\(what) expires in \(days) days, at \(UTC.text(end))"
+        }
+        problems.append(soon("its certificate", from: notBefore, until: notAfter, ExpiryRules.certificateLevels))
+        if authorityNotAfter == 0 {
+            problems.append("every authority in its CA file has expired")
+        } else {
+            problems.append(
+                soon("an authority in its CA file", from: 0, until: authorityNotAfter, ExpiryRules.certificateLevels))
+        }
+        problems.append(
+            listNextUpdate.flatMap { soon("a revocation list", from: 0, until: $0, ExpiryRules.listLevels) })
+        let told = problems.compactMap { $0 }
+        return told.isEmpty ? nil : told.joined(separator: "; ")
+    }
 
     /// Whole days until a moment, rounded down; below zero once it has passed.
     public static func days(until moment: Int64, from now: Int64) -> Int {

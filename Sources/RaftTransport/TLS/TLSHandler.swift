@@ -85,10 +85,10 @@ final class TLSHandler: ChannelDuplexHandler {
         guard let principal = session.principal, let purpose = session.purpose else { return }
         let bound = NIOLoopBound((self, context), eventLoop: context.eventLoop)
         let eventLoop = context.eventLoop
-        let enrolment = session.enrol { reason in
+        let enrolment = session.enrol { expulsion in
             eventLoop.execute {
                 let (handler, context) = bound.value
-                handler.fail(context, reason)
+                handler.expel(context, expulsion)
             }
         }
         switch enrolment {
@@ -122,6 +122,18 @@ final class TLSHandler: ChannelDuplexHandler {
         flushOutput(context)
         context.fireErrorCaught(TLSFailure(reason: reason, isCutOff: isCutOff))
         context.close(promise: nil)
+    }
+
+    /// The other side's certificate, good once, is so no more.
+    private func expel(_ context: ChannelHandlerContext, _ expulsion: Expulsion) {
+        guard !expulsion.isSudden else { return fail(context, expulsion.reason) }
+        guard phase == .open else { return }
+        let bound = NIOLoopBound((self, context), eventLoop: context.eventLoop)
+        timer = context.eventLoop.scheduleTask(in: .milliseconds(Expulsion.grace)) {
+            let (handler, context) = bound.value
+            handler.fail(context, expulsion.reason)
+        }
+        context.fireUserInboundEventTriggered(expulsion)
     }
 
     private func leave() {

@@ -156,7 +156,7 @@ final class TLSSession: @unchecked Sendable {
     ///
     /// - Parameter drop: ends it; called from any thread.
     /// - Returns: what to call once it is over; or why it must not stand, by material newer than the handshake's.
-    func enrol(drop: @escaping @Sendable (String) -> Void) -> Enrolment {
+    func enrol(drop: @escaping @Sendable (Expulsion) -> Void) -> Enrolment {
         guard let principal, let peer = SSL_get1_peer_certificate(ssl) else { return .refused("no identity") }
         let leaf = X509Certificate(owning: peer)
         let connection = LiveConnection(
@@ -166,10 +166,10 @@ final class TLSSession: @unchecked Sendable {
         // Enrolled first: material that comes between the two judges it as well.
         let newest = context.current
         if newest !== material,
-            let refusal = newest.trust.refusal(of: leaf, chain: connection.chain, as: connection.side)
+            let expulsion = newest.trust.expulsion(of: connection)
         {
             context.live.remove(connection)
-            return .refused(refusal.text)
+            return .refused(expulsion.reason)
         }
         return .standing { [context] in context.live.remove(connection) }
     }

@@ -109,6 +109,13 @@ final class TrustStore: @unchecked Sendable {
         }
     }
 
+    /// Why a connection that stands must go; nil when it may stay.
+    func expulsion(of connection: LiveConnection) -> Expulsion? {
+        refusal(of: connection.leaf, chain: connection.chain, as: connection.side).map {
+            Expulsion(reason: $0.text, isSudden: $0.isRevoked)
+        }
+    }
+
     /// What OpenSSL found, of which certificate, and what to do.
     static func explain(_ code: Int32, _ certificate: X509Certificate) -> Refusal {
         let reason = String(cString: X509_verify_cert_error_string(Int(code)))

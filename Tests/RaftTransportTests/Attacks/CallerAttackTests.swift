@@ -237,7 +237,7 @@ struct CallerAttack: Sendable, CustomTestStringConvertible {
     ]
 }
 
-@Suite("Nobody gets in as a caller")
+@Suite("Nobody gets in as a caller", .serialized)
 struct CallerAttackTests {
     @Test("with", arguments: CallerAttack.all)
     func attack(_ attack: CallerAttack) async throws {

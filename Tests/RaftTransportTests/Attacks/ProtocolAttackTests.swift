@@ -6,7 +6,7 @@ import RaftTransport
 import Testing
 
 /// What a scanner for TLS servers would look at, for every purpose.
-@Suite("What a listener offers of TLS is exactly what is promised")
+@Suite("What a listener offers of TLS is exactly what is promised", .serialized)
 struct ProtocolAttackTests {
     @Test(
         "TLS 1.3 and nothing older; the three suites of it with GCM and ChaCha20 and no other",

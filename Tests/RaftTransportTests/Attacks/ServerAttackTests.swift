@@ -57,17 +57,15 @@ struct ServerAttack: Sendable, CustomTestStringConvertible {
     ]
 }
 
-@Suite("Nobody is taken for the node that was dialled")
+@Suite("Nobody is taken for the node that was dialled", .serialized)
 struct ServerAttackTests {
     /// Dials node 2 as `purpose` does.
     private func dial(_ lab: AttackLab, _ purpose: Purpose, _ tls: TLSContext, _ port: Int) async -> RPCStatus? {
-        var limits = TransportLimits()
-        limits.handshakeTimeout = .seconds(20)
-        return await status { [limits] in
+        await status {
             try await RPCConnection.connect(
                 to: "127.0.0.1:\(port)", tls: tls, purpose: purpose,
                 expecting: { $0.node == 2 ? nil : "\($0) is not node 2" }, on: MultiThreadedEventLoopGroup.singleton,
-                timeout: .seconds(20), limits: limits)
+                timeout: .seconds(30), limits: AttackLab.patient)
         }
     }
 

@@ -15,6 +15,14 @@ final class AttackLab: Sendable {
     var port: Int { server.port }
     private let number = Lock(0)
 
+    /// Many of these tests run at once, on machines that have other things to do.
+    static let patient = {
+        var limits = TransportLimits()
+        limits.handshakeTimeout = .seconds(30)
+        limits.keepaliveTimeout = .seconds(60)
+        return limits
+    }()
+
     static let echo = Dictionary(
         uniqueKeysWithValues: Purpose.allCases.map { purpose in
             (purpose, Method(id: 1, name: "test/Echo", purpose: purpose, roles: [role(for: purpose)]))
@@ -37,7 +45,7 @@ final class AttackLab: Sendable {
 
     /// - Parameters:
     ///   - list: whether revocation is checked, by a list of the root that names nothing.
-    init(list: Bool = false, revocation: RevocationPolicy = .failClosed, limits: TransportLimits = TransportLimits())
+    init(list: Bool = false, revocation: RevocationPolicy = .failClosed, limits: TransportLimits = AttackLab.patient)
         throws
     {
         var template = Array("/tmp/raft-attacks-XXXXXX\0".utf8.map { CChar($0) })
@@ -121,7 +129,7 @@ final class AttackLab: Sendable {
     func connect(_ purpose: Purpose, tls: TLSContext? = nil, to port: Int? = nil) async throws -> RPCConnection {
         try await RPCConnection.connect(
             to: "127.0.0.1:\(port ?? self.port)", tls: tls ?? context(purpose), purpose: purpose,
-            on: MultiThreadedEventLoopGroup.singleton, timeout: .seconds(20))
+            on: MultiThreadedEventLoopGroup.singleton, timeout: .seconds(30), limits: Self.patient)
     }
 
     /// Whether an honest client of this purpose is served now.

@@ -1,5 +1,6 @@
 import COpenSSL
 import Glibc
+import Raft
 import RaftTransport
 import Testing
 
@@ -121,14 +122,30 @@ enum Forge {
         let context = EVP_PKEY_CTX_new_from_name(nil, name, nil)
         defer { EVP_PKEY_CTX_free(context) }
         try #require(EVP_PKEY_keygen_init(context) == 1)
+        // The sizes of RSA keys are what is tried, not the keys: one of each is enough.
+        if case .rsa(let bits) = kind, let key = rsaKeys.withLock({ $0[bits] }) {
+            EVP_PKEY_up_ref(key.pointer)
+            return key.pointer
+        }
         switch kind {
         case .curve: EVP_PKEY_CTX_set_group_name(context, "P-256")
         case .rsa(let bits): EVP_PKEY_CTX_set_rsa_keygen_bits(context, Int32(bits))
         }
         var key: OpaquePointer?
         try #require(EVP_PKEY_generate(context, &key) == 1)
+        if case .rsa(let bits) = kind {
+            EVP_PKEY_up_ref(key)
+            let kept = KeptKey(pointer: try #require(key))
+            rsaKeys.withLock { $0[bits] = kept }
+        }
         return try #require(key)
     }
+
+    private struct KeptKey: @unchecked Sendable {
+        // @unchecked: only read once it has been made.
+        let pointer: OpaquePointer
+    }
+    private static let rsaKeys = Lock<[Int: KeptKey]>([:])
 
     /// A revocation list of `issuer`.
     static func list(of issuer: Forged, revoking: [Forged] = [], notAfter: Int = 3600) throws -> String {
