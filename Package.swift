@@ -20,6 +20,7 @@ let package = Package(
     platforms: [.macOS(.v26)],
     products: [
         .library(name: "Raft", targets: ["Raft"]),
+        .library(name: "RaftLifecycle", targets: ["RaftLifecycle"]),
         .library(name: "RaftStorage", targets: ["RaftStorage"]),
         .library(name: "RaftTransport", targets: ["RaftTransport"]),
         .library(name: "RaftKeyValue", targets: ["RaftKeyValue"]),
@@ -37,6 +38,7 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-collections", from: "1.1.0"),
         .package(url: "https://github.com/apple/swift-nio", from: "2.90.0"),
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.5.0"),
+        .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.6.0"),
     ],
     targets: [
         // MARK: The library
@@ -48,6 +50,11 @@ let package = Package(
                 .product(name: "DequeModule", package: "swift-collections"),
                 .product(name: "Logging", package: "swift-log"),
             ],
+            swiftSettings: settings),
+        // On its own: who runs no services needs nothing of them.
+        .target(
+            name: "RaftLifecycle",
+            dependencies: ["Raft", .product(name: "ServiceLifecycle", package: "swift-service-lifecycle")],
             swiftSettings: settings),
         // MARK: Devices
         .target(name: "CWriteBack"),
@@ -120,6 +127,11 @@ let package = Package(
         .executableTarget(
             name: "CounterExample", dependencies: ["Raft"], path: "Sources/Examples/Counter", swiftSettings: settings),
         .executableTarget(
+            name: "LockExample", dependencies: ["Raft"], path: "Sources/Examples/Lock", swiftSettings: settings),
+        .executableTarget(
+            name: "LedgerExample", dependencies: ["Raft", "RaftStorage"], path: "Sources/Examples/Ledger",
+            swiftSettings: settings),
+        .executableTarget(
             name: "DurableExample",
             dependencies: [
                 "Raft", "RaftStorage", "RaftTransport", .product(name: "NIOCore", package: "swift-nio"),
@@ -128,6 +140,17 @@ let package = Package(
             path: "Sources/Examples/Durable", swiftSettings: settings),
         // MARK: Tests
         .testTarget(name: "RaftTests", dependencies: ["CChecksum", "Raft"], swiftSettings: settings),
+        .testTarget(
+            name: "RaftLifecycleTests",
+            dependencies: [
+                "Raft", "RaftLifecycle", .product(name: "Logging", package: "swift-log"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+            ],
+            swiftSettings: settings),
+        .testTarget(
+            name: "ExamplesTests",
+            dependencies: ["CounterExample", "LedgerExample", "LockExample", "Raft", "RaftSimulation"],
+            swiftSettings: settings),
         .testTarget(name: "PaperTests", dependencies: ["Raft"], swiftSettings: settings),
         .testTarget(name: "TidyTests", swiftSettings: settings),
         .testTarget(

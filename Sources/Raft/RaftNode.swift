@@ -8,11 +8,11 @@ public import Logging
 /// Safe to use from any thread or task.
 public final class RaftNode<Machine: StateMachine>: Sendable {
     let settings: Configuration
-    private let supervisor: Supervisor
-    private let port: NodePort
+    let supervisor: Supervisor
+    let port: NodePort
     let applier: any ApplierPort
     private let bootstrap: ClusterConfiguration?
-    private let loop: any Loop
+    let loop: any Loop
 
     /// Prepares a node; nothing happens before ``start()``.
     ///

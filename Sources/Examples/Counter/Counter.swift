@@ -29,8 +29,8 @@ struct Example {
             try await node.start()
             nodes.append(node)
         }
-        while !nodes.contains(where: { $0.status.role == .leader }) { try await Task.sleep(for: .milliseconds(10)) }
-        let leader = nodes.first { $0.status.role == .leader }!
+        let elected = try await nodes[0].untilLeader(within: .seconds(10))
+        let leader = nodes.first { $0.status.id == elected.id }!
         let total = try await leader.propose(.init(5))  // committed, applied, its result
         let fresh = try await leader.read { $0.total }  // linearizable
         print("total \(total), read \(fresh)")

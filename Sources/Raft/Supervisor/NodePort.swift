@@ -8,6 +8,8 @@ final class NodePort: PeerReceiver, Sendable {
         }
         /// How often the status has been written.
         var version: UInt64 = 0
+        var isWatched = false
+        var hasEnded = false
     }
 
     /// How many requests of peers may wait beside a mailbox full of callers.
@@ -17,6 +19,7 @@ final class NodePort: PeerReceiver, Sendable {
     private let published: Lock<Published>
 
     private let peers: any PeerMemory
+    private let watchers = Watchers()
 
     init(settings: Configuration, mailbox: Mailbox<Message>, peers: any PeerMemory) {
         self.mailbox = mailbox
@@ -80,34 +83,67 @@ final class NodePort: PeerReceiver, Sendable {
         }
     }
 
+    // MARK: Watching
+
+    /// Tells `watcher` how things are, and from then on each change, until it or the node has ended.
+    func watch(_ watcher: Watcher) {
+        watchers.add(watcher) {
+            published.withLock { published in
+                published.isWatched = true
+                return (published.status, published.hasEnded)
+            }
+        }
+    }
+
+    /// Called after each change, by the node's loop, if anybody watches.
+    private func tellWatchers() {
+        watchers.tell {
+            published.withLock { ($0.status, $0.hasEnded) }
+        } whenEmpty: {
+            published.withLock { $0.isWatched = false }
+        }
+    }
+
+    /// Tells whoever watches something that is not in the status.
+    func tell(_ event: NodeEvent) { watchers.tell(event) }
+
+    // MARK: Publishing
+
     func publish(_ status: NodeStatus, configurationID: LogID, bootstrap: UInt64?) {
-        published.withLock { published in
+        let isWatched = published.withLock { published in
             published.status = status
             published.hello.incarnation = status.incarnation
             published.hello.configuration = configurationID
             published.hello.bootstrap = bootstrap
             published.configuration = status.configuration
+            return published.isWatched
         }
+        if isWatched { tellWatchers() }
     }
 
     /// What the role in office says of itself, in place. Returns when it wants to be woken.
     func update(_ report: (inout NodeStatus) -> RoleReport) -> Instant? {
-        published.withLock { published in
+        let (deadline, isWatched) = published.withLock { published in
             let told = report(&published.status)
             published.hello.configuration = told.configurationID
             published.hello.bootstrap = told.bootstrap
             published.configuration = published.status.configuration
-            return told.deadline
+            return (told.deadline, published.isWatched)
         }
+        if isWatched { tellWatchers() }
+        return deadline
     }
 
     func publishStop(_ reason: RaftError?) {
-        published.withLock { published in
+        let isWatched = published.withLock { published in
+            published.hasEnded = true
             published.status.role = .stopped
             published.status.leader = nil
             published.status.endLeadership()
             if published.status.stopReason == nil { published.status.stopReason = reason }
+            return published.isWatched
         }
+        if isWatched { tellWatchers() }
     }
 
     /// A valid certificate first (the transport has seen to that), then membership, by the newer
