@@ -63,7 +63,8 @@ public final class Simulation {
             own.probe = tally
             let setting = SimulatedNode.Setting(
                 configuration: own, members: ids.contains(id) ? members : nil, segmentBytes: profile.segmentBytes,
-                diskLatency: profile.diskLatency, preparesSegments: profile.preparesSegments,
+                diskLatency: profile.diskLatency, applyLatency: profile.applyLatency(of: id),
+                preparesSegments: profile.preparesSegments,
                 makesSnapshots: profile.makesSnapshots,
                 clockOffset: Int64(random.next() % 1_000_000_000_000), seed: random.next(),
                 log: { line in onLine?("\(Fault.text(scheduler.nanoseconds)): \(line)") })
@@ -180,7 +181,7 @@ public final class Simulation {
             guard node(id)?.isRotten == false, nodes.count(where: \.isRotten) < expendable, checker.isKnown(id) else {
                 return
             }
-        case .rot(let id, _, _, _):
+        case .rot(let id, _, _, _), .crashAtInstall(let id, _, _):
             // The atlas: so few nodes rot that every committed entry keeps a good copy, unless the run is about that.
             let isSpared = !profile.faults.contains(.rotEverywhere) && node(id)?.isRotten == false
             if isSpared, nodes.count(where: \.isRotten) >= expendable { return }

@@ -107,6 +107,10 @@ public struct SimulationProfile: Sendable {
     public var leaseWindow: Duration?
     /// How long a disk takes for one write, in nanoseconds.
     public var diskLatency: ClosedRange<Int64> = 50_000...2_000_000
+    /// How long a slow state machine takes for what it is told at once, in nanoseconds, and on which of the nodes one is
+    /// slow: a bit for each, in order of id.
+    public var applyLatency: ClosedRange<Int64> = 1_000...100_000
+    public var slowMachines = 0
     /// Nanoseconds between two faults, at most.
     public var faultPause: Int64 = 1_000_000_000
     /// Whether the production code's own points of disturbance fire.
@@ -191,7 +195,10 @@ public struct SimulationProfile: Sendable {
         drawStrokes(RandomSource(seed: seed ^ 0x7374_726F))
         drawLeases(RandomSource(seed: seed ^ 0x6C65_6173))
         drawSessions(RandomSource(seed: seed ^ 0x5345_5353))
-        if !isCalm { drawPreferences(RandomSource(seed: seed ^ 0x7072_6566)) }
+        if !isCalm {
+            drawPreferences(RandomSource(seed: seed ^ 0x7072_6566))
+            drawMachine(RandomSource(seed: seed ^ 0x6D61_6368))
+        }
         faultPause = pick([300_000_000, 1_000_000_000, 4_000_000_000])
         isDisturbed = chance(30) && !isCalm
         isQuietAtEnd = chance(25)
@@ -259,6 +266,19 @@ public struct SimulationProfile: Sendable {
         if random.next() % 100 < 25 { makeSessionsShort() }
     }
 
+    /// Now and then machines are slow. From numbers of its own, so that a run in which they are not is what it was before.
+    private mutating func drawMachine(_ source: RandomSource) {
+        var random = source
+        guard random.next() % 100 < 15 else { return }
+        let slow: [ClosedRange<Int64>] = [100_000...10_000_000, 1_000_000...60_000_000, 10_000_000...400_000_000]
+        applyLatency = slow[Int(random.next() % 3)]
+        slowMachines = Int(random.next() % 1024)
+    }
+
+    func applyLatency(of node: NodeID) -> ClosedRange<Int64> {
+        slowMachines >> Int(node.rawValue - 1) & 1 == 1 ? applyLatency : 1_000...100_000
+    }
+
     /// From numbers of its own, so that a run without preferences is what it was before there were any.
     private mutating func drawPreferences(_ source: RandomSource) {
         var random = source
@@ -297,7 +317,7 @@ extension SimulationProfile: CustomStringConvertible {
         """
         \(nodeCount) nodes\(spareCount > 0 ? " and \(spareCount) beside them" : ""); faults: \(faults)\(isDisturbed ? "; disturbed" : "")\(preferences.isEmpty ? "" : "; \((0..<nodeCount).map { "\($0 + 1) \(preference(ofNodeAt: $0))" }.joined(separator: ", "))")
         network: \(network)
-        disk: \(diskLatency) ns a write, segments of \(segmentBytes) bytes\(preparesSegments ? " made ahead" : "")
+        disk: \(diskLatency) ns a write, segments of \(segmentBytes) bytes\(preparesSegments ? " made ahead" : ""); slow machines \(String(slowMachines, radix: 2)): \(applyLatency) ns
         clients: \(workload)
         sessions: at most \(configuration.maximumSessions) for \(configuration.sessionTimeout), each with \(configuration.maximumSessionReplies) replies and \(configuration.maximumSessionReplyBytes) bytes
         election timeout \(configuration.electionTimeout), heartbeat \(configuration.heartbeatInterval), \(leaseWindow.map { "leases of \($0)" } ?? "no leases"), drift to \(configuration.maximumClockDrift) ppm

@@ -142,6 +142,8 @@ package enum Mark: UInt8, CaseIterable, Sendable {
     case diskLost
     case machineFailed
     case snapshotBuiltAgain
+    case crashBeforeInstall
+    case memberBeganAnew
 
     // MARK: The network
     case linkRefused

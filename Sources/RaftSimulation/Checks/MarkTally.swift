@@ -75,7 +75,7 @@ public struct MarkSet: Hashable, Sendable {
 
     /// Those that only runs in which members come and go can reach.
     public static let namesOfChurn = Set(
-        [Mark.learnerPromotedItself, .selfPromotionRefused, .leaverPassedOn, .changeRedirected].map {
+        [Mark.learnerPromotedItself, .selfPromotionRefused, .leaverPassedOn, .changeRedirected, .memberBeganAnew].map {
             String(describing: $0)
         })
 

@@ -34,6 +34,22 @@ extension SafetyChecker {
         }
     }
 
+    /// Whether the members are committed without this one, which was one of them.
+    func isRemoved(_ node: NodeID) -> Bool {
+        guard let last = committed.last?.id, let id = history(of: configurations, through: last).last,
+            let configuration = configurations[id]
+        else { return false }
+        return !configuration.contains(node) && configuration.removed.contains { $0.id == node }
+    }
+
+    /// I12: what was asked for only these members was not done to others.
+    ///
+    /// - Parameter asked: what the leader that was asked says of itself in that moment.
+    func isOutdated(_ seen: LogID, _ asked: NodeStatus) -> Bool {
+        guard asked.role == .leader, let old = configurations[seen], let new = asked.configuration else { return false }
+        return old.voterSets != new.voterSets || old.members.map(\.id) != new.members.map(\.id)
+    }
+
     /// A node has told a leader what it holds, if that is what the reply is about.
     func acknowledged(_ reply: PeerReply, by node: NodeID, to leader: NodeID) {
         let (term, index): (Term, LogIndex)

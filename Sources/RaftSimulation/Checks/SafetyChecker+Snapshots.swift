@@ -30,8 +30,16 @@ extension SafetyChecker {
         }
     }
 
+    /// The newest snapshot of a node that is down was damaged.
+    func damagedSnapshot(of node: NodeID) {
+        guard let newest = newestSnapshot(of: node)?.last else { return }
+        // Where two end there, the other one may be whole.
+        if snapshots[node]!.manifests.count(where: { $0.last == newest }) == 1 { damagedAtStart[node] = newest }
+    }
+
     /// I20, I7: a snapshot ends with a committed entry.
     func snapshotDurable(_ manifest: SnapshotManifest, on node: NodeID) {
+        if damagedAtStart[node] == manifest.last { damagedAtStart[node] = nil }
         guard history(through: manifest.last) != nil else {
             return fail("I7", "node \(node) made durable a \(manifest), which ends with no committed entry")
         }
@@ -67,8 +75,11 @@ extension SafetyChecker {
         return committed[Int(index.rawValue) - 1].prefix
     }
 
-    /// I10: nothing is purged that a durable snapshot does not have.
+    /// I10: nothing is purged that a durable snapshot does not have, or that the machine has yet to read.
     func purged(through id: LogID, on node: NodeID) {
+        if let applied = before[node]?.lastApplied, id.index > applied {
+            fail("I10", "node \(node) purged through \(id), its machine has applied \(applied)")
+        }
         guard snapshotEnd(of: node) > 0, snapshotEnd(of: node) >= id.index else {
             return fail(
                 "I10",
@@ -81,6 +92,9 @@ extension SafetyChecker {
     func reset(to id: LogID, on node: NodeID) -> [(term: Term, prefix: UInt64, bytes: Int)] {
         if snapshots[node]?.manifests.contains(where: { $0.last == id }) != true {
             fail("I10", "node \(node) began its log anew behind \(id), where no durable snapshot of it ends")
+        }
+        if damagedAtStart[node] == id {
+            fail("I21", "node \(node) began its log anew behind \(id) by a snapshot that was damaged before it started")
         }
         let held = mirrors[node]!
         if let next = committed.dropFirst(Int(id.index.rawValue)).first, held.prefix(at: next.id.index) == next.prefix {

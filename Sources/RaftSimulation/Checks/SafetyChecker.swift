@@ -32,7 +32,7 @@ final class SafetyChecker: @unchecked Sendable {
     }
 
     /// Every node that there is; those that begin the cluster first.
-    private let nodes: [NodeID]
+    let nodes: [NodeID]
     /// What each configuration entry says.
     var configurations: [LogID: ClusterConfiguration] = [:]
     private(set) var violation: Violation?
@@ -47,7 +47,7 @@ final class SafetyChecker: @unchecked Sendable {
     /// What each leader was told, in its newest term, that others hold.
     var acks: [NodeID: (term: Term, through: [NodeID: LogIndex])] = [:]
     /// I9: the vote that each node has told somebody of.
-    private var votesSent = NodeTable<[Term: NodeID]>()
+    var votesSent = NodeTable<[Term: NodeID]>()
     /// I5.
     var applied: [LogIndex: (serial: UInt64, state: UInt64)] = [:]
     var appliedOn = NodeTable<LogIndex>()
@@ -58,13 +58,15 @@ final class SafetyChecker: @unchecked Sendable {
     /// I19.
     var refusedSerials: Set<UInt64> = []
     /// I15: which life of each other node each node has heard first, by its incarnation.
-    private var incarnations = NodeTable<Incarnation>()
-    private var met: Set<NodePair> = []
-    private var withoutMemory: Set<NodeID> = []
+    var incarnations = NodeTable<Incarnation>()
+    var met: Set<NodePair> = []
+    var withoutMemory: Set<NodeID> = []
     /// What was on disks that are lost: acknowledged truthfully, and counted.
-    private var lost = NodeTable<Mirror>()
+    var lost = NodeTable<Mirror>()
     /// I22.
     let limits: Configuration
+    /// I21: where the snapshot ends that was damaged while its node was down.
+    var damagedAtStart: [NodeID: LogID] = [:]
     /// I22: of which entry each node has built snapshots, and how often its files have been damaged.
     var builds: [NodeID: [LogIndex: Int]] = [:]
     private(set) var rotCounts: [NodeID: Int] = [:]
@@ -72,11 +74,11 @@ final class SafetyChecker: @unchecked Sendable {
     private var rotten: Set<NodeID> = []
     /// Who asked for votes in each term.
     private var candidates: [Term: NodeID] = [:]
-    private(set) var before = NodeTable<Look>()
+    var before = NodeTable<Look>()
     private(set) var termHighest: Term = 0
 
     /// Who begins a term, who leads it, and for how long; nil where a world begins with terms that nobody began.
-    private var tenures: TenureChecker?
+    var tenures: TenureChecker?
     /// Which reads may be served.
     private(set) var reads = ReadChecker()
     /// What messages claim; nil where nobody says which have arrived.
@@ -115,25 +117,6 @@ final class SafetyChecker: @unchecked Sendable {
         rotCounts[node, default: 0] += 1
     }
     func isRotten(_ node: NodeID) -> Bool { rotten.contains(node) }
-
-    /// The node begins anew, with an empty disk and another incarnation.
-    func lostDisk(_ node: NodeID) {
-        rotted(node)
-        withoutMemory.insert(node)
-        reached(.diskLost)
-        lost[node] = mirrors[node]
-        mirrors[node] = Mirror()
-        snapshots[node] = nil
-        builds[node] = nil
-        votesSent[node] = nil
-        before[node] = nil
-        appliedOn[node] = nil
-    }
-
-    /// Whether every other node has heard this one, and so has recorded which life of it it met.
-    func isKnown(_ node: NodeID) -> Bool {
-        nodes.allSatisfy { $0 == node || met.contains(NodePair(from: node, to: $0)) }
-    }
 
     // MARK: The disk
 
@@ -448,23 +431,6 @@ final class SafetyChecker: @unchecked Sendable {
             let entry = source.entries[position]
             committed.append((LogID(term: entry.term, index: LogIndex(UInt64(position + 1))), entry.prefix))
         }
-    }
-
-    // MARK: Who talks to whom
-
-    /// Something of `sender` arrived, perhaps of a life that has ended.
-    func heard(_ sender: NodeID, at node: NodeID) { tenures?.arrived(from: sender, at: node, now: now()) }
-
-    /// I15: a node that has met one life of another takes nothing from a second one.
-    func arrived(from sender: NodeID, _ incarnation: Incarnation?, at node: NodeID) {
-        guard let incarnation else { return }
-        met.insert(NodePair(from: sender, to: node))
-        // Who has lost its own disk cannot know whom it had met.
-        guard !withoutMemory.contains(node) else { return }
-        if let known = incarnations[sender], known != incarnation {
-            fail("I15", "node \(node) took a message of node \(sender) in incarnation \(incarnation), after \(known)")
-        }
-        incarnations[sender] = incarnation
     }
 
     // MARK: The state machine

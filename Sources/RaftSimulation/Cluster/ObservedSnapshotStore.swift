@@ -8,11 +8,18 @@ final class ObservedSnapshotStore: SnapshotStore, @unchecked Sendable {
     private let checker: SafetyChecker
     /// Whether the machine is failing in the middle of what it does: nobody is told of that any more.
     var isFailing = false
+    /// Whether one that was received has become durable.
+    private(set) var hasReceived = false
 
     init(_ inner: any SnapshotStore, node: NodeID, checker: SafetyChecker) {
         self.inner = inner
         self.node = node
         self.checker = checker
+    }
+
+    func takeReceived() -> Bool {
+        defer { hasReceived = false }
+        return hasReceived
     }
 
     func open() throws -> RecoveredSnapshots {
@@ -24,7 +31,7 @@ final class ObservedSnapshotStore: SnapshotStore, @unchecked Sendable {
     func begin(_ origin: SnapshotOrigin) throws -> any SnapshotWriter {
         ObservedSnapshotWriter(try inner.begin(origin)) { [self] manifest in
             guard !isFailing else { return }
-            if origin == .own { checker.snapshotBuilt(manifest, on: node) }
+            if origin == .own { checker.snapshotBuilt(manifest, on: node) } else { hasReceived = true }
             checker.snapshotDurable(manifest, on: node)
         }
     }

@@ -11,13 +11,14 @@ final class SimulatedNode: @unchecked Sendable {
     private(set) var checker: SafetyChecker
     let settings: Configuration
     /// The members that it begins with; nil on a node that joins.
-    private(set) var members: ClusterConfiguration?
+    var members: ClusterConfiguration?
     /// Its data directory.
     private(set) var path = "/data"
     let segmentBytes: Int
     /// How long its disk takes for a write when nothing is wrong with it.
     private let usualLatency: ClosedRange<Int64>
     private var diskLatency: ClosedRange<Int64>
+    private var applyLatency: ClosedRange<Int64>
     private let preparesSegments: Bool
     private let seed: UInt64
     private let log: @Sendable (String) -> Void
@@ -26,7 +27,7 @@ final class SimulatedNode: @unchecked Sendable {
 
     private(set) var life: Life?
     private var store: ObservedLogStore?
-    private var snapshots: ObservedSnapshotStore?
+    private(set) var snapshots: ObservedSnapshotStore?
     let makesSnapshots: Bool
     private var directory: DataDirectory?
     private(set) var disk: SimulatedLoop?
@@ -36,7 +37,7 @@ final class SimulatedNode: @unchecked Sendable {
     /// Something was done to this node's disk after which it may stop, or refuse to start, until the next life.
     private var isExcused = false
     /// A bit of its files has turned over: it may refuse to start for ever.
-    private(set) var isRotten = false
+    var isRotten = false
     private(set) var stopReason: RaftError?
     private var machineFails = false
     /// A crash that waits for the next write, and whether the node is started again at once.
@@ -46,8 +47,12 @@ final class SimulatedNode: @unchecked Sendable {
     /// What is cut when this node, as a leader, begins the last step of a change of voters; and whether it has begun the
     /// first.
     private var cutAtEndOfChange: (ways: [NodePair], isJoint: Bool)?
+    /// What of the snapshot turns over that it receives next.
+    var crashAtInstall: (perMille: Int, bit: Int)?
+    /// The configuration in force, and the one before that.
+    private(set) var configurations = (last: LogID.zero, earlier: LogID.zero)
     /// Which failure of the power is still to come; nil for none.
-    private var powerFailure: UInt64?
+    var powerFailure: UInt64?
     private var powerFailureCount: UInt64 = 0
     /// Nothing is wrong with the machine any more. What failed before that may be noticed only now: then it is started
     /// again.
@@ -68,6 +73,7 @@ final class SimulatedNode: @unchecked Sendable {
         var members: ClusterConfiguration?
         var segmentBytes: Int
         var diskLatency: ClosedRange<Int64>
+        var applyLatency: ClosedRange<Int64> = 1_000...100_000
         var preparesSegments: Bool
         /// Whether it purges its log behind snapshots.
         var makesSnapshots = false
@@ -84,6 +90,7 @@ final class SimulatedNode: @unchecked Sendable {
         segmentBytes = setting.segmentBytes
         usualLatency = setting.diskLatency
         diskLatency = setting.diskLatency
+        applyLatency = setting.applyLatency
         preparesSegments = setting.preparesSegments
         makesSnapshots = setting.makesSnapshots
         seed = setting.seed
@@ -130,7 +137,7 @@ final class SimulatedNode: @unchecked Sendable {
             var others = randomness(3)
             let builds = SimulatedLoop(
                 scheduler: scheduler, life: life, clock: clock, latency: diskLatency, seed: others.next())
-            let all = [loop(1_000...20_000), disk, loop(1_000...100_000), loop(10_000...1_000_000), builds]
+            let all = [loop(1_000...20_000), disk, loop(applyLatency), loop(10_000...1_000_000), builds]
             let loops = NodeLoops(loop: all[0], disk: disk, apply: all[2], reads: all[3], builds: builds)
             let (checker, id) = (checker, id)
             let node = try RaftNode(
@@ -268,6 +275,7 @@ final class SimulatedNode: @unchecked Sendable {
         machineFails = false
         crashInWrite = nil
         crashAtName = nil
+        crashAtInstall = nil
         cutAtEndOfChange = nil
         directory = nil
         life = nil
@@ -337,6 +345,8 @@ final class SimulatedNode: @unchecked Sendable {
     }
 
     func hangDisk(nanoseconds: Int64) { disk?.hang(nanoseconds: nanoseconds) }
+    func hangMachine(nanoseconds: Int64) { if isUp { loops[2].hang(nanoseconds: nanoseconds) } }
+    func hangBuilds(nanoseconds: Int64) { if isUp { loops[4].hang(nanoseconds: nanoseconds) } }
 
     func failNext(_ operation: SimulatedFileSystem.Operation) {
         guard isUp else { return }
@@ -366,6 +376,7 @@ final class SimulatedNode: @unchecked Sendable {
         guard let count = fileSystem.contents(of: path)?.count, count > 0 else { return }
         isRotten = true
         checker.rotted(id)
+        if newest != nil, !isUp { checker.damagedSnapshot(of: id) }
         fileSystem.damage(path, at: count * perMille / 1000, mask: 1 << UInt8(bit))
     }
 
@@ -391,11 +402,14 @@ final class SimulatedNode: @unchecked Sendable {
         isHealed = true
         if let life { scheduler.resume(life) }
         slowDisk(min(usualLatency.lowerBound, 50_000)...min(usualLatency.upperBound, 500_000))
+        applyLatency = min(applyLatency.lowerBound, 1_000)...min(applyLatency.upperBound, 100_000)
+        if isUp { loops[2].latency = applyLatency }
         freeDisk()
         fileSystem.clearFaults()
         machineFails = false
         crashInWrite = nil
         crashAtName = nil
+        crashAtInstall = nil
         cutAtEndOfChange = nil
         fileSystem.stop(atName: nil)
         powerFailure = nil
@@ -411,6 +425,7 @@ final class SimulatedNode: @unchecked Sendable {
             if awaited.restarts { start() }
         }
         if let nanoseconds = crashAtName, fileSystem.hasStopped { endAtName(nanoseconds) }
+        if let place = crashAtInstall, snapshots?.takeReceived() == true { endBeforeInstall(place) }
         guard let node else { return }
         var version = statusVersion
         let excuse = node.withStatus(after: &version) { look(at: $0) }
@@ -444,6 +459,9 @@ final class SimulatedNode: @unchecked Sendable {
         }
         isObserved = status.incarnation.rawValue != 0
         guard isObserved else { return nil }
+        if status.configurationID != configurations.last {
+            configurations = (status.configurationID, configurations.last)
+        }
         cutIfChangeEnds(status)
         lease = status.leaseExpiry.map { ($0, status.currentTerm) }
         checker.look(at: status, isWriting: isWriting, pausedUntil: pausedUntil)
@@ -465,24 +483,4 @@ final class SimulatedNode: @unchecked Sendable {
         return
             "node \(id): \(status.role) term \(status.currentTerm) log \(status.last) durable \(status.durableIndex) commit \(status.commitIndex) applied \(status.lastApplied) purged \(status.purged) snapshot \(status.snapshot.map { "\($0.last)" } ?? "none")\(isPaused ? ", paused" : "")\(peers.joined())"
     }
-}
-
-/// Hands a simulated node's log lines to whoever watches the run.
-private struct SimulatedLog: LogHandler {
-    let node: NodeID
-    let write: @Sendable (String) -> Void
-    var metadata: Logger.Metadata = [:]
-    var logLevel = Logger.Level.info
-
-    init(node: NodeID, _ write: @escaping @Sendable (String) -> Void) {
-        self.node = node
-        self.write = write
-    }
-
-    subscript(metadataKey key: String) -> Logger.Metadata.Value? {
-        get { metadata[key] }
-        set { metadata[key] = newValue }
-    }
-
-    func log(event: LogEvent) { write("node \(node): \(event.message)") }
 }

@@ -22,15 +22,17 @@ extension Fault {
         case .freeDisk(let id): node(id)?.freeDisk()
         case .slowDisk(let id, let range): node(id)?.slowDisk(range)
         case .hangDisk(let id, let nanoseconds): node(id)?.hangDisk(nanoseconds: nanoseconds)
+        case .hangBuilds(let id, let nanoseconds): node(id)?.hangBuilds(nanoseconds: nanoseconds)
+        case .hangMachine(let id, let nanoseconds): node(id)?.hangMachine(nanoseconds: nanoseconds)
         case .rot(let id, let file, let perMille, let bit): node(id)?.rot(file, perMille: perMille, bit: bit)
         case .loseDisk(let id): node(id)?.loseDisk()
         case .failMachine(let id): node(id)?.failMachine()
         case .drift(let id, let millionths): node(id)?.clock.drift(partsPerMillion: millionths)
-        case .changeMembers(let id, let request, let isGuarded):
-            guard let node = node(id)?.node else { return }
-            node.membership.perform(
-                request, ifUnchangedSince: isGuarded ? node.status.configurationID : nil, timeout: .seconds(3),
-                completion: { _ in })
+        case .changeMembers(let id, let request, let guarding): node(id)?.ask(request, guardedBy: guarding)
+        case .addAnew(let id, let asked):
+            guard let gone = node(id), gone.beginAnew() else { return }
+            node(asked)?.ask(.add(id, address: "simulated:\(id)"))
+        case .crashAtInstall(let id, let perMille, let bit): node(id)?.crash(atInstallDamaging: (perMille, bit))
         case .snapshot(let id): node(id)?.node?.triggerSnapshot(completion: { _ in })
         case .pushSnapshot(let id): node(id)?.node?.pushSnapshot(completion: { _ in })
         }

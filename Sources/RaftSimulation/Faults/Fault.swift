@@ -46,6 +46,10 @@ public enum Fault: Hashable, Sendable {
     case slowDisk(NodeID, nanoseconds: ClosedRange<Int64>)
     /// The disk answers nothing for a while.
     case hangDisk(NodeID, nanoseconds: Int64)
+    /// Nothing is written of snapshots for a while.
+    case hangBuilds(NodeID, nanoseconds: Int64)
+    /// The state machine takes nothing for a while.
+    case hangMachine(NodeID, nanoseconds: Int64)
     /// One bit of one file turns over. The place is given in thousandths of the file.
     case rot(NodeID, file: String, perMille: Int, bit: Int)
     /// The node's disk is lost: it comes back, under its own id, with an empty one.
@@ -54,12 +58,27 @@ public enum Fault: Hashable, Sendable {
     case failMachine(NodeID)
     /// The node's clock runs faster by this many millionths, or slower.
     case drift(NodeID, partsPerMillion: Int)
-    /// Somebody asks a node to change the members; guarded: only if they are still what that node knows now.
-    case changeMembers(at: NodeID, MembershipRequest, isGuarded: Bool)
+    /// Somebody asks a node to change the members; guarded: only if they are still what somebody has seen.
+    case changeMembers(at: NodeID, MembershipRequest, guardedBy: MemberGuard = .nothing)
+    /// A node whose removal is committed begins anew with an empty directory, and this one is asked to add it.
+    case addAnew(NodeID, at: NodeID)
+    /// The process ends as soon as a snapshot that it receives is durable and its log does not begin behind that yet; one
+    /// bit of the snapshot turns over, and the process is started again.
+    case crashAtInstall(NodeID, perMille: Int, bit: Int)
     /// A snapshot is asked for.
     case snapshot(NodeID)
     /// The node is told to send its members a snapshot, if it leads.
     case pushSnapshot(NodeID)
+}
+
+/// Which members a change is made for.
+public enum MemberGuard: String, CaseIterable, Sendable {
+    /// For any.
+    case nothing = ""
+    /// For those that the node knows which is asked.
+    case present = " guardedly"
+    /// For those that it knew before them.
+    case past = " belatedly"
 }
 
 // MARK: - Text
@@ -88,6 +107,8 @@ extension Fault: CustomStringConvertible {
         case .slowDisk(let node, let range):
             "slow disk of \(node) to \(Self.text(range.lowerBound)) .. \(Self.text(range.upperBound))"
         case .hangDisk(let node, let nanoseconds): "hang disk of \(node) for \(Self.text(nanoseconds))"
+        case .hangBuilds(let node, let nanoseconds): "hang builds of \(node) for \(Self.text(nanoseconds))"
+        case .hangMachine(let node, let nanoseconds): "hang machine of \(node) for \(Self.text(nanoseconds))"
         case .rot(let node, let file, let perMille, let bit):
             "rot \(file) of \(node) at \(perMille) per mille bit \(bit)"
         case .loseDisk(let node): "lose disk of \(node)"
@@ -95,8 +116,11 @@ extension Fault: CustomStringConvertible {
         case .drift(let node, let millionths): "drift clock of \(node) by \(millionths) ppm"
         case .snapshot(let node): "snapshot \(node)"
         case .pushSnapshot(let node): "push \(node)"
-        case .changeMembers(let node, let request, let isGuarded):
-            "ask \(node)\(isGuarded ? " guardedly" : "") to \(Self.text(request))"
+        case .changeMembers(let node, let request, let guarding):
+            "ask \(node)\(guarding.rawValue) to \(Self.text(request))"
+        case .addAnew(let node, let asked): "add \(node) anew at \(asked)"
+        case .crashAtInstall(let node, let perMille, let bit):
+            "crash \(node) at install damaging \(perMille) per mille bit \(bit)"
         }
     }
 
@@ -148,6 +172,10 @@ extension Fault: CustomStringConvertible {
         case "crash":
             guard let node = words.node() else { return nil }
             if words.skip("at") {
+                if words.skip("install") {
+                    guard words.skip("damaging"), let (place, bit) = words.bit() else { return nil }
+                    return .crashAtInstall(node, perMille: place, bit: bit)
+                }
                 guard words.skip("name"), let count = words.number(), words.skip("losing"), words.skip("power"),
                     words.skip("after"), let time = words.time()
                 else { return nil }
@@ -201,12 +229,17 @@ extension Fault: CustomStringConvertible {
             else { return nil }
             return .slowDisk(node, nanoseconds: low...high)
         case "hang":
-            guard let node = words.disk(), let time = words.span() else { return nil }
-            return .hangDisk(node, nanoseconds: time)
+            let what = words.next()
+            guard words.skip("of"), let node = words.node(), let time = words.span() else { return nil }
+            return switch what {
+            case "disk": .hangDisk(node, nanoseconds: time)
+            case "builds": .hangBuilds(node, nanoseconds: time)
+            case "machine": .hangMachine(node, nanoseconds: time)
+            default: nil
+            }
         case "rot":
             guard let file = words.next(), words.skip("of"), let node = words.node(), words.skip("at"),
-                let place = words.number(), words.skip("per"), words.skip("mille"), words.skip("bit"),
-                let bit = words.number(), (0..<1000).contains(place), (0..<8).contains(bit)
+                let (place, bit) = words.bit()
             else { return nil }
             return .rot(node, file: file, perMille: place, bit: bit)
         case "drift":
@@ -214,11 +247,16 @@ extension Fault: CustomStringConvertible {
                 let millionths = words.number(), words.skip("ppm"), abs(millionths) < 1_000_000
             else { return nil }
             return .drift(node, partsPerMillion: millionths)
+        case "add":
+            guard let node = words.node(), words.skip("anew"), words.skip("at"), let asked = words.node() else {
+                return nil
+            }
+            return .addAnew(node, at: asked)
         case "ask":
             guard let node = words.node() else { return nil }
-            let isGuarded = words.skip("guardedly")
+            let guarding = MemberGuard.allCases.first { $0 != .nothing && words.skip(String($0.rawValue.dropFirst())) }
             guard words.skip("to"), let request = readRequest(&words) else { return nil }
-            return .changeMembers(at: node, request, isGuarded: isGuarded)
+            return .changeMembers(at: node, request, guardedBy: guarding ?? .nothing)
         default: return nil
         }
     }
@@ -288,6 +326,13 @@ extension Fault: CustomStringConvertible {
             else { return nil }
             let (nanoseconds, overflow) = count.multipliedReportingOverflow(by: unit.size)
             return overflow ? nil : nanoseconds
+        }
+        /// Where in a file, and which bit there.
+        mutating func bit() -> (perMille: Int, bit: Int)? {
+            guard let place = number(), skip("per"), skip("mille"), skip("bit"), let bit = number(),
+                (0..<1000).contains(place), (0..<8).contains(bit)
+            else { return nil }
+            return (place, bit)
         }
         mutating func nodes() -> [NodeID]? {
             var ids: [NodeID] = []

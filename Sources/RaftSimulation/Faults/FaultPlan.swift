@@ -162,7 +162,7 @@ struct FaultPlan {
     private mutating func transfer(from leader: NodeID, _ ids: [NodeID]) -> [Fault] {
         if chance(20), let member = pick(ids) {
             let preference = pick(LeadershipPreference.allCases) ?? .ordinary
-            return [.changeMembers(at: leader, .prefer(member, preference), isGuarded: false)]
+            return [.changeMembers(at: leader, .prefer(member, preference))]
         }
         let others = ids.filter { $0 != leader }
         if kinds.contains(.partitions), chance(40), let target = pick(others) {

@@ -2,7 +2,7 @@ internal import Raft
 
 /// Draws what operators ask of the members: sensible things and others, of the leader and of others.
 struct MemberChurn {
-    /// Whose removal was asked for: nobody adds such a node again, since it would come with the data of a removed one.
+    /// Whose removal was asked for: nobody adds such a node again before it is through, and with the data that it has.
     private var usedUp: [NodeID] = []
 
     mutating func next(_ nodes: [SimulatedNode], _ random: inout RandomSource) -> [Fault] {
@@ -34,7 +34,7 @@ struct MemberChurn {
             far.flatMap { [NodePair(from: a, to: $0), NodePair(from: $0, to: a)] }
         }
         let request = MembershipRequest.replaceVoters(voters.isEmpty ? [leader.id] : voters, keepingOthers: true)
-        return [.changeMembers(at: leader.id, request, isGuarded: false), .cut(ways.sorted())]
+        return [.changeMembers(at: leader.id, request), .cut(ways.sorted())]
     }
 
     private mutating func one(_ nodes: [SimulatedNode], _ random: inout RandomSource) -> [Fault] {
@@ -47,14 +47,25 @@ struct MemberChurn {
         guard let asked = random.next() % 4 == 0 ? pick(nodes) : leader ?? pick(nodes),
             let configuration = (leader ?? asked).node?.status.configuration
         else { return [] }
-        let isGuarded = random.next() % 4 == 0
+        let guarding: MemberGuard =
+            switch random.next() % 8 {
+            case 0: .present
+            case 1: .past
+            default: .nothing
+            }
         func ask(_ request: MembershipRequest) -> [Fault] {
-            [.changeMembers(at: asked.id, request, isGuarded: isGuarded)]
+            [.changeMembers(at: asked.id, request, guardedBy: guarding)]
         }
         let members = configuration.members.map(\.id)
-        let strangers = nodes.map(\.id).filter { !members.contains($0) && !usedUp.contains($0) }
+        let gone = nodes.map(\.id).filter { id in
+            !members.contains(id) && configuration.removed.contains { $0.id == id }
+        }
+        let strangers = nodes.map(\.id).filter { ![members, gone, usedUp].joined().contains($0) }
         switch random.next() % 16 {
         case 0...2:
+            if let back = pick(gone), strangers.isEmpty || random.next() % 2 == 0 {
+                return [.addAnew(back, at: asked.id)]
+            }
             let isPromoted = [nil, true, false][Int(random.next() % 3)]
             return pick(strangers).map {
                 ask(.add($0, address: "simulated:\($0)", promotedWhenReady: isPromoted))

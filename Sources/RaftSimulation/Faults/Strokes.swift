@@ -41,21 +41,29 @@ struct Strokes {
         ids = nodes.map(\.id)
     }
 
-    private enum Kind { case leaseOwed, redirect, cutAtLastStep, rotNewest, installOverWrites }
+    private enum Kind {
+        case leaseOwed, redirect, cutAtLastStep, comeBack, rotNewest, rotAtInstall, installOverWrites
+        case overtakeSnapshot
+    }
 
     /// One of them; the first step is to happen at once. Nil where the one drawn does not fit the moment.
     ///
     /// - Parameter isChurn: members come and go. Who they are in the end must not depend on whose files are damaged.
     func next(withChurn isChurn: Bool, _ random: inout RandomSource) -> [Step]? {
         var kinds: [Kind] = [.leaseOwed]
-        if isChurn { kinds += [.redirect, .cutAtLastStep] }
-        if leader.makesSnapshots { kinds += isChurn ? [.installOverWrites] : [.installOverWrites, .rotNewest] }
+        if isChurn { kinds += [.redirect, .cutAtLastStep, .comeBack] }
+        if leader.makesSnapshots {
+            kinds += [.installOverWrites, .overtakeSnapshot] + (isChurn ? [] : [.rotNewest, .rotAtInstall])
+        }
         return switch kinds[Int(random.next() % UInt64(kinds.count))] {
         case .leaseOwed: leaseOwed(&random)
         case .redirect: redirect(&random)
         case .cutAtLastStep: cutAtLastStep(&random)
+        case .comeBack: comeBack(&random)
         case .rotNewest: rotNewest(&random)
+        case .rotAtInstall: rotAtInstall(&random)
         case .installOverWrites: installOverWrites(&random)
+        case .overtakeSnapshot: overtakeSnapshot(&random)
         }
     }
 
@@ -99,7 +107,7 @@ struct Strokes {
             steps = [
                 Step(faults: [
                     .hangDisk(restarted[0], nanoseconds: wait + pause * 2),
-                    .changeMembers(at: leader.id, .allowLeases(window), isGuarded: false),
+                    .changeMembers(at: leader.id, .allowLeases(window)),
                 ]), Step(pause: wait, faults: []),
             ]
         } else {
@@ -124,8 +132,8 @@ struct Strokes {
         guard !new.isEmpty, !wish.isEmpty, new != wish, ![new, wish].contains(configuration.voterSets[0]) else {
             return nil
         }
-        let change = Fault.changeMembers(at: leader.id, .replaceVoters(new, keepingOthers: true), isGuarded: false)
-        let redirection = Fault.changeMembers(at: leader.id, .redirect(to: wish), isGuarded: false)
+        let change = Fault.changeMembers(at: leader.id, .replaceVoters(new, keepingOthers: true))
+        let redirection = Fault.changeMembers(at: leader.id, .redirect(to: wish))
         let silent = new.filter { $0 != leader.id }.map { NodePair(from: $0, to: leader.id) }
         guard !silent.isEmpty, chance(70, &random) else {
             return [Step(faults: [change]), Step(pause: draw(1_000...reach * 2, &random), faults: [redirection])]
@@ -156,6 +164,62 @@ struct Strokes {
         ]
     }
 
+    /// A member is taken out, and comes back with an empty directory while the leader still keeps a stream to it: to tell it
+    /// that it has gone.
+    private func comeBack(_ random: inout RandomSource) -> [Step]? {
+        let members = configuration.members.map(\.id).filter { $0 != leader.id }
+        guard members.count > 1 else { return nil }
+        let gone = members[Int(random.next() % UInt64(members.count))]
+        let heartbeat = leader.settings.heartbeatInterval.nanoseconds
+        let pause = chance(50, &random) ? heartbeat + reach * 4 : electionTimeout
+        return [
+            Step(faults: [.changeMembers(at: leader.id, .remove(gone))]),
+            Step(pause: draw(reach...max(pause, reach), &random), faults: [.addAnew(gone, at: leader.id)]),
+            Step(pause: draw(electionTimeout...electionTimeout * 2, &random), faults: []),
+        ]
+    }
+
+    /// A follower that was away is sent a snapshot, and before that is durable there another leader's log overtakes it;
+    /// the machine has taken nothing of that log yet.
+    private func overtakeSnapshot(_ random: inout RandomSource) -> [Step]? {
+        let others = others(&random)
+        guard others.count > 1 else { return nil }
+        let victim = others[0]
+        let hanging = draw(electionTimeout...electionTimeout * 3, &random)
+        return [
+            Step(faults: [.cut(ways(between: ids.filter { $0 != victim }, and: [victim]))]),
+            Step(pause: draw(electionTimeout / 2...electionTimeout * 2, &random), faults: [.snapshot(leader.id)]),
+            Step(
+                pause: draw(1_000_000...40_000_000, &random),
+                faults: [
+                    .hangBuilds(victim, nanoseconds: hanging),
+                    .hangMachine(victim, nanoseconds: hanging + draw(1_000_000...electionTimeout, &random)),
+                    .pushSnapshot(leader.id), .cut([]),
+                ]),
+            Step(
+                pause: draw(reach...reach * 4 + 1_000_000, &random),
+                faults: [.cut(ways(between: ids.filter { $0 != leader.id }, and: [leader.id]))]),
+            Step(pause: draw(electionTimeout * 2...electionTimeout * 4, &random), faults: [.cut([])]),
+        ]
+    }
+
+    /// A follower that was away is sent a snapshot and ends before its log begins behind that; then the snapshot is damaged.
+    /// A start must look at it before it lets go of the log.
+    private func rotAtInstall(_ random: inout RandomSource) -> [Step]? {
+        let others = others(&random)
+        guard others.count > 1 else { return nil }
+        let victim = others[0]
+        let crash = Fault.crashAtInstall(
+            victim, perMille: Int(random.next() % 1000), bit: Int(random.next() % 8))
+        return [
+            Step(faults: [.cut(ways(between: ids.filter { $0 != victim }, and: [victim]))]),
+            Step(pause: draw(electionTimeout...electionTimeout * 2, &random), faults: [.snapshot(leader.id)]),
+            Step(
+                pause: draw(1_000_000...40_000_000, &random), faults: [crash, .pushSnapshot(leader.id), .cut([])]),
+            Step(pause: draw(electionTimeout...electionTimeout * 2, &random), faults: []),
+        ]
+    }
+
     /// A leader is parted from the others, its disk hangs, and as soon as it has a successor that is to send it a snapshot:
     /// which takes the place of entries whose writes are still out, and whose completion says nothing any more.
     private func installOverWrites(_ random: inout RandomSource) -> [Step]? {
@@ -183,7 +247,7 @@ struct Strokes {
         guard !others.isEmpty else { return nil }
         let voters = Array(others.prefix(1 + Int(random.next() % UInt64((others.count + 1) / 2))))
         let rest = ids.filter { !voters.contains($0) }
-        let change = Fault.changeMembers(at: leader.id, .replaceVoters(voters, keepingOthers: true), isGuarded: false)
+        let change = Fault.changeMembers(at: leader.id, .replaceVoters(voters, keepingOthers: true))
         var steps = [
             Step(faults: [.cutAtEndOfChange(leader.id, ways(between: rest, and: voters)), change]),
             Step(pause: draw(electionTimeout * 2...electionTimeout * 5, &random), faults: [.cut([])]),

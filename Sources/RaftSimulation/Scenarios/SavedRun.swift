@@ -150,6 +150,8 @@ private struct ProfileField: Sendable {
         flag("replies slip through", \.network.letsRepliesSlip),
         time("network keepalive", \.network.keepalive),
         times("disks take", \.diskLatency),
+        times("slow machines take", \.applyLatency),
+        number("slow machines", \.slowMachines),
         number("segment bytes", \.segmentBytes, from: 4096),
         flag("segments ahead", \.preparesSegments),
         flag("snapshots", \.makesSnapshots),
