@@ -84,6 +84,16 @@ struct ServeOptions: ParsableArguments {
             "Send a snapshot to one member with at most so many bytes a second. Default: no limit.  [RAFT_SNAPSHOT_RATE]",
             valueName: "n"))
     var snapshotRate: String?
+    @Option(
+        help: ArgumentHelp(
+            "The most connections at once; of them a part is kept for members. Default 1024.  [RAFT_MAX_CONNECTIONS]",
+            valueName: "n"))
+    var maxConnections: String?
+    @Option(
+        help: ArgumentHelp(
+            "The most connections of clients from one address. Default 100.  [RAFT_MAX_CONNECTIONS_PER_ADDRESS]",
+            valueName: "n"))
+    var maxConnectionsPerAddress: String?
     @Flag(help: "Stop when standard input ends; so nodes end with the program that started them.")
     var stopOnEOF = false
 
@@ -149,6 +159,16 @@ struct ServeOptions: ParsableArguments {
         }
         configuration.maximumSnapshotBytesPerSecond = try values.integer(
             snapshotRate, "--snapshot-rate", ServerConfiguration.snapshotRates, unit: " bytes a second")
+        if let count = try values.integer(maxConnections, "--max-connections", 16...65_536) {
+            configuration.limits.maximumConnections = count
+            configuration.limits.reservedPeerConnections = min(configuration.limits.reservedPeerConnections, count / 4)
+            configuration.limits.maximumHandshakes = min(configuration.limits.maximumHandshakes, count / 2)
+        }
+        if let count = try values.integer(
+            maxConnectionsPerAddress, "--max-connections-per-address", 1...65_536)
+        {
+            configuration.limits.maximumConnectionsPerAddress = count
+        }
         return configuration
     }
 

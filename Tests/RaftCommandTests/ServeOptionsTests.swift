@@ -53,6 +53,15 @@ struct ServeOptionsTests {
         #expect(open.crl == "l.pem" && open.revocation == .failOpen)
     }
 
+    @Test("Fewer connections leave a part for members all the same")
+    func connections() throws {
+        let few = try configuration(
+            Self.complete + ["--max-connections", "16"], environment: ["RAFT_MAX_CONNECTIONS_PER_ADDRESS": "5"])
+        #expect(few.limits.maximumConnections == 16 && few.limits.reservedPeerConnections == 4)
+        #expect(few.limits.maximumConnectionsPerAddress == 5 && few.limits.maximumHandshakes == 8)
+        try few.limits.validate()
+    }
+
     @Test("Left alone, the times are those of the manual, and an empty directory is refused")
     func defaults() throws {
         let configuration = try configuration(Self.complete)
@@ -120,6 +129,8 @@ struct ServeOptionsTests {
             (["--snapshot-rate", "65535"], "--snapshot-rate \"65535\""),
             (["--crl-policy", "fail-open"], "--crl-policy fail-open means nothing without --crl"),
             (["--crl", "l.pem", "--crl-policy", "open"], "--crl-policy \"open\": write fail-closed or fail-open"),
+            (["--max-connections", "15"], "--max-connections \"15\": 16 to 65536"),
+            (["--max-connections-per-address", "0"], "--max-connections-per-address \"0\": 1 to 65536"),
             (["--bootstrap"], "--bootstrap needs --members"),
             (["--bootstrap", "--join"] + members, "exclude each other"),
             (["--members", "1=a:1"], "does not name node 2, this one; it names 1=a:1"),

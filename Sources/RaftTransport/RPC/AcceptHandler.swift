@@ -27,14 +27,16 @@ final class AcceptHandler: ChannelInboundHandler, RemovableChannelHandler {
         let outbox = Outbox(eventLoop: context.eventLoop)
         // The place lives as long as the connection's handler does.
         let side = ServerSide(service.table) { [place] _ in withExtendedLifetime(place) {} }
-        let isRoom = server.connections.settle(
-            place, isPeer: [.peer, .snapshot].contains(established.purpose), channel: context.channel, outbox: outbox)
+        let isPeer = [.peer, .snapshot].contains(established.purpose)
+        let refusal = server.connections.settle(place, isPeer: isPeer, channel: context.channel, outbox: outbox)
         let connection = Connection(
-            outbox, principal: established.principal, isServer: true, greets: isRoom, limits: server.limits, side: side)
+            outbox, principal: established.principal, isServer: true, greets: refusal == nil, limits: server.limits,
+            budget: isPeer ? nil : server.budget, side: side)
         try? context.pipeline.syncOperations.addHandler(connection, position: .after(self))
-        if !isRoom {
-            server.refuse("only places reserved for peers are left", context.channel)
-            connection.refuse("no room for another connection; try another node", code: .resourceExhausted)
+        if let refusal {
+            server.refuse("\(refusal) (\(established.principal))", context.channel)
+            connection.refuse(
+                "no room for another connection: \(refusal); use those, or try another node", code: .resourceExhausted)
         }
     }
 

@@ -20,6 +20,9 @@ final class ClientSide: ConnectionSide {
 
     init(onReady: @escaping (RPCStatus?) -> Void) { self.onReady = onReady }
 
+    /// Who dialled decides when it has no more use for it.
+    var idleSince: NIODeadline? { nil }
+
     func began(_ connection: Connection) {
         onReady?(nil)
         onReady = nil

@@ -7,6 +7,8 @@ protocol ConnectionSide: AnyObject {
     func began(_ connection: Connection)
     func received(_ incoming: Incoming, _ connection: Connection) throws(MalformedFrame)
     func perform(_ command: Command, _ connection: Connection)
+    /// Since when nothing has been asked of it; nil while something is, or when that is no reason to end it.
+    var idleSince: NIODeadline? { get }
     /// The connection is over. Called once; `commands` were never looked at.
     func ended(_ reason: String, commands: [Command], _ connection: Connection)
 }
@@ -26,6 +28,11 @@ final class Connection: ChannelInboundHandler, @unchecked Sendable {
     let limits: TransportLimits
     let isServer: Bool
     private let greets: Bool
+    private let budget: QueueBudget?
+    /// What the budget knows of our queue.
+    private var budgetedBytes = 0
+    /// Since when bytes wait of which the other side has taken none.
+    private var stalledSince: NIODeadline?
     private let side: any ConnectionSide
     private(set) var queue = FrameQueue()
     private(set) var settings: PeerSettings?
@@ -51,9 +58,10 @@ final class Connection: ChannelInboundHandler, @unchecked Sendable {
     /// - Parameter greets: false for a server that is about to refuse: it says so before anything else.
     init(
         _ outbox: Outbox, principal: Principal, isServer: Bool, greets: Bool = true, limits: TransportLimits,
-        side: any ConnectionSide
+        budget: QueueBudget? = nil, side: any ConnectionSide
     ) {
         self.greets = greets
+        self.budget = budget
         self.outbox = outbox
         self.principal = principal
         self.isServer = isServer
@@ -95,6 +103,16 @@ final class Connection: ChannelInboundHandler, @unchecked Sendable {
         if settings == nil, now - begunAt > limits.handshakeTimeout.timeAmount {
             return fail("nothing was said within \(limits.handshakeTimeout) after the handshake")
         }
+        if let stalledSince, now - stalledSince > limits.stallTimeout.timeAmount {
+            return fail(
+                "the other side has taken none of \(queue.byteCount) waiting bytes for \(limits.stallTimeout)")
+        }
+        if let idleSince = side.idleSince, now - idleSince > limits.idleTimeout.timeAmount {
+            side.perform(.retire("nothing was asked for \(limits.idleTimeout); connect anew"), self)
+            return drain()
+        }
+        // While we do not listen, silence says nothing.
+        if isPaused { return }
         if silence > limits.keepaliveTimeout.timeAmount {
             return fail("nothing was heard for \(limits.keepaliveTimeout), not even an answer to a ping")
         }
@@ -117,6 +135,8 @@ final class Connection: ChannelInboundHandler, @unchecked Sendable {
         guard !isEnded else { return }
         isEnded = true
         keepalive?.cancel()
+        _ = budget?.change(from: budgetedBytes, to: 0)
+        budgetedBytes = 0
         let waiting = commands + outbox.close()
         commands = []
         side.ended(reason, commands: waiting, self)
@@ -224,16 +244,33 @@ final class Connection: ChannelInboundHandler, @unchecked Sendable {
 
     private func writeOut() {
         guard let context, !isEnded else { return }
+        var hasTaken = false
         while context.channel.isWritable, let bytes = queue.take(maximumBytes: 131_072) {
             context.writeAndFlush(wrapOutboundOut(bytes), promise: nil)
             if isEnded { return }
+            hasTaken = true
+        }
+        if queue.isEmpty {
+            stalledSince = nil
+        } else if hasTaken || stalledSince == nil {
+            stalledSince = .now()
         }
         guard queue.byteCount <= limits.maximumQueuedBytes, queue.urgentBytes <= TransportLimits.maximumUrgentBytes
         else { return fail("\(queue.byteCount) bytes wait for the other side, which is too slow in reading them") }
+        if let budget, queue.byteCount != budgetedBytes {
+            let isFair = budget.change(from: budgetedBytes, to: queue.byteCount)
+            budgetedBytes = queue.byteCount
+            guard isFair else {
+                return fail(
+                    "\(queue.byteCount) bytes wait for the other side, and \(limits.maximumQueuedBytesInAll) for all connections"
+                )
+            }
+        }
         // Whoever does not read its answers is not heard either.
         let pauses = queue.byteCount > limits.maximumQueuedBytes / (isPaused ? 4 : 2)
         if pauses != isPaused {
             isPaused = pauses
+            lastRead = .now()
             _ = context.channel.setOption(.autoRead, value: !pauses)
         }
     }

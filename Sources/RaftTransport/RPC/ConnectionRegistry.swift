@@ -5,22 +5,37 @@ internal import Raft
 final class ConnectionRegistry: Sendable {
     /// One accepted connection, from its TCP handshake to its end. It may move to another channel.
     final class Place: @unchecked Sendable {
-        // @unchecked: `isPeer` is written once, under the registry's lock.
+        // @unchecked: `isCommon` is written once, under the registry's lock.
         fileprivate let registry: ConnectionRegistry
+        fileprivate let address: RemoteAddress?
         fileprivate var isCommon = false
-        fileprivate init(_ registry: ConnectionRegistry) { self.registry = registry }
-        deinit { registry.leave(ObjectIdentifier(self), isCommon: isCommon) }
+        fileprivate init(_ registry: ConnectionRegistry, _ address: RemoteAddress?) {
+            self.registry = registry
+            self.address = address
+        }
+        deinit { registry.leave(self) }
     }
 
     private struct Live {
         var channel: any Channel
         var outbox: Outbox?
     }
+    private struct Handshake {
+        let place: ObjectIdentifier
+        let address: RemoteAddress?
+    }
+    /// What one address has.
+    private struct Share {
+        var handshakeCount = 0
+        var commonCount = 0
+    }
     private struct State {
         var live: [ObjectIdentifier: Live] = [:]
-        /// Those whose handshake is not over, the oldest first.
-        var unsettled: [ObjectIdentifier] = []
+        /// The oldest first.
+        var handshakes: [Handshake] = []
+        var shares: [RemoteAddress: Share] = [:]
         var commonCount = 0
+        var enteredCount = 0
         var isClosed = false
         var closing: [any Channel] = []
     }
@@ -32,53 +47,95 @@ final class ConnectionRegistry: Sendable {
 
     /// A place for a connection whose purpose is not known yet; nil when all are taken.
     ///
-    /// Connections that only linger take nobody's place: when half of all places, or the last one, are held by
-    /// unfinished handshakes, the oldest of them goes. An honest handshake takes milliseconds.
+    /// Connections that only linger take nobody's place: when there are more unfinished handshakes than there may be, of
+    /// this address or of all, or they hold the last place, the oldest of them goes. An honest handshake takes
+    /// milliseconds.
     func enter(_ channel: any Channel) -> Place? {
-        let place = Place(self)
+        let place = Place(self, RemoteAddress(channel.remoteAddress))
         let (isTaken, evicted) = state.withLock { state -> (Bool, (any Channel)?) in
             guard !state.isClosed else { return (false, nil) }
-            var evicted: (any Channel)?
-            let isFull = state.live.count >= limits.maximumConnections
-            if isFull || state.unsettled.count >= max(1, limits.maximumConnections / 2), !state.unsettled.isEmpty {
-                evicted = state.live.removeValue(forKey: state.unsettled.removeFirst())?.channel
+            let own = place.address.flatMap { state.shares[$0]?.handshakeCount } ?? 0
+            var victim: Int?
+            if own >= limits.maximumHandshakesPerAddress {
+                victim = state.handshakes.firstIndex { $0.address == place.address }
+            } else if state.handshakes.count >= limits.maximumHandshakes
+                || state.live.count >= limits.maximumConnections
+            {
+                victim = state.handshakes.indices.first
             }
+            let evicted = victim.flatMap { Self.endHandshake(at: $0, &state) }
             guard state.live.count < limits.maximumConnections else { return (false, evicted) }
             state.live[ObjectIdentifier(place)] = Live(channel: channel)
-            state.unsettled.append(ObjectIdentifier(place))
+            state.enteredCount += 1
+            state.handshakes.append(Handshake(place: ObjectIdentifier(place), address: place.address))
+            if let address = place.address { state.shares[address, default: Share()].handshakeCount += 1 }
             return (true, evicted)
         }
         evicted?.close(promise: nil)
         return isTaken ? place : nil
     }
 
-    /// Notes what the place became. False when it is not a peer's, and only reserved places are left.
-    func settle(_ place: Place, isPeer: Bool, channel: any Channel, outbox: Outbox) -> Bool {
+    /// Takes a handshake out of the list, and its connection out of those that live.
+    private static func endHandshake(at position: Int, _ state: inout State) -> (any Channel)? {
+        let handshake = state.handshakes.remove(at: position)
+        change(handshake.address, &state) { $0.handshakeCount -= 1 }
+        return state.live.removeValue(forKey: handshake.place)?.channel
+    }
+
+    /// Takes a place out of the list of handshakes, if it is there.
+    private static func settle(_ place: Place, _ state: inout State) {
+        guard let position = state.handshakes.firstIndex(where: { $0.place == ObjectIdentifier(place) }) else { return }
+        state.handshakes.remove(at: position)
+        change(place.address, &state) { $0.handshakeCount -= 1 }
+    }
+
+    private static func change(_ address: RemoteAddress?, _ state: inout State, _ change: (inout Share) -> Void) {
+        guard let address, var share = state.shares[address] else { return }
+        change(&share)
+        state.shares[address] = share.handshakeCount == 0 && share.commonCount == 0 ? nil : share
+    }
+
+    /// Notes what the place became.
+    ///
+    /// - Returns: why there is no room for it; nil when there is.
+    func settle(_ place: Place, isPeer: Bool, channel: any Channel, outbox: Outbox) -> String? {
         state.withLock { state in
             // Evicted while its handshake came to an end: too late.
-            guard !state.isClosed, state.live[ObjectIdentifier(place)] != nil else { return false }
+            guard !state.isClosed, state.live[ObjectIdentifier(place)] != nil else { return "it came too late" }
             if !isPeer {
-                guard state.commonCount < limits.maximumConnections - limits.reservedPeerConnections else {
-                    return false
+                let common = limits.maximumConnections - limits.reservedPeerConnections
+                guard state.commonCount < common else {
+                    return "\(common) connections are open, and only places reserved for peers are left"
+                }
+                let own = place.address.flatMap { state.shares[$0]?.commonCount } ?? 0
+                guard own < limits.maximumConnectionsPerAddress else {
+                    return "\(own) connections are open from the same address"
                 }
                 state.commonCount += 1
                 place.isCommon = true
+                if let address = place.address { state.shares[address, default: Share()].commonCount += 1 }
             }
             state.live[ObjectIdentifier(place)] = Live(channel: channel, outbox: outbox)
-            state.unsettled.removeAll { $0 == ObjectIdentifier(place) }
-            return true
+            Self.settle(place, &state)
+            return nil
         }
     }
 
-    private func leave(_ place: ObjectIdentifier, isCommon: Bool) {
+    private func leave(_ place: Place) {
         // Let go of outside the lock: a channel that dies with it could come back here.
         let last = state.withLock { state in
-            if isCommon { state.commonCount -= 1 }
-            state.unsettled.removeAll { $0 == place }
-            return state.live.removeValue(forKey: place)
+            if place.isCommon {
+                state.commonCount -= 1
+                Self.change(place.address, &state) { $0.commonCount -= 1 }
+            }
+            Self.settle(place, &state)
+            return state.live.removeValue(forKey: ObjectIdentifier(place))
         }
         withExtendedLifetime(last) {}
     }
+
+    /// How many have been given a place, since the start.
+    var enteredCount: Int { state.withLock { $0.enteredCount } }
 
     var count: Int { state.withLock { $0.live.count } }
 

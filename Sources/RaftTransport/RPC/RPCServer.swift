@@ -27,6 +27,7 @@ public final class RPCServer: Sendable {
     let tls: TLSContext
     let limits: TransportLimits
     let connections: ConnectionRegistry
+    let budget: QueueBudget
     private let group: any EventLoopGroup
     private let descriptor: CInt
     private let logger: Logger
@@ -38,7 +39,8 @@ public final class RPCServer: Sendable {
     ///   - tls: a peer's certificate: callers accept no other server.
     ///   - group: where connections are accepted and live.
     ///   - label: how its log lines are labelled.
-    /// - Throws: ``RaftError/Code/transport`` when the address cannot be parsed, resolved or bound.
+    /// - Throws: ``RaftError/Code/transport`` when the address cannot be parsed, resolved or bound;
+    ///   ``RaftError/Code/invalidConfiguration`` for limits that cannot be.
     public init(
         listen endpoint: String, tls: TLSContext, group: any EventLoopGroup,
         limits: TransportLimits = TransportLimits(), label: String = "raft.transport"
@@ -49,6 +51,7 @@ public final class RPCServer: Sendable {
                 "certificate \(tls.principal) cannot serve: only peers do; issue one for raft://\(tls.principal.cluster)/peer/<id>"
             )
         }
+        try limits.validate()
         let socket = try ListeningSocket(Endpoint(endpoint))
         self.endpoint = endpoint
         descriptor = socket.descriptor
@@ -57,6 +60,7 @@ public final class RPCServer: Sendable {
         self.group = group
         self.limits = limits
         connections = ConnectionRegistry(limits: limits)
+        budget = QueueBudget(maximumBytes: limits.maximumQueuedBytesInAll)
         logger = Logger(label: label)
     }
 

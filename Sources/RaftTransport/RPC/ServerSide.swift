@@ -23,6 +23,8 @@ final class ServerSide: ConnectionSide {
     /// The highest stream seen.
     private var lastStream: UInt32 = 0
     private var retiring: String?
+    /// When something was last asked or answered.
+    private var lastUse = NIODeadline.now()
 
     /// - Parameter onEnd: told once, when the connection is over and why.
     init(_ table: ServiceTable, onEnd: @escaping (String) -> Void) {
@@ -32,9 +34,12 @@ final class ServerSide: ConnectionSide {
 
     func began(_ connection: Connection) {}
 
+    var idleSince: NIODeadline? { open.isEmpty && abandoned.isEmpty && retiring == nil ? lastUse : nil }
+
     func received(_ incoming: Incoming, _ connection: Connection) throws(MalformedFrame) {
         switch incoming {
         case .request(let stream, let method, let isStreaming, let timeout, let bytes):
+            lastUse = .now()
             guard open[stream] == nil else { throw MalformedFrame("stream \(stream) is open already") }
             lastStream = max(lastStream, stream)
             if let status = begin(stream, method, isStreaming, timeout, bytes, connection) {
@@ -142,6 +147,7 @@ final class ServerSide: ConnectionSide {
     func perform(_ command: Command, _ connection: Connection) {
         switch command {
         case .answer(let call, let result):
+            lastUse = .now()
             abandoned.remove(call.stream)
             guard case .call(let current)? = open[call.stream], current === call else { return }
             open[call.stream] = nil
@@ -179,6 +185,7 @@ final class ServerSide: ConnectionSide {
 
     private func end(_ stream: RPCStream, _ status: RPCStatus?, _ connection: Connection) {
         open[stream.flow.id] = nil
+        lastUse = .now()
         stream.markEnded()?.streamEnded(status, on: stream)
         closeIfDone(connection)
     }

@@ -24,9 +24,11 @@ final class AttackLab: Sendable {
     }()
 
     static let echo = Dictionary(
-        uniqueKeysWithValues: Purpose.allCases.map { purpose in
-            (purpose, Method(id: 1, name: "test/Echo", purpose: purpose, roles: [role(for: purpose)]))
-        })
+        uniqueKeysWithValues: Purpose.allCases.map { ($0, method(1, "Echo", $0)) })
+
+    static func method(_ id: UInt16, _ name: String, _ purpose: Purpose) -> Method {
+        Method(id: id, name: "test/\(name)", purpose: purpose, roles: [role(for: purpose)])
+    }
 
     /// The one role that a purpose is for.
     static func role(for purpose: Purpose) -> Role {
@@ -66,6 +68,8 @@ final class AttackLab: Sendable {
         for purpose in Purpose.allCases {
             var table = ServiceTable()
             table.register(Self.echo[purpose]!) { $0.respond($0.request) }
+            table.register(Self.method(2, "Never", purpose)) { _ in }
+            table.register(Self.method(3, "Big", purpose)) { $0.respond([UInt8](repeating: 0, count: 1 << 20)) }
             server.serve(purpose, table)
         }
         server.start()

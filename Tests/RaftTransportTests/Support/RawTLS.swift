@@ -16,6 +16,10 @@ struct RawTLS: Sendable {
     var ciphers: String?
     /// What is said once the handshake is done, from this side.
     var says: [UInt8] = []
+    /// Which address of this machine a client comes from.
+    var source = "127.0.0.1"
+    /// Whether a client has read enough; nil for the first frame, or, when it says something, for the end.
+    var hasEnough: (@Sendable ([UInt8]) -> Bool)?
     /// How a server ends the connection: after so many bytes, with TLS's goodbye or without; nil for when the other side
     /// has.
     var ends: (afterBytes: Int, saysGoodbye: Bool)?
@@ -81,7 +85,7 @@ struct RawTLS: Sendable {
     private func once(_ context: OpaquePointer, _ port: Int, _ session: OpaquePointer?) throws -> (
         Outcome, OpaquePointer?
     ) {
-        let descriptor = try RefusalTests.connectTCP(port)
+        let descriptor = try Self.connectTCP(port, from: source)
         defer { close(descriptor) }
         var patience = timeval(tv_sec: 20, tv_usec: 0)
         setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &patience, socklen_t(MemoryLayout<timeval>.size))
@@ -98,7 +102,7 @@ struct RawTLS: Sendable {
         outcome.isDone = true
         if !says.isEmpty { SSL_write(ssl, says, Int32(says.count)) }
         var buffer = [UInt8](repeating: 0, count: 4096)
-        while says.isEmpty ? outcome.bytes.count < 32 : true {
+        while !(hasEnough?(outcome.bytes) ?? (says.isEmpty && outcome.bytes.count >= 32)) {
             ERR_clear_error()
             let count = SSL_read(ssl, &buffer, 4096)
             guard count > 0 else {
@@ -121,6 +125,31 @@ struct RawTLS: Sendable {
         ERR_clear_error()
         outcome.canRenegotiate = SSL_renegotiate(ssl) == 1
         return (outcome, kept)
+    }
+
+    static func connectTCP(_ port: Int, from source: String, receiveBuffer: Int32? = nil) throws -> CInt {
+        let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+        if var receiveBuffer {
+            setsockopt(descriptor, SOL_SOCKET, SO_RCVBUF, &receiveBuffer, socklen_t(MemoryLayout<Int32>.size))
+        }
+        let from = try SocketAddress(ipAddress: source, port: 0)
+        let to = try SocketAddress(ipAddress: "127.0.0.1", port: port)
+        try #require(from.withSockAddr { bind(descriptor, $0, socklen_t($1)) } == 0)
+        try #require(to.withSockAddr { Glibc.connect(descriptor, $0, socklen_t($1)) } == 0)
+        return descriptor
+    }
+
+    /// A client that has connected and says nothing until it is told to.
+    func hold(_ port: Int, receiveBuffer: Int32? = nil) throws -> HeldTLS {
+        let context = makeContext(TLS_client_method())
+        if let alpn { SSL_CTX_set_alpn_protos(context, alpn, UInt32(alpn.count)) }
+        let descriptor = try Self.connectTCP(port, from: source, receiveBuffer: receiveBuffer)
+        return HeldTLS(context, descriptor)
+    }
+
+    /// Runs blocking calls where they keep nobody waiting.
+    static func blocking<Result: Sendable>(_ body: @escaping @Sendable () throws -> Result) async throws -> Result {
+        try await threads.runIfActive(body)
     }
 
     private static func reason() -> String? {
@@ -194,5 +223,102 @@ struct RawTLS: Sendable {
             self.bytes.initialize(from: bytes, count: bytes.count)
         }
         deinit { bytes.deallocate() }
+    }
+}
+
+/// A connection in the hand of a test: blocking calls, one at a time.
+final class HeldTLS: @unchecked Sendable {
+    // @unchecked: the test calls one after the other.
+    private let context: OpaquePointer
+    private let ssl: OpaquePointer
+    private let descriptor: CInt
+
+    fileprivate init(_ context: OpaquePointer, _ descriptor: CInt) {
+        self.context = context
+        self.descriptor = descriptor
+        ssl = SSL_new(context)
+        SSL_set_fd(ssl, descriptor)
+        var patience = timeval(tv_sec: 30, tv_usec: 0)
+        setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &patience, socklen_t(MemoryLayout<timeval>.size))
+    }
+
+    deinit {
+        SSL_free(ssl)
+        SSL_CTX_free(context)
+        close(descriptor)
+    }
+
+    /// Waits until the other side has closed the connection without a word.
+    func isClosed() async throws -> Bool {
+        try await RawTLS.blocking {
+            var byte: UInt8 = 0
+            let count = Glibc.read(self.descriptor, &byte, 1)
+            // EAGAIN: it was open for as long as this waits.
+            return count == 0 || (count < 0 && errno != EAGAIN)
+        }
+    }
+
+    /// Goes on with the handshake, and reads the first frame.
+    func isServed() async throws -> Bool {
+        try await RawTLS.blocking {
+            guard SSL_connect(self.ssl) == 1 else { return false }
+            var bytes = [UInt8](repeating: 0, count: 32)
+            return SSL_read(self.ssl, &bytes, 32) == 32 && bytes[4] == 1
+        }
+    }
+
+    /// Sends bytes that are no part of TLS's own.
+    func sendRaw(_ bytes: [UInt8]) async throws -> Bool {
+        try await RawTLS.blocking { Glibc.write(self.descriptor, bytes, bytes.count) == bytes.count }
+    }
+
+    /// Says something, and reads nothing. False once the other side is gone.
+    func say(_ bytes: [UInt8]) async throws -> Bool {
+        try await RawTLS.blocking {
+            ERR_clear_error()
+            return SSL_write(self.ssl, bytes, Int32(bytes.count)) == Int32(bytes.count)
+        }
+    }
+
+    /// How many bytes still come, until the other side closes or `limit` are there.
+    func read(atMost limit: Int) async throws -> Int {
+        try await RawTLS.blocking {
+            var total = 0
+            var bytes = [UInt8](repeating: 0, count: 65_536)
+            while total < limit, case let count = SSL_read(self.ssl, &bytes, 65_536), count > 0 { total += Int(count) }
+            return total
+        }
+    }
+}
+
+/// Frames as they go over the wire, written down by hand.
+enum RawFrame {
+    static func frame(_ type: UInt8, stream: UInt32 = 0, _ payload: [UInt8], flags: UInt8 = 0) -> [UInt8] {
+        word(UInt32(payload.count)) + [type, flags, 0, 0, 0, 0, 0, 0] + word(stream) + payload
+    }
+    static func word(_ value: UInt32) -> [UInt8] { (0..<4).map { UInt8(truncatingIfNeeded: value >> (8 * $0)) } }
+
+    static let settings = frame(1, [UInt8](repeating: 1, count: 16))
+    static let ping = frame(10, [UInt8](repeating: 9, count: 8))
+
+    /// A whole request.
+    static func request(_ method: UInt8, stream: UInt32, _ body: [UInt8] = []) -> [UInt8] {
+        frame(2, stream: stream, [method, 0, 0, 0, 0, 0, 0, 0] + word(UInt32(body.count)) + body)
+    }
+
+    /// Type, stream and payload of every whole frame.
+    static func all(_ bytes: [UInt8]) -> [(type: UInt8, stream: UInt32, payload: [UInt8])] {
+        var frames: [(UInt8, UInt32, [UInt8])] = []
+        var rest = bytes[...]
+        func word(_ bytes: ArraySlice<UInt8>) -> UInt32 { bytes.reversed().reduce(0) { $0 << 8 | UInt32($1) } }
+        while rest.count >= 16 {
+            let count = Int(word(rest.prefix(4)))
+            guard rest.count >= 16 + count else { break }
+            let start = rest.startIndex
+            frames.append(
+                (rest[start + 4], word(rest[(start + 12)..<(start + 16)]), Array(rest.dropFirst(16).prefix(count))))
+            rest = rest.dropFirst(16 + count)
+        }
+        return frames
     }
 }

@@ -163,7 +163,7 @@ struct RefusalTests {
         let first = try await server.connect()
         let second = await status { try await server.connect() }
         #expect(second?.code == .unavailable)
-        #expect(second?.message.contains("no room") == true)
+        #expect(second?.message.contains("no room") == true && second?.message.contains("reserved for peers") == true)
         let peer = try await server.connect(.peer, "2", purpose: .peer)
         #expect(first.isOpen && peer.isOpen)
         await server.server.stop()

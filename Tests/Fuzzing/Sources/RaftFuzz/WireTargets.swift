@@ -131,7 +131,8 @@ enum WireTargets {
         RegisterSessionRequest.self, ListSessionsRequest.self, TriggerSnapshotRequest.self, PutResult.self,
         DeleteResult.self, SwapResult.self, MemberStatus.self, GetResponse.self, KeyValuePage.self, SessionList.self,
         SnapshotSummary.self, ErrorDetail.self, RegisterSessionResponse.self, SessionResponse.self,
-        ChangeMembershipResponse.self, TransferLeadershipResponse.self,
+        ChangeMembershipResponse.self, TransferLeadershipResponse.self, ReloadCertificatesRequest.self,
+        ReloadCertificatesResponse.self,
     ]
 
     private static func look<Message: ClientMessage>(_ type: Message.Type, _ bytes: [UInt8]) {
@@ -224,3 +225,5 @@ extension RegisterSessionResponse: ClientMessage {}
 extension SessionResponse: ClientMessage {}
 extension ChangeMembershipResponse: ClientMessage {}
 extension TransferLeadershipResponse: ClientMessage {}
+extension ReloadCertificatesRequest: ClientMessage {}
+extension ReloadCertificatesResponse: ClientMessage {}
