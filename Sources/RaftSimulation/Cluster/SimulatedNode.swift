@@ -346,7 +346,7 @@ final class SimulatedNode: @unchecked Sendable {
 
     func hangDisk(nanoseconds: Int64) { disk?.hang(nanoseconds: nanoseconds) }
     func hangMachine(nanoseconds: Int64) { if isUp { loops[2].hang(nanoseconds: nanoseconds) } }
-    func hangBuilds(nanoseconds: Int64) { if isUp { loops[4].hang(nanoseconds: nanoseconds) } }
+    func hangReads(nanoseconds: Int64) { if isUp { loops[3].hang(nanoseconds: nanoseconds) } }
 
     func failNext(_ operation: SimulatedFileSystem.Operation) {
         guard isUp else { return }

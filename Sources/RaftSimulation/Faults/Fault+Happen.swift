@@ -22,7 +22,7 @@ extension Fault {
         case .freeDisk(let id): node(id)?.freeDisk()
         case .slowDisk(let id, let range): node(id)?.slowDisk(range)
         case .hangDisk(let id, let nanoseconds): node(id)?.hangDisk(nanoseconds: nanoseconds)
-        case .hangBuilds(let id, let nanoseconds): node(id)?.hangBuilds(nanoseconds: nanoseconds)
+        case .hangReads(let id, let nanoseconds): node(id)?.hangReads(nanoseconds: nanoseconds)
         case .hangMachine(let id, let nanoseconds): node(id)?.hangMachine(nanoseconds: nanoseconds)
         case .rot(let id, let file, let perMille, let bit): node(id)?.rot(file, perMille: perMille, bit: bit)
         case .loseDisk(let id): node(id)?.loseDisk()

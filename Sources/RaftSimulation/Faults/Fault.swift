@@ -46,8 +46,8 @@ public enum Fault: Hashable, Sendable {
     case slowDisk(NodeID, nanoseconds: ClosedRange<Int64>)
     /// The disk answers nothing for a while.
     case hangDisk(NodeID, nanoseconds: Int64)
-    /// Nothing is written of snapshots for a while.
-    case hangBuilds(NodeID, nanoseconds: Int64)
+    /// Nothing is read from the disk, or written of what is received of snapshots, for a while.
+    case hangReads(NodeID, nanoseconds: Int64)
     /// The state machine takes nothing for a while.
     case hangMachine(NodeID, nanoseconds: Int64)
     /// One bit of one file turns over. The place is given in thousandths of the file.
@@ -107,7 +107,7 @@ extension Fault: CustomStringConvertible {
         case .slowDisk(let node, let range):
             "slow disk of \(node) to \(Self.text(range.lowerBound)) .. \(Self.text(range.upperBound))"
         case .hangDisk(let node, let nanoseconds): "hang disk of \(node) for \(Self.text(nanoseconds))"
-        case .hangBuilds(let node, let nanoseconds): "hang builds of \(node) for \(Self.text(nanoseconds))"
+        case .hangReads(let node, let nanoseconds): "hang reads of \(node) for \(Self.text(nanoseconds))"
         case .hangMachine(let node, let nanoseconds): "hang machine of \(node) for \(Self.text(nanoseconds))"
         case .rot(let node, let file, let perMille, let bit):
             "rot \(file) of \(node) at \(perMille) per mille bit \(bit)"
@@ -233,7 +233,7 @@ extension Fault: CustomStringConvertible {
             guard words.skip("of"), let node = words.node(), let time = words.span() else { return nil }
             return switch what {
             case "disk": .hangDisk(node, nanoseconds: time)
-            case "builds": .hangBuilds(node, nanoseconds: time)
+            case "reads": .hangReads(node, nanoseconds: time)
             case "machine": .hangMachine(node, nanoseconds: time)
             default: nil
             }

@@ -185,19 +185,20 @@ struct Strokes {
         let others = others(&random)
         guard others.count > 1 else { return nil }
         let victim = others[0]
-        let hanging = draw(electionTimeout...electionTimeout * 3, &random)
+        let hanging = draw(electionTimeout * 2...electionTimeout * 4, &random)
+        let reaching = chance(50, &random) ? reach * 4 + 1_000_000 : electionTimeout
         return [
             Step(faults: [.cut(ways(between: ids.filter { $0 != victim }, and: [victim]))]),
             Step(pause: draw(electionTimeout / 2...electionTimeout * 2, &random), faults: [.snapshot(leader.id)]),
             Step(
                 pause: draw(1_000_000...40_000_000, &random),
                 faults: [
-                    .hangBuilds(victim, nanoseconds: hanging),
+                    .hangReads(victim, nanoseconds: hanging),
                     .hangMachine(victim, nanoseconds: hanging + draw(1_000_000...electionTimeout, &random)),
                     .pushSnapshot(leader.id), .cut([]),
                 ]),
             Step(
-                pause: draw(reach...reach * 4 + 1_000_000, &random),
+                pause: draw(reach...max(reach, reaching), &random),
                 faults: [.cut(ways(between: ids.filter { $0 != leader.id }, and: [leader.id]))]),
             Step(pause: draw(electionTimeout * 2...electionTimeout * 4, &random), faults: [.cut([])]),
         ]

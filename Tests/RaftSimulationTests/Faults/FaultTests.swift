@@ -14,7 +14,7 @@ struct FaultTests {
         .clog([NodePair(from: 1, to: 3)], nanoseconds: 1), .transfer(from: 1, to: nil), .transfer(from: 1, to: 3),
         .failWrite(2), .failSync(2), .fillDisk(1, leaving: 4096), .freeDisk(1),
         .slowDisk(2, nanoseconds: 1_000_000...2_500_001), .hangDisk(2, nanoseconds: 2_000_000_000),
-        .hangBuilds(3, nanoseconds: 2_000_000), .hangMachine(1, nanoseconds: 17),
+        .hangReads(3, nanoseconds: 2_000_000), .hangMachine(1, nanoseconds: 17),
         .rot(3, file: "log/0000000000000001.segment", perMille: 17, bit: 7), .drift(1, partsPerMillion: -30_000),
         .loseDisk(2), .failMachine(3),
         .changeMembers(at: 2, .add(5, address: "simulated:5")),
