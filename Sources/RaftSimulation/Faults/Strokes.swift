@@ -7,15 +7,25 @@ struct Strokes {
     struct Step {
         var pause: Int64 = 0
         var faults: [Fault]
-        /// It waits until somebody else leads than this one, for so many more looks at the same pace.
-        var awaited: NodeID?
+        /// It waits for this, for so many more looks at the same pace.
+        var awaited: Awaited?
         var looks = 0
+
+        enum Awaited { case successor(of: NodeID), receiver(NodeID) }
 
         /// Whether it is time; nobody is waited for any more after the last look.
         mutating func isDue(_ nodes: [SimulatedNode]) -> Bool {
-            guard let awaited, looks > 0, !nodes.contains(where: { $0.id != awaited && $0.role == .leader }) else {
-                return true
-            }
+            guard let awaited, looks > 0 else { return true }
+            let isThere =
+                switch awaited {
+                case .successor(let id): nodes.contains { $0.id != id && $0.role == .leader }
+                case .receiver(let id):
+                    nodes.contains {
+                        $0.role == .leader
+                            && $0.node?.status.peers.contains { $0.id == id && $0.isReceivingSnapshot } == true
+                    }
+                }
+            if isThere { return true }
             looks -= 1
             return false
         }
@@ -179,14 +189,13 @@ struct Strokes {
         ]
     }
 
-    /// A follower that was away is sent a snapshot, and before that is durable there another leader's log overtakes it;
-    /// the machine has taken nothing of that log yet.
+    /// A follower that was away is sent a snapshot, and before that is durable there the log of another leader, which has
+    /// purged less, overtakes it; the machine has taken nothing of that log yet.
     private func overtakeSnapshot(_ random: inout RandomSource) -> [Step]? {
         let others = others(&random)
         guard others.count > 1 else { return nil }
         let victim = others[0]
-        let hanging = draw(electionTimeout * 2...electionTimeout * 4, &random)
-        let reaching = chance(50, &random) ? reach * 4 + 1_000_000 : electionTimeout
+        let hanging = draw(electionTimeout * 2...electionTimeout * 6, &random)
         return [
             Step(faults: [.cut(ways(between: ids.filter { $0 != victim }, and: [victim]))]),
             Step(pause: draw(electionTimeout / 2...electionTimeout * 2, &random), faults: [.snapshot(leader.id)]),
@@ -194,12 +203,12 @@ struct Strokes {
                 pause: draw(1_000_000...40_000_000, &random),
                 faults: [
                     .hangReads(victim, nanoseconds: hanging),
-                    .hangMachine(victim, nanoseconds: hanging + draw(1_000_000...electionTimeout, &random)),
-                    .pushSnapshot(leader.id), .cut([]),
+                    .hangMachine(victim, nanoseconds: hanging + draw(1_000_000...electionTimeout, &random)), .cut([]),
                 ]),
             Step(
-                pause: draw(reach...max(reach, reaching), &random),
-                faults: [.cut(ways(between: ids.filter { $0 != leader.id }, and: [leader.id]))]),
+                pause: electionTimeout / 20,
+                faults: [.cut(ways(between: ids.filter { $0 != leader.id }, and: [leader.id]))],
+                awaited: .receiver(victim), looks: 60),
             Step(pause: draw(electionTimeout * 2...electionTimeout * 4, &random), faults: [.cut([])]),
         ]
     }
@@ -234,7 +243,7 @@ struct Strokes {
             ]),
             // Whoever leads then; the others refuse.
             Step(
-                pause: electionTimeout / 20, faults: others.map { .pushSnapshot($0) }, awaited: leader.id, looks: 60),
+                pause: electionTimeout / 20, faults: others.map { .pushSnapshot($0) }, awaited: .successor(of: leader.id), looks: 60),
             Step(pause: building, faults: [.cut([])]),
             Step(pause: draw(electionTimeout...electionTimeout * 2, &random), faults: []),
         ]
