@@ -130,8 +130,11 @@ struct AuthorisationTests {
     func reloads() async throws {
         let service = try await service()
         let endpoint = "127.0.0.1:\(service.port)"
+        var options = KeyValueClient.Options()
+        options.timeout = .seconds(30)
         let admin = KeyValueClient(
-            endpoints: [endpoint], tls: try context(.admin, "ops"), group: MultiThreadedEventLoopGroup.singleton)
+            endpoints: [endpoint], tls: try context(.admin, "ops"), group: MultiThreadedEventLoopGroup.singleton,
+            options: options)
         let before = try await admin.status(of: endpoint).certificates
         #expect(before?.identity == "raft://test/peer/1" && before?.reloadCount == 0 && before?.problem == nil)
         #expect((363...365).contains(before?.daysLeft ?? 0))

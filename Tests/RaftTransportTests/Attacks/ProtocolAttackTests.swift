@@ -98,6 +98,22 @@ struct ProtocolAttackTests {
         await lab.stop()
     }
 
+    @Test("the name that a client calls the server (SNI) changes nothing, for good or bad")
+    func serverName() async throws {
+        let lab = try AttackLab()
+        for purpose in Purpose.allCases {
+            for name in ["localhost", "another.example", String(repeating: "a", count: 255)] {
+                var client = try lab.raw(purpose, lab.honest(purpose))
+                client.serverName = name
+                #expect(try await client.connect(to: lab.port).isServed)
+                var stranger = try lab.raw(purpose, Forge.leaf("URI:\(AttackLab.identity(for: purpose))", by: nil))
+                stranger.serverName = name
+                #expect(try await !stranger.connect(to: lab.port).isServed)
+            }
+        }
+        await lab.stop()
+    }
+
     @Test("TLS within TLS, HTTP within TLS: the connection ends, and the node goes on")
     func wrongBytesWithin() async throws {
         let lab = try AttackLab()

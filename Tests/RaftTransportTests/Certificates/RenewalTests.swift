@@ -76,6 +76,20 @@ struct RenewalTests {
         #expect(throws: RaftError.self) { try authority.ca.revoke([], in: list) }
     }
 
+    @Test("A name cannot forge a line of a log, or colour a terminal")
+    func forgedLines() async throws {
+        let lab = try AttackLab()
+        let names = ["x\nnotice took certificate raft://test/peer/1", "x\u{1B}[2J", "x\r\nforged"]
+        for name in names {
+            let forged = try Forge.leaf("URI:raft://test/client/a", by: nil, subject: name)
+            let check = CertificateCheck(ca: lab.files.ca, cluster: "test", purpose: .client, roles: [.client])
+            let problems = try check.findings(lab.files(forged).certificate).compactMap(\.problem)
+            #expect(problems.contains { $0.contains("CN=x") })
+            #expect(problems.allSatisfy { $0.utf8.allSatisfy { $0 >= 0x20 && $0 != 0x7F } })
+        }
+        await lab.stop()
+    }
+
     @Test("A renewed certificate is the same holder's, for the same hosts, with a new key")
     func renews() throws {
         try issue("7", role: .peer, hosts: ["node7.example", "10.0.0.7", "::1"])

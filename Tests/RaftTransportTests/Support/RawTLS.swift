@@ -11,6 +11,8 @@ struct RawTLS: Sendable {
     var versions: ClosedRange<Int32> = TLS1_3_VERSION...TLS1_3_VERSION
     /// The list of protocols as it goes over the wire; nil for no such extension.
     var alpn: [UInt8]?
+    /// What a client calls the server (SNI).
+    var serverName: String?
     /// For TLS 1.3, and for what is older.
     var suites: String?
     var ciphers: String?
@@ -93,6 +95,10 @@ struct RawTLS: Sendable {
         defer { SSL_free(ssl) }
         SSL_set_fd(ssl, descriptor)
         if let session { SSL_set_session(ssl, session) }
+        if let serverName {
+            var name = Array(serverName.utf8.map { CChar(bitPattern: $0) }) + [0]
+            SSL_ctrl(ssl, SSL_CTRL_SET_TLSEXT_HOSTNAME, Int(TLSEXT_NAMETYPE_host_name), &name)
+        }
         var outcome = Outcome()
         ERR_clear_error()
         guard SSL_connect(ssl) == 1 else {
