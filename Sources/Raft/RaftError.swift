@@ -2,6 +2,7 @@
 ///
 /// Look at ``outcome`` first: it says whether the command certainly had no effect, or may have one.
 public struct RaftError: Error, Sendable, CustomStringConvertible {
+    /// What went wrong. <doc:Errors> says of each what to do.
     public struct Code: Hashable, Sendable, CustomStringConvertible {
         private let name: String
         private init(_ name: String) { self.name = name }
@@ -22,6 +23,8 @@ public struct RaftError: Error, Sendable, CustomStringConvertible {
         /// It cannot be shown that this node's state is as recent as the read asks for. Nothing happened; the leader, or
         /// another node, may be able to.
         public static let tooStale = Code("tooStale")
+        /// The command was for another term than the one in which this node leads. Nothing happened.
+        public static let leaderChanged = Code("leaderChanged")
         /// The command is larger than ``Configuration/maximumCommandBytes``. Nothing happened.
         public static let tooLarge = Code("tooLarge")
         /// The node already belongs to a cluster. Nothing happened.
@@ -98,6 +101,7 @@ public struct RaftError: Error, Sendable, CustomStringConvertible {
         case unknown
     }
 
+    /// What went wrong.
     public let code: Code
     /// What, with which values, and what to do about it.
     public let message: String
@@ -105,6 +109,7 @@ public struct RaftError: Error, Sendable, CustomStringConvertible {
     /// With ``Code/notLeader``: who leads, as far as this node knows.
     public let leader: LeaderHint?
 
+    /// For devices and state machines that throw it: a message says what, with which values, and what to do.
     public init(_ code: Code, _ message: String, outcome: Outcome = .nothingHappened, leader: LeaderHint? = nil) {
         self.code = code
         self.message = message

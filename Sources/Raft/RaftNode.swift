@@ -93,9 +93,12 @@ public final class RaftNode<Machine: StateMachine>: Sendable {
         post(command, OutputTicket(completion))
     }
 
-    /// - Parameter request: which command of a session it is; nil for one of none.
+    /// - Parameters:
+    ///   - request: which command of a session it is; nil for one of none.
+    ///   - term: the only term in which it is to be taken; nil for any.
     func post(
-        _ command: Machine.Command, in request: SessionRequest? = nil, _ ticket: OutputTicket<Machine.Output>
+        _ command: Machine.Command, in request: SessionRequest? = nil, onlyInTerm term: Term? = nil,
+        _ ticket: OutputTicket<Machine.Output>
     ) {
         var payload: [UInt8] = []
         request?.encode(into: &payload)
@@ -108,7 +111,7 @@ public final class RaftNode<Machine: StateMachine>: Sendable {
                 ))
         }
         let kind: EntryKind = request == nil ? .command : .sessionCommand
-        offer(.propose(Proposal(kind: kind, payload: payload, ticket: ticket)), ticket)
+        offer(.propose(Proposal(kind: kind, payload: payload, term: term, ticket: ticket)), ticket)
     }
 
     func offer(_ message: Message, _ ticket: Ticket) {

@@ -163,6 +163,12 @@ struct LeaderRules: RoleRules {
                 "a command of \(proposal.payload.count) bytes is above the limit of \(settings.maximumCommandBytes) (maximumCommandBytes)"
             )
             effects.add(.fail([proposal.ticket], error))
+        } else if let term = proposal.term, term != baton.currentTerm {
+            let error = RaftError(
+                .leaderChanged,
+                "node \(baton.me) leads in term \(baton.currentTerm), and the command was for term \(term) only; look again, and decide anew"
+            )
+            effects.add(.fail([proposal.ticket], error))
         } else if let transfer {
             baton.settings.reached(.proposalRefusedInTransfer)
             let error = RaftError(

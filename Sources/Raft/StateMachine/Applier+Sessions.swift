@@ -87,7 +87,9 @@ extension Applier {
                 guard let next = waiting.first else { return }
                 let isAwaited = next.index == batch.firstIndex.advanced(by: at)
                 switch batch.kind(at: at) {
-                case .blank, .configuration: continue
+                case .configuration: continue
+                case .blank:
+                    if isAwaited { unsafeDowncast(next.ticket, to: BarrierTicket.self).succeed(next.index) }
                 case .command:
                     if isAwaited { settle(next.ticket, output: position) }
                     position += 1

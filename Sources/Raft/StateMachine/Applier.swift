@@ -60,6 +60,17 @@ final class OutputTicket<Output: Sendable>: Ticket, @unchecked Sendable {
     }
 }
 
+/// A caller who waits until everything before its entry is applied.
+final class BarrierTicket: Ticket, @unchecked Sendable {
+    // @unchecked: as its superclass; `completion` is immutable.
+    private let completion: @Sendable (Result<LogIndex, RaftError>) -> Void
+    init(_ completion: @escaping @Sendable (Result<LogIndex, RaftError>) -> Void) { self.completion = completion }
+    override func failed(_ error: RaftError) { completion(.failure(error)) }
+    func succeed(_ index: LogIndex) {
+        if claim() { completion(.success(index)) }
+    }
+}
+
 // The applier.
 // Owns the state machine, and how far it has applied.
 // Takes committed runs in order and reads; resumes the callers itself, so a result never passes through the leader.
@@ -388,9 +399,19 @@ actor Applier<Machine: StateMachine>: Activated, ApplierPort {
         var waiting = tickets[...]
         var position = 0
         for batch in entries {
-            for at in 0..<batch.count where batch.kind(at: at) == .command {
+            for at in 0..<batch.count {
+                let kind = batch.kind(at: at)
+                guard kind == .command || kind == .blank else { continue }
                 guard let next = waiting.first else { return }
-                if next.index == batch.firstIndex.advanced(by: at) {
+                let isAwaited = next.index == batch.firstIndex.advanced(by: at)
+                guard kind == .command else {
+                    if isAwaited {
+                        waiting.removeFirst()
+                        unsafeDowncast(next.ticket, to: BarrierTicket.self).succeed(next.index)
+                    }
+                    continue
+                }
+                if isAwaited {
                     waiting.removeFirst()
                     if position < outputs.count {
                         unsafeDowncast(next.ticket, to: OutputTicket<Machine.Output>.self).succeed(outputs[position])

@@ -37,6 +37,9 @@ final class CompletionTicket: Ticket, @unchecked Sendable {
 struct Proposal: Sendable {
     var kind = EntryKind.command
     var payload: [UInt8]
-    /// As the kind of its entry wants it: an `OutputTicket`, or a `SessionTicket` with `.session`.
+    /// The only term in which it is to be taken; nil for any.
+    var term: Term?
+    /// As the kind of its entry wants it: an `OutputTicket`, a `SessionTicket` with `.session`, a `BarrierTicket` with
+    /// `.blank`.
     var ticket: Ticket
 }
