@@ -8,6 +8,7 @@ public import RaftTransport
 /// if it certainly had no effect, or with ``Options/usesSessions``: then the cluster applies it once, however often it is
 /// made. A write whose result got lost and did not come back ends in ``RaftClientError/Code/outcomeUnknown``.
 public final class KeyValueClient: Sendable {
+    /// How a client calls.
     public struct Options: Sendable {
         /// How long a call may take in all, unless it says otherwise.
         public var timeout: Duration = .seconds(5)
@@ -22,6 +23,9 @@ public final class KeyValueClient: Sendable {
         /// ``timeout`` when a result got lost, and applied once. Costs an entry of the log for each client, and 24
         /// bytes for each write.
         public var usesSessions = false
+        /// Ask the endpoints in turn for reads, instead of whoever leads: every member serves them. For a linearizable
+        /// one it asks the leader from which index on, so the leader has less to do, and the call one more step.
+        public var spreadsReads = false
         public init() {}
     }
 
@@ -33,8 +37,12 @@ public final class KeyValueClient: Sendable {
     private let pool: ConnectionPool
     let clock: any ClientClock
     private let random: @Sendable () -> Double
-    /// Who answered last as a leader does.
+    /// Who answered a write last, so leads.
     private let leader = Lock<String?>(nil)
+    /// Who answered a read last, which a follower does as well.
+    private let reader = Lock<String?>(nil)
+    /// Where the next of the reads begins that are spread.
+    private let turn = Lock(0)
 
     /// - Parameters:
     ///   - endpoints: not empty.
@@ -112,7 +120,8 @@ public final class KeyValueClient: Sendable {
     ) async throws(RaftClientError) -> KeyValue? {
         let request = GetRequest(key: key, consistency: consistency)
         let response = try await call(
-            ClientMethods.get, request.encoded(), isRead: true, needsLeader: consistency.needsLeader, timeout
+            ClientMethods.get, request.encoded(), isRead: true, needsLeader: consistency.needsLeader,
+            first: spreadFirst, timeout
         ) {
             bytes throws(RPCStatus) in try GetResponse(decoding: bytes)
         }
@@ -132,7 +141,8 @@ public final class KeyValueClient: Sendable {
         let limit = limit.map { UInt32(clamping: max($0, 1)) } ?? 0
         let request = RangeRequest(from: from, upTo: upTo, limit: limit, consistency: consistency)
         return try await call(
-            ClientMethods.range, request.encoded(), isRead: true, needsLeader: consistency.needsLeader, timeout
+            ClientMethods.range, request.encoded(), isRead: true, needsLeader: consistency.needsLeader,
+            first: spreadFirst, timeout
         ) {
             bytes throws(RPCStatus) in try KeyValuePage(decoding: bytes)
         }
@@ -234,15 +244,27 @@ public final class KeyValueClient: Sendable {
 
     // MARK: Attempts
 
+    /// Where a read begins when reads are spread; nil when they are not.
+    private var spreadFirst: String? {
+        guard options.spreadsReads else { return nil }
+        return endpoints[
+            turn.withLock { turn in
+                turn = (turn + 1) % endpoints.count
+                return turn
+            }]
+    }
+
+    /// - Parameter first: who is asked first; nil for whoever is known to serve such calls.
     func call<Response>(
         _ method: Method, _ request: [UInt8], isRead: Bool, in session: SessionRequest? = nil, needsLeader: Bool = true,
-        _ timeout: Duration?,
+        first: String? = nil, _ timeout: Duration?,
         decode: (_ bytes: [UInt8]) throws(RPCStatus) -> Response
     ) async throws(RaftClientError) -> Response {
         let isOnce = session != nil
         let timeout = timeout ?? options.timeout
         let deadline = clock.now + timeout
-        var route = Route(endpoints: endpoints, first: needsLeader ? leader.withLock { $0 } : nil)
+        let known = needsLeader ? leader.withLock { $0 } ?? reader.withLock { $0 } : nil
+        var route = Route(endpoints: endpoints, first: first ?? known)
         var pause = options.minimumPause
         var problem = "no node was asked"
         // An attempt before this one, with a session: whatever ends the call now, it is not known to have done nothing.
@@ -262,7 +284,8 @@ public final class KeyValueClient: Sendable {
             let status: RPCStatus
             do throws(RPCStatus) {
                 let bytes = try await attempt(method, request, isRead: isRead || isOnce, at: endpoint, deadline)
-                if needsLeader { leader.withLock { $0 = endpoint } }
+                // A read that a follower has served says nothing about who leads.
+                if needsLeader { (isRead ? reader : leader).withLock { $0 = endpoint } }
                 do throws(RPCStatus) { return try decode(bytes) } catch {
                     // The answer came, so the call was made: not the caller's fault, whatever the code says.
                     throw RPCStatus(.internal, "the answer cannot be read: \(error.message)")
@@ -270,7 +293,7 @@ public final class KeyValueClient: Sendable {
             } catch {
                 status = error
             }
-            leader.withLock { if $0 == endpoint { $0 = nil } }
+            for known in [leader, reader] { known.withLock { if $0 == endpoint { $0 = nil } } }
             problem = status.message(from: endpoint)
             if isOnce, CallPolicy.mayHaveHappened(status) { mayHaveHappened = true }
             if let session, status.detail?.code == "sessionExpired" { sessions?.forget(session.session) }

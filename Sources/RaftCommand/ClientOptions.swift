@@ -60,7 +60,8 @@ struct ClientOptions: ParsableArguments {
 
     /// A client with the context's certificate for `role`.
     static func client(
-        _ context: ClusterContext, _ role: Role, timeout: Duration, usesSessions: Bool = false
+        _ context: ClusterContext, _ role: Role, timeout: Duration, usesSessions: Bool = false,
+        spreadsReads: Bool = false
     ) throws(Failure) -> KeyValueClient {
         guard let credentials = role == .admin ? context.admin : context.client else {
             throw Failure(
@@ -83,6 +84,7 @@ struct ClientOptions: ParsableArguments {
         var options = KeyValueClient.Options()
         options.timeout = timeout
         options.usesSessions = usesSessions
+        options.spreadsReads = spreadsReads
         return KeyValueClient(
             endpoints: context.endpoints, tls: tls, group: MultiThreadedEventLoopGroup.singleton, options: options)
     }

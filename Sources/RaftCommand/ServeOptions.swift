@@ -60,6 +60,11 @@ struct ServeOptions: ParsableArguments {
     var heartbeat: String?
     @Option(
         help: ArgumentHelp(
+            "How far clocks may drift, in millionths; only reads by lease or by age rely on it. Default 1000.  [RAFT_CLOCK_DRIFT]",
+            valueName: "n"))
+    var clockDrift: String?
+    @Option(
+        help: ArgumentHelp(
             "The largest value taken from clients, in bytes. Default 1572864.  [RAFT_MAX_VALUE_BYTES]",
             valueName: "n"))
     var maxValueBytes: String?
@@ -182,6 +187,9 @@ struct ServeOptions: ParsableArguments {
             configuration.preferenceInterval = time
         }
         if let heartbeat = try values.time(heartbeat, "--heartbeat") { configuration.heartbeatInterval = heartbeat }
+        if let drift = try values.integer(clockDrift, "--clock-drift", 0...500_000, unit: " millionths") {
+            configuration.maximumClockDrift = drift
+        }
         let (least, heartbeat) = (configuration.electionTimeout.lowerBound, configuration.heartbeatInterval)
         guard least > heartbeat * 2 else {
             throw Failure(

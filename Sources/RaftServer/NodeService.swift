@@ -78,6 +78,7 @@ public final class NodeService: Sendable {
         var settings = Configuration(id: configuration.id, cluster: configuration.cluster)
         settings.electionTimeout = configuration.electionTimeout
         settings.heartbeatInterval = configuration.heartbeatInterval
+        settings.maximumClockDrift = configuration.maximumClockDrift
         settings.promotesLearners = configuration.promotesLearners
         settings.steadyInterval = configuration.steadyInterval
         settings.preferenceInterval = configuration.preferenceInterval

@@ -13,6 +13,7 @@ public struct ServerConfiguration: Sendable {
         case join
     }
 
+    /// This node's id, as in its certificate.
     public var id: NodeID
     /// The cluster's name, as in the certificates.
     public var cluster: String
@@ -37,6 +38,8 @@ public struct ServerConfiguration: Sendable {
     public var firstStart = FirstStart.refuse
     public var electionTimeout: ClosedRange<Duration> = .milliseconds(1000)...(.milliseconds(2000))
     public var heartbeatInterval: Duration = .milliseconds(100)
+    /// In millionths, as ``Configuration/maximumClockDrift``: 0 to 500 000.
+    public var maximumClockDrift = 1000
     /// As ``Configuration`` has them.
     public var promotesLearners = false
     public var steadyInterval: Duration = .seconds(10)

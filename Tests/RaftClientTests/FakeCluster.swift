@@ -114,8 +114,11 @@ final class FakeCluster: Connector, ClientClock {
     /// Moves the clock on, as a call that takes its time does.
     func pass(_ duration: Duration) { state.withLock { $0.now += duration } }
 
-    func client(_ endpoints: [String] = ["a", "b", "c"], timeout: Duration = .seconds(5)) -> KeyValueClient {
+    func client(
+        _ endpoints: [String] = ["a", "b", "c"], timeout: Duration = .seconds(5), spreadsReads: Bool = false
+    ) -> KeyValueClient {
         var options = KeyValueClient.Options()
+        options.spreadsReads = spreadsReads
         options.timeout = timeout
         return KeyValueClient(endpoints: endpoints, connector: self, options: options, clock: self, random: { 0.5 })
     }

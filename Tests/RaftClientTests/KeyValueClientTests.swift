@@ -206,6 +206,49 @@ struct KeyValueClientTests {
         #expect(cluster.asked == ["b", "a", "c"])
     }
 
+    @Test("A follower that serves a linearizable read is not taken for the leader: writes go on to who leads")
+    func followerRead() async throws {
+        cluster.node("a") { method, _, _ throws(RPCStatus) in
+            if method == ClientMethods.get { return GetResponse(found: nil).encoded() }
+            throw .notLeader(3, at: "c")
+        }
+        cluster.node("c") { method, _, _ in
+            method == ClientMethods.get ? GetResponse(found: nil).encoded() : Self.done
+        }
+        let client = cluster.client(["a", "b", "c"])
+        _ = try await client.get([1])
+        _ = try await client.put([1], [2])
+        _ = try await client.get([1])
+        _ = try await client.put([1], [2])
+        #expect(cluster.asked == ["a", "a", "c", "c", "c"])
+    }
+
+    @Test("A node that serves reads is asked again for them, as long as no leader is known")
+    func servedRead() async throws {
+        cluster.unreachable("a")
+        cluster.node("b") { _, _, _ in GetResponse(found: nil).encoded() }
+        let client = cluster.client(["a", "b"])
+        _ = try await client.get([1])
+        _ = try await client.get([1])
+        #expect(cluster.asked == ["b", "b"] && cluster.connected.filter { $0 == "a" }.count <= 1)
+    }
+
+    @Test("Reads that are spread go to the endpoints in turn, whoever leads; writes do not")
+    func spread() async throws {
+        for endpoint in ["a", "b", "c"] {
+            cluster.node(endpoint) { method, _, _ in
+                method == ClientMethods.get ? GetResponse(found: nil).encoded() : Self.done
+            }
+        }
+        let client = cluster.client(["a", "b", "c"], spreadsReads: true)
+        _ = try await client.put([1], [2])
+        for consistency in [Consistency.linearizable, .local, .lease, .linearizable] {
+            _ = try await client.get([1], consistency)
+        }
+        _ = try await client.put([1], [2])
+        #expect(cluster.asked == ["a", "b", "c", "a", "b", "a"])
+    }
+
     @Test("A closed client refuses, and says that nothing happened")
     func closed() async throws {
         cluster.node("a") { _, _, _ in Self.done }

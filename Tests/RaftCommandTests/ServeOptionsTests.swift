@@ -31,7 +31,9 @@ struct ServeOptionsTests {
             Self.complete + Self.members + [
                 "--bootstrap", "--election-timeout", "300ms", "--heartbeat", "50ms", "--max-value-bytes", "1000",
                 "--promote-learners", "--steady-after", "3s", "--preference-interval", "2m",
+                "--clock-drift", "200",
             ])
+        #expect(configuration.maximumClockDrift == 200)
         #expect(configuration.promotesLearners)
         #expect(configuration.steadyInterval == .seconds(3) && configuration.preferenceInterval == .seconds(120))
         #expect(configuration.id == 2)
@@ -68,6 +70,7 @@ struct ServeOptionsTests {
         #expect(configuration.electionTimeout == .seconds(1)...(.seconds(2)))
         #expect(configuration.heartbeatInterval == .milliseconds(100))
         #expect(configuration.maximumValueBytes == 1_572_864)
+        #expect(configuration.maximumClockDrift == 1000)
         #expect(configuration.firstStart == .refuse)
         #expect(configuration.members == nil)
     }
@@ -121,6 +124,7 @@ struct ServeOptionsTests {
                 "--election-timeout 150 ms is not above twice --heartbeat 100 ms; raise the one or lower the other"
             ),
             (["--heartbeat", "500ms"], "--election-timeout 1 s is not above twice --heartbeat 500 ms"),
+            (["--clock-drift", "500001"], "--clock-drift \"500001\": 0 to 500000 millionths"),
             (["--max-value-bytes", "4000000"], "--max-value-bytes \"4000000\": 1 to 3145728"),
             (
                 ["--snapshot-rate", "64MiB"],

@@ -18,6 +18,9 @@ struct Bench: AsyncParsableCommand {
             at fixed moments whether or not the ones before have been answered, and a latency counts from the moment \
             the call was due: a cluster that stands still for a second makes every call of that second late.
 
+            Reads are linearizable and asked of the leader, unless --spread-reads, --lease, --no-older-than, --at-least \
+            or --local say otherwise. To ask one node only, name it alone in a context file's "endpoints".
+
             get and mixed give every key a value first; that is not in the figures. The keys stay; later runs use \
             them again. With --history they are this run's own, so that each begins absent.
 
@@ -48,6 +51,8 @@ struct Bench: AsyncParsableCommand {
     @Option(help: ArgumentHelp("Make this many calls a second, in all.", valueName: "calls")) var rate: Double?
     @Option(help: ArgumentHelp("Write what the clients saw to this file.", valueName: "file")) var history: String?
     @Flag(help: "Make writes in sessions: again when a result is lost, and applied once.") var sessions = false
+    @Flag(help: "Ask the nodes in turn for reads, instead of whoever leads.") var spreadReads = false
+    @OptionGroup var reads: ReadOptions
     @OptionGroup var options: ClientOptions
 
     func validate() throws {
@@ -57,6 +62,12 @@ struct Bench: AsyncParsableCommand {
         }
         if workload != .mixed, readRatio != nil || casRatio != nil {
             throw ValidationError("--read-ratio and --cas-ratio are for mixed only, not for \(workload.rawValue)")
+        }
+        if workload == .put, spreadReads || reads.consistency != .linearizable {
+            throw ValidationError("put reads nothing; leave out what reads are to show and whom they ask")
+        }
+        if history != nil, reads.consistency != .linearizable, reads.consistency != .lease {
+            throw ValidationError("with --history every read must be linearizable, or by --lease")
         }
         do throws(ArgumentProblem) { try plan(tag: tag).check() } catch {
             throw ValidationError(error.description)
@@ -81,6 +92,7 @@ struct Bench: AsyncParsableCommand {
         plan.readRatio = readRatio ?? plan.readRatio
         plan.casRatio = casRatio ?? plan.casRatio
         plan.rate = rate
+        plan.reads = reads.consistency
         plan.tag = tag
         return plan
     }
@@ -89,7 +101,7 @@ struct Bench: AsyncParsableCommand {
         let plan = plan(tag: tag)
         let context = try options.loadContext()
         let client = try ClientOptions.client(
-            context, .client, timeout: options.timeout.duration, usesSessions: sessions)
+            context, .client, timeout: options.timeout.duration, usesSessions: sessions, spreadsReads: spreadReads)
         // Before the run, and not after an hour of it.
         let file = try history.map { path throws(Failure) in try HistoryFile(path) }
         let run = BenchRun(plan, client: client, keepsHistory: file != nil)

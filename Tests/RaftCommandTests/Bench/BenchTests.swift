@@ -25,7 +25,10 @@ struct BenchTests {
         #expect(plan.limit == .total(50))
         #expect((plan.clientCount, plan.keyCount, plan.keySize, plan.valueSize) == (3, 7, 20, 12))
         #expect((plan.readRatio, plan.casRatio, plan.rate) == (0.25, 1, 0.5))
-        #expect(bench.options.output == .json)
+        #expect(bench.options.output == .json && !bench.spreadReads && plan.reads == .linearizable)
+        let local = try parse("get", "--local", "--spread-reads")
+        #expect(local.plan(tag: "").reads == .local && local.spreadReads)
+        #expect(try parse("mixed", "--lease", "--history", "h").plan(tag: "").reads == .lease)
         #expect(try parse("put", "--seconds", "0.5").plan(tag: "").limit == .time(.milliseconds(500)))
     }
 
@@ -37,6 +40,9 @@ struct BenchTests {
             (["put", "--cas-ratio", "0.5"], "are for mixed only, not for put"),
             (["mixed", "--read-ratio", "1.5"], "--read-ratio 1.5: 0 to 1"),
             (["mixed", "--cas-ratio", "nan"], "--cas-ratio nan: 0 to 1"),
+            (["put", "--spread-reads"], "put reads nothing"), (["put", "--local"], "put reads nothing"),
+            (["get", "--local", "--lease"], "--local and --lease exclude each other"),
+            (["mixed", "--local", "--history", "h"], "with --history every read must be linearizable"),
             (["put", "--clients", "0"], "--clients 0: 1 to 10000"), (["put", "--total", "0"], "--total 0: at least 1"),
             (["put", "--seconds", "nan"], "--seconds nan: above 0"),
             (["put", "--seconds", "0"], "--seconds 0.0: above"),
