@@ -2,7 +2,9 @@ public import Raft
 
 /// What one node knows of itself and of the cluster.
 public struct MemberStatus: Hashable, Sendable {
+    /// One member, as the node's configuration has it.
     public struct Member: Hashable, Sendable {
+        /// Who it is, where it listens, and whether it votes.
         public let id: NodeID
         public let address: String
         public let isVoter: Bool
@@ -98,6 +100,7 @@ public struct MemberStatus: Hashable, Sendable {
         }
     }
 
+    /// Which node, of which cluster.
     public var id: NodeID
     public var cluster: String
     /// `follower`, `candidate`, `leader`, `learner` or `stopped`.

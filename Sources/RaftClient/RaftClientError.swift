@@ -1,5 +1,6 @@
 /// Why a call of a client did not succeed, and what that means for the cluster's state.
 public struct RaftClientError: Error, Hashable, Sendable, CustomStringConvertible {
+    /// What went wrong.
     public struct Code: Hashable, Sendable, CustomStringConvertible {
         private let name: String
         private init(_ name: String) { self.name = name }
@@ -21,16 +22,19 @@ public struct RaftClientError: Error, Hashable, Sendable, CustomStringConvertibl
         public static let cancelled = Code("cancelled")
     }
 
+    /// What became of the call.
     public enum Outcome: Hashable, Sendable {
         case nothingHappened
         case unknown
     }
 
+    /// What went wrong.
     public let code: Code
     /// What, with which values, and what to do about it.
     public let message: String
     public var outcome: Outcome { code == .outcomeUnknown ? .unknown : .nothingHappened }
 
+    /// For tests, and for whoever wraps a client.
     public init(_ code: Code, _ message: String) {
         self.code = code
         self.message = message

@@ -17,6 +17,7 @@ public enum KeyValueCommand: Hashable, Sendable {
         case absent
     }
 
+    /// The key that it is about.
     public var key: [UInt8] {
         switch self {
         case .put(let key, _), .delete(let key), .compareAndSwap(let key, _, _): key

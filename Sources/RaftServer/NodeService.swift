@@ -142,7 +142,7 @@ public final class NodeService: Sendable {
                 certificates: certificates.watcher
             ).offer(on: server)
             try await node.start()
-            certificates.watcher.start()
+            certificates.watcher.start { [weak node] in node?.announceCertificates($0, isUsed: $1) }
             return NodeService(
                 node: node, server: server, directory: directory, loops: eventLoops, preparation: preparation,
                 certificates: certificates, ended: ended)

@@ -88,7 +88,9 @@ public struct SimulationProfile: Sendable {
         }
     }
 
+    /// Which of the kinds of runs it is.
     public var name: Name
+    /// How many members the cluster has at first.
     public var nodeCount: Int
     /// Nodes beside them that belong to no cluster at first.
     public var spareCount = 0

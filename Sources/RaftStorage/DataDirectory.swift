@@ -6,6 +6,7 @@ public import Raft
 /// identity. So a directory with an identity has all of it, and one without has never held an entry or a vote; such a
 /// half-made one counts as empty.
 public final class DataDirectory: Sendable {
+    /// What must be there already.
     public enum Mode: Hashable, Sendable {
         /// The node's first start: makes the directory if it is absent, empty or half-made. One that is there and
         /// ours is opened.
@@ -24,7 +25,9 @@ public final class DataDirectory: Sendable {
         case foreign(String)
     }
 
+    /// Where it is.
     public let path: String
+    /// Whose it is.
     public let identity: Identity
     /// Whether this call made it.
     public let isNew: Bool

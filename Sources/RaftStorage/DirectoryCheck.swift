@@ -4,6 +4,7 @@ public import Raft
 ///
 /// The key-value state is not looked at: it is made anew from snapshot and log whenever it does not fit them.
 public struct DirectoryCheck: Sendable {
+    /// Whether a node may be started on it.
     public enum State: String, Sendable {
         case whole
         /// The next start mends it; nothing is lost.
@@ -22,7 +23,9 @@ public struct DirectoryCheck: Sendable {
         public let text: String
     }
 
+    /// Whose directory it is.
     public let identity: Identity
+    /// What was found, in the order in which it was looked at.
     public private(set) var findings: [Finding] = []
 
     /// Whether nothing is damaged.

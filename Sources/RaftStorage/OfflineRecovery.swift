@@ -71,6 +71,7 @@ public final class OfflineRecovery: Sendable {
         try source.retire(to: path)
     }
 
+    /// How far it has come.
     public enum Progress: Hashable, Sendable {
         /// Entries through this one are read, to be applied.
         case applying(LogIndex, of: LogIndex)

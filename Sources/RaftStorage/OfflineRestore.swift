@@ -25,6 +25,7 @@ public final class OfflineRestore: Sendable {
         self.fileSystem = fileSystem
     }
 
+    /// How far it has come.
     public enum Progress: Hashable, Sendable {
         /// So many bytes were given to the state machine, which can take them over.
         case checking(UInt64, of: UInt64)

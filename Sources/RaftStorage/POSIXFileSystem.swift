@@ -53,6 +53,7 @@ public struct POSIXFileSystem: FileSystem {
         guard renameFile(path, newPath) == 0 else { throw failed("rename", "\(path) to \(newPath)") }
     }
 
+    /// `unlink`: durable once the directory was synced.
     public func remove(_ path: String) throws(RaftError) {
         guard unlink(path) == 0 else { throw failed("remove", path) }
     }
@@ -78,6 +79,7 @@ public struct POSIXFileSystem: FileSystem {
         guard mkdir(path, 0o700) == 0 else { throw failed("make directory", path) }
     }
 
+    /// `fsync` of the directory: names that were made, removed or changed in it are durable then.
     public func syncDirectory(_ path: String) throws(RaftError) {
         let descriptor = try Self.descriptor(path, O_RDONLY | O_DIRECTORY)
         defer { _ = closeFile(descriptor) }

@@ -6,6 +6,7 @@ public final class SavedSnapshot: Sendable {
     public let path: String
     public let reader: any SnapshotReader
 
+    /// What it holds.
     public var manifest: SnapshotManifest { reader.manifest }
 
     /// - Throws: `.corrupt` when it is no snapshot, or one that is not whole; `.storage`. That its bytes are right shows

@@ -16,6 +16,7 @@ public final class NIOLoop: Loop, @unchecked Sendable {
     private var running = ContiguousArray<any Activated>()
     private var isScheduled = false
 
+    /// - Parameter eventLoop: one object of this class for it, which node and transport share.
     public init(_ eventLoop: any EventLoop) { self.eventLoop = eventLoop }
 
     public func post(_ unit: any Activated) {

@@ -245,11 +245,17 @@ public struct EntryBatch: Sendable {
     public struct Builder: ~Copyable {
         private var storage: [UInt8] = []
         private var offsets: [UInt32] = []
+        /// Of every entry that is added.
         public let term: Term
+        /// Which Raft group the entries belong to; 0 where there is one.
         public let group: UInt32
         private var nextIndex: LogIndex
         private var flags: UInt8 = 0
 
+        /// - Parameters:
+        ///   - first: the index of the first entry that is added.
+        ///   - bytes: room to be kept for so many bytes.
+        ///   - count: room to be kept for so many entries.
         public init(first: LogIndex, term: Term, group: UInt32 = 0, reservingBytes bytes: Int = 0, count: Int = 0) {
             nextIndex = first
             self.term = term
@@ -258,6 +264,7 @@ public struct EntryBatch: Sendable {
             offsets.reserveCapacity(count + 1)
         }
 
+        /// How many entries were added, and how many bytes their records have.
         public var count: Int { offsets.count }
         public var byteCount: Int { storage.count }
 

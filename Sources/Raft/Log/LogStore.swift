@@ -38,6 +38,7 @@ public struct RecoveredLog: Sendable {
     /// The data directory's life; the same for as long as the data is.
     public var incarnation: Incarnation
 
+    /// For a store of one's own: each part is described where it is declared.
     public init(
         hardState: HardState, purged: LogID, termStarts: [LogID], last: LogID,
         configurations: [(id: LogID, payload: [UInt8])], incarnation: Incarnation

@@ -2,7 +2,9 @@
 ///
 /// Takes effect when it is appended, not when it is committed, and loses it again when it is truncated (§6).
 public struct ClusterConfiguration: Hashable, Sendable {
+    /// One node of the cluster, a voter or a learner.
     public struct Member: Hashable, Sendable {
+        /// Who it is.
         public let id: NodeID
         /// Where it listens: `host:port`.
         public var address: String
@@ -150,10 +152,15 @@ public struct ClusterConfiguration: Hashable, Sendable {
         try self.init(voterSets: [voters.map(\.id)], members: voters, leaseWindow: leaseWindow)
     }
 
+    /// Whether a change of voters is under way: decisions then need a majority of each of two sets.
     public var isJoint: Bool { voterSets.count > 1 }
+    /// Whether the node votes, in any of the sets.
     public func isVoter(_ id: NodeID) -> Bool { voterSets.contains { $0.contains(id) } }
+    /// Whether the node is a member, voter or learner.
     public func contains(_ id: NodeID) -> Bool { members.contains { $0.id == id } }
+    /// What is said of a member; nil for a stranger.
     public func member(_ id: NodeID) -> Member? { members.first { $0.id == id } }
+    /// Where a member listens; nil for a stranger.
     public func address(of id: NodeID) -> String? { member(id)?.address }
     /// Ordinary, too, for whoever is not a member.
     public func preference(of id: NodeID) -> LeadershipPreference { member(id)?.preference ?? .ordinary }

@@ -2,6 +2,7 @@
 /// configuration a decision needs a majority of the old voters *and* one of the new.
 public struct Quorum: Sendable {
     private let sets: [[NodeID]]
+    /// - Parameter configuration: whose voters decide.
     public init(_ configuration: ClusterConfiguration) {
         if Mutant.isOn("joint-quorum-of-union") {
             sets = [configuration.voters]

@@ -22,6 +22,9 @@ public struct SnapshotContents {
     /// What was read already and is to come next.
     private var held: [UInt8] = []
 
+    /// - Parameters:
+    ///   - reader: whose bytes are given out.
+    ///   - pieceBytes: how many at a time, at most.
     public init(_ reader: any SnapshotReader, pieceBytes: Int = 1 << 20) {
         self.reader = reader
         self.pieceBytes = pieceBytes

@@ -98,6 +98,7 @@ public enum SessionSupport: Sendable {
     case none
 }
 
+/// Where a state machine's commands are applied.
 public enum StateMachineExecution: Sendable {
     /// On the node's own loop: for machines that are in memory, and whose `apply` takes microseconds.
     case inline

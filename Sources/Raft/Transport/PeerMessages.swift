@@ -8,11 +8,13 @@ public struct StreamID: Hashable, Sendable, RawRepresentable, CustomStringConver
 
 /// RequestVote (Figure 2), and the question before it (dissertation §9.6).
 public struct VoteRequest: Hashable, Sendable {
+    /// A question whether a vote would be granted, or the request for it.
     public enum Phase: UInt8, Sendable {
         /// "Would you vote for me?" Changes nothing at either end.
         case preVote = 0
         case vote = 1
     }
+    /// Which of the two it is.
     public var phase: Phase
     /// The term stood for. In a pre-vote the prospective one, which nobody adopts.
     public var term: Term
@@ -35,8 +37,11 @@ public struct VoteRequest: Hashable, Sendable {
     }
 }
 
+/// What a voter answers to a ``VoteRequest``.
 public struct VoteReply: Hashable, Sendable {
+    /// Of the request that it answers, as its round.
     public var phase: VoteRequest.Phase
+    /// Of the request that it answers: replies to an earlier one do not count.
     public var round: UInt64
     /// The voter's term; in a *granted* pre-vote the prospective term of the question.
     public var term: Term
@@ -91,7 +96,9 @@ public struct AppendRequest: Hashable, Sendable {
     public var byteCount: Int { entries.reduce(0) { $0 + $1.byteCount } }
 }
 
+/// What a follower answers to an ``AppendRequest``.
 public struct AppendReply: Hashable, Sendable {
+    /// What became of the entries.
     public enum Outcome: Hashable, Sendable {
         /// Everything through this index is in the follower's log, equal to the leader's, and durable.
         case accepted(through: LogIndex)
@@ -101,7 +108,9 @@ public struct AppendReply: Hashable, Sendable {
         /// The request's term is over; see `term`.
         case rejected
     }
+    /// The follower's term, after it has seen the request.
     public var term: Term
+    /// Of the request that it answers.
     public var stream: StreamID
     /// Of the request.
     public var sequence: UInt64
@@ -192,8 +201,11 @@ public struct ReadIndexRequest: Hashable, Sendable {
     }
 }
 
+/// What a leader answers to a ``ReadIndexRequest``.
 public struct ReadIndexReply: Hashable, Sendable {
+    /// The leader's term.
     public var term: Term
+    /// Of the question that it answers.
     public var id: UInt64
     /// Everything acknowledged before the question is at or below it; nil when this node does not lead, or not in the
     /// term of the question.
@@ -237,7 +249,9 @@ public struct SnapshotRequest: Hashable, Sendable {
     public var end: UInt64 { offset.addingReportingOverflow(UInt64(bytes.count)).partialValue }
 }
 
+/// What a member answers to a ``SnapshotRequest``.
 public struct SnapshotReply: Hashable, Sendable {
+    /// What became of the piece.
     public enum Outcome: Hashable, Sendable {
         /// The bytes before this offset were written; go on from there.
         case received(through: UInt64)
@@ -248,7 +262,9 @@ public struct SnapshotReply: Hashable, Sendable {
         /// The request's term is over; see `term`.
         case rejected
     }
+    /// The member's term, after it has seen the request.
     public var term: Term
+    /// Of the request that it answers.
     public var stream: StreamID
     public var snapshot: SnapshotID
     public var outcome: Outcome
@@ -260,6 +276,7 @@ public struct SnapshotReply: Hashable, Sendable {
     }
 }
 
+/// Anything that one member asks another one.
 public enum PeerRequest: Hashable, Sendable {
     case vote(VoteRequest)
     case append(AppendRequest)
@@ -268,6 +285,7 @@ public enum PeerRequest: Hashable, Sendable {
     case snapshot(SnapshotRequest)
     case readIndex(ReadIndexRequest)
 
+    /// The sender's term; a pre-vote's is the one after it.
     public var term: Term {
         switch self {
         case .vote(let request): request.term
@@ -291,6 +309,7 @@ public enum PeerRequest: Hashable, Sendable {
     }
 }
 
+/// Anything that a member answers.
 public enum PeerReply: Hashable, Sendable {
     case vote(VoteReply)
     case append(AppendReply)
@@ -298,6 +317,7 @@ public enum PeerReply: Hashable, Sendable {
     case snapshot(SnapshotReply)
     case readIndex(ReadIndexReply)
 
+    /// The sender's term; a granted pre-vote's is that of the question.
     public var term: Term {
         switch self {
         case .vote(let reply): reply.term

@@ -39,6 +39,7 @@ public protocol PeerLink: AnyObject, Sendable {
     func close()
 }
 
+/// Whoever opened a ``PeerLink``, and hears what becomes of it.
 public protocol PeerLinkObserver: AnyObject, Sendable {
     /// The peer has been reached, is who it should be, and is this life of it, as its hello said. Called at most once,
     /// and before any reply.
@@ -53,6 +54,7 @@ public struct LinkFailure: Error, Hashable, Sendable, CustomStringConvertible {
     public var reason: String
     /// The peer said that this node was removed from the cluster.
     public var isRemoval: Bool
+    /// - Parameter reason: for the log, with what to do about it.
     public init(_ reason: String, isRemoval: Bool = false) {
         self.reason = reason
         self.isRemoval = isRemoval
@@ -99,6 +101,7 @@ public struct Hello: Hashable, Sendable {
     }
 }
 
+/// Whether a peer that has said who it is may speak to this node.
 public enum Admission: Hashable, Sendable {
     case accepted
     /// With the reason, for the log here and for the refused peer, which has already shown a valid certificate.

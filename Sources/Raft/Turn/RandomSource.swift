@@ -4,6 +4,7 @@
 public struct RandomSource: RandomNumberGenerator, Sendable {
     private var state: (UInt64, UInt64, UInt64, UInt64)
 
+    /// Two of the same seed give the same numbers.
     public init(seed: UInt64) {
         var mixed = seed
         func next() -> UInt64 {

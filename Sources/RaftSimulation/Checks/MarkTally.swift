@@ -84,5 +84,6 @@ public struct MarkSet: Hashable, Sendable {
         Mark.allCases.map { (String(describing: $0), contains($0)) }
     }
 
+    /// Everything that can be met, by name.
     public static var names: [String] { Mark.allCases.map { String(describing: $0) } }
 }

@@ -123,6 +123,7 @@ public final class SimulatedFileSystem: FileSystem {
         try disk.withLock { disk throws(RaftError) in try disk.rename(path, to: newPath) }
     }
 
+    /// Durable once the directory was synced; until then a crash may bring the file back.
     public func remove(_ path: String) throws(RaftError) {
         try disk.withLock { disk throws(RaftError) in try disk.remove(path) }
     }
@@ -135,6 +136,7 @@ public final class SimulatedFileSystem: FileSystem {
         try disk.withLock { disk throws(RaftError) in try disk.makeDirectory(path) }
     }
 
+    /// Makes names that were made, removed or changed in the directory durable.
     public func syncDirectory(_ path: String) throws(RaftError) {
         try disk.withLock { disk throws(RaftError) in try disk.syncDirectory(path) }
     }

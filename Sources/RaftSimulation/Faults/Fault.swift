@@ -357,6 +357,7 @@ extension Fault: CustomStringConvertible {
 public struct TimedFault: Hashable, Sendable, CustomStringConvertible {
     public var time: Int64
     public var fault: Fault
+    /// - Parameter time: in nanoseconds from the beginning of the run.
     public init(at time: Int64, _ fault: Fault) {
         self.time = time
         self.fault = fault

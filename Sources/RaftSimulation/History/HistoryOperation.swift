@@ -26,6 +26,7 @@
 ///
 /// An outcome that is unknown stays so for ever: the call may take effect at any time after it began, or never.
 public struct HistoryOperation: Hashable, Sendable {
+    /// What was called.
     public enum Kind: Hashable, Sendable {
         case put(String)
         case get
@@ -35,6 +36,7 @@ public struct HistoryOperation: Hashable, Sendable {
         case append(String)
     }
 
+    /// What came of it.
     public enum Result: Hashable, Sendable {
         /// A put or an append took effect.
         case done
@@ -44,7 +46,9 @@ public struct HistoryOperation: Hashable, Sendable {
         case swapped(Bool)
     }
 
+    /// Who called: calls of one client follow each other.
     public let client: UInt64
+    /// The key that it was about: each is a register of its own.
     public let key: String
     public let kind: Kind
     /// Nanoseconds of one monotonic clock for the whole history, from 0 on.

@@ -6,6 +6,7 @@
 /// linearizable exactly if each key's part of it is (locality, §3.3 there). A call with an unknown outcome may have its
 /// moment at any time after its beginning, or never.
 public struct LinearizabilityChecker: Sendable {
+    /// What was found.
     public enum Verdict: Hashable, Sendable {
         case linearizable
         /// `explanation` is a few lines: the first answer that cannot be, and the calls that show it, one a line.
@@ -23,6 +24,7 @@ public struct LinearizabilityChecker: Sendable {
 
     public init(maximumStepCount: Int = 10_000_000) { self.maximumStepCount = maximumStepCount }
 
+    /// Whether every call can have happened at one moment between its beginning and its answer.
     public func check(_ history: [HistoryOperation]) -> Verdict {
         var places: [[UInt8]: Int] = [:]
         var keys: [(key: String, operations: [HistoryOperation])] = []

@@ -41,10 +41,12 @@ public final class Scheduler: @unchecked Sendable {
     private(set) var nanoseconds: Int64 = 1_000_000_000
     /// The loop whose unit runs now.
     fileprivate(set) var current: SimulatedLoop?
+    /// How many events have happened.
     public private(set) var eventCount = 0
     /// The node of which something ran last; nil when only the world moved.
     private(set) var lastNode: NodeID?
 
+    /// - Parameter seed: decides what comes first of what is due at the same moment.
     public init(seed: UInt64) { ties = RandomSource(seed: seed) }
 
     public var now: Instant { .nanoseconds(nanoseconds) }

@@ -3,6 +3,7 @@
 /// A handler runs on the connection's event loop and must not block; it answers later and from anywhere. No task is
 /// made for a call.
 public struct ServiceTable: Sendable {
+    /// Takes a call and answers it, now or later, on any thread.
     public typealias Handler = @Sendable (ServerCall) -> Void
     /// Takes a stream that a caller opened, and returns who receives it.
     public typealias StreamHandler = @Sendable (RPCStream) -> any RPCStreamHandler

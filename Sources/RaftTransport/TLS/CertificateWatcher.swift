@@ -14,6 +14,8 @@ public final class CertificateWatcher: Sendable {
         var authority = ExpiryRules(levels: ExpiryRules.certificateLevels)
         var list = ExpiryRules(levels: ExpiryRules.listLevels)
         var lastFailure: String?
+        /// Told of each reading, and whether what was read is used.
+        var listener: (@Sendable (_ text: String, _ isUsed: Bool) -> Void)?
     }
 
     private let tls: TLSContext
@@ -32,7 +34,13 @@ public final class CertificateWatcher: Sendable {
     }
 
     /// Begins to look. Called once.
-    public func start() { loop.post(Block { self.look() }) }
+    ///
+    /// - Parameter listener: told on the loop when files were read anew, and whether what is in them is used from then on;
+    ///   such as `RaftNode.announceCertificates`. The same failure again is not told.
+    public func start(telling listener: (@Sendable (_ text: String, _ isUsed: Bool) -> Void)? = nil) {
+        state.withLock { $0.listener = listener }
+        loop.post(Block { self.look() })
+    }
 
     /// Looks no more.
     public func stop() { state.withLock { $0.isStopped = true } }
@@ -68,8 +76,9 @@ public final class CertificateWatcher: Sendable {
             let lists = status.listNextUpdate.map {
                 ", \(status.revokedCount) revoked, next list due \(UTC.text($0))"
             }
-            logger.notice(
-                "took certificate \(tls.principal) (\(cause)): valid until \(UTC.text(status.notAfter))\(lists ?? "")")
+            tell(
+                "took certificate \(tls.principal) (\(cause)): valid until \(UTC.text(status.notAfter))\(lists ?? "")",
+                isUsed: true)
             if let problem = status.ownRevocation { logger.error("this node's own \(problem)") }
             note(dropped)
             return .success(dropped)
@@ -79,9 +88,14 @@ public final class CertificateWatcher: Sendable {
                 defer { state.lastFailure = error.message }
                 return state.lastFailure != error.message
             }
-            if isNews { logger.error("kept the certificates in use (\(cause)): \(error.message)") }
+            if isNews { tell("kept the certificates in use (\(cause)): \(error.message)", isUsed: false) }
             return .failure(error)
         }
+    }
+
+    private func tell(_ text: String, isUsed: Bool) {
+        logger.log(level: isUsed ? .notice : .error, "\(text)")
+        state.withLock { $0.listener }?(text, isUsed)
     }
 
     private func note(_ dropped: [DroppedConnection]) {

@@ -44,6 +44,7 @@ public final class TLSContext: Sendable {
     /// What the certificate says, for status and logs.
     public var certificate: CertificateInfo { current.certificate }
 
+    /// How long what is used is good, and what became of the reloads.
     public var status: TLSStatus {
         let state = state.withLock { $0 }
         let trust = state.material.trust

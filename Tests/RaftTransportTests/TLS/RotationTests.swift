@@ -221,7 +221,8 @@ struct RotationTests {
         let lines = Lock<[String]>([])
         let watcher = CertificateWatcher(
             lab.tls, on: loop, every: .milliseconds(20), logger: Logger(label: "test") { _ in LineLog(lines: lines) })
-        watcher.start()
+        let told = Lock<[Bool]>([])
+        watcher.start { _, isUsed in told.withLock { $0.append(isUsed) } }
         let bad = try lab.honest(.client)
         let pair = try lab.files(bad)
         let victim = try await lab.connect(
@@ -245,6 +246,8 @@ struct RotationTests {
         }
         #expect(asked == 0)
         #expect(lines.withLock { $0 }.contains { $0.contains("(a test asked)") })
+        // The list, the certificate without its key, both, and what was asked for.
+        #expect(told.withLock { $0 } == [true, false, true, true])
         watcher.stop()
         loop.stop()
         await lab.stop()
