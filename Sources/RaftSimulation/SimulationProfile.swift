@@ -241,7 +241,13 @@ public struct SimulationProfile: Sendable {
     /// From numbers of its own, so that a run without strokes is what it was before there were any.
     private mutating func drawStrokes(_ source: RandomSource) {
         var random = source
-        if name.kinds.contains(.strokes), random.next() % 100 < 30 { faults.insert(.strokes) }
+        guard name.kinds.contains(.strokes), random.next() % 100 < 30 else { return }
+        faults.insert(.strokes)
+        // A whole snapshot on its way at once, and few of them but those that are asked for.
+        if makesSnapshots, random.next() % 2 == 0 {
+            configuration.snapshotPieceBytes = 64 << 10
+            configuration.snapshotPolicy = SnapshotPolicy(entryCount: nil, logBytes: nil)
+        }
     }
 
     private mutating func drawLeases(_ source: RandomSource) {

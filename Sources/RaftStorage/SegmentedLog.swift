@@ -215,10 +215,15 @@ public final class SegmentedLog: LogStore, @unchecked Sendable {
         let first = min(needed, writer!.lastFrameSegment)
         guard first > lowest else { return }
         index.withLock { $0.drop(before: first) }
-        for number in lowest..<first {
-            try directory.fileSystem.remove(directory.logPath + "/" + Segment.name(of: number))
-            try directory.fileSystem.syncDirectory(directory.logPath)
-            lowest = number + 1
+        do throws(RaftError) {
+            for number in lowest..<first {
+                try directory.fileSystem.remove(directory.logPath + "/" + Segment.name(of: number))
+                try directory.fileSystem.syncDirectory(directory.logPath)
+                lowest = number + 1
+            }
+        } catch {
+            // A name that is not durable is nothing to wait for, whatever it lacks.
+            throw error.asFailure
         }
     }
 

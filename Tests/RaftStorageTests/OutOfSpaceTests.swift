@@ -97,6 +97,22 @@ struct OutOfSpaceTests {
         again.close()
     }
 
+    @Test("A purge that waits and finds no room to be made durable is a failed sync: no more is written")
+    func purgeNotDurable() throws {
+        let fileSystem = FullDirectories(disk)
+        let store = try OpenLog(fileSystem)
+        try store.log.write([.append(batch(1, count: 16))])
+        fill()
+        _ = error(.outOfSpace) { try store.log.write([.append(batch(17, count: 8))]) }
+        fileSystem.isFull.withLock { $0 = true }
+        let purge = [LogOperation.purge(through: LogID(term: 1, index: 12))]
+        #expect(error(.storage) { try store.log.write(purge) }?.message.contains("No space left") == true)
+        fileSystem.isFull.withLock { $0 = false }
+        disk.limitCapacity(nil)
+        _ = error(.storage) { try store.log.write([]) }
+        store.close()
+    }
+
     @Test("An entry larger than segments waits for its own one, wherever the disk becomes full")
     func largeEntry() throws {
         for room in stride(from: 0, through: 8 << 10, by: 1024) {
@@ -148,5 +164,15 @@ struct OutOfSpaceTests {
         let refusal = error(.storage) { try store.log.write([]) }
         #expect(refusal?.message.contains("takes no more writes") == true)
         store.close()
+    }
+}
+
+/// Has no room to make names durable.
+private final class FullDirectories: ForwardingFileSystem, @unchecked Sendable {
+    let isFull = Lock(false)
+
+    override func syncDirectory(_ path: String) throws(RaftError) {
+        guard !isFull.withLock({ $0 }) else { throw RaftError(.outOfSpace, "\(path): No space left on device") }
+        try super.syncDirectory(path)
     }
 }

@@ -210,21 +210,12 @@ struct SnapshotDirectoryTests {
 }
 
 /// Knows of every file what was written back, and how often one was synced.
-private final class WatchedFileSystem: FileSystem {
+private final class WatchedFileSystem: ForwardingFileSystem, @unchecked Sendable {
     let seen = Lock<(ranges: [Range<Int>], syncs: Int)>(([], 0))
-    private let base: SimulatedFileSystem
-    init(_ base: SimulatedFileSystem) { self.base = base }
 
-    func kind(of path: String) throws(RaftError) -> FileKind? { try base.kind(of: path) }
-    func open(_ path: String, _ mode: OpenMode) throws(RaftError) -> any FileHandle {
-        WatchedFile(try base.open(path, mode), self)
+    override func open(_ path: String, _ mode: OpenMode) throws(RaftError) -> any FileHandle {
+        WatchedFile(try super.open(path, mode), self)
     }
-    func rename(_ path: String, to newPath: String) throws(RaftError) { try base.rename(path, to: newPath) }
-    func remove(_ path: String) throws(RaftError) { try base.remove(path) }
-    func list(_ directory: String) throws(RaftError) -> [String] { try base.list(directory) }
-    func makeDirectory(_ path: String) throws(RaftError) { try base.makeDirectory(path) }
-    func syncDirectory(_ path: String) throws(RaftError) { try base.syncDirectory(path) }
-    var processID: Int { base.processID }
 }
 
 private final class WatchedFile: FileHandle {

@@ -1,7 +1,8 @@
 import Raft
-import RaftSimulation
 import RaftStorage
 import Testing
+
+@testable import RaftSimulation
 
 /// Random numbers that a seed repeats (SplitMix64).
 struct SeededGenerator: RandomNumberGenerator {
@@ -98,47 +99,29 @@ struct OpenLog {
     }
 }
 
-/// What a log store should hold.
+/// What a log store that has purged nothing should hold.
 struct Model: Equatable {
-    var hardState = HardState()
-    var entries: [HeldEntry] = []
+    private var expected = ExpectedStore(path: directoryPath)
 
-    var last: LogID { entries.last?.id ?? .zero }
-
-    var termStarts: [LogID] {
-        var starts: [LogID] = []
-        for entry in entries where entry.id.term != starts.last?.term { starts.append(entry.id) }
-        return starts
+    init() {}
+    private init(_ expected: ExpectedStore) { self.expected = expected }
+    init(hardState: HardState = HardState(), entries: [HeldEntry]) {
+        expected.hardState = hardState
+        expected.entries = entries
     }
 
+    static func == (a: Model, b: Model) -> Bool { a.hardState == b.hardState && a.entries == b.entries }
+
+    var hardState: HardState { expected.hardState }
+    var entries: [HeldEntry] { expected.entries }
+    var last: LogID { expected.last }
+    var termStarts: [LogID] { ExpectedStore.termStarts(entries[...]) }
     var configurations: [LogID] { entries.filter { $0.kind == .configuration }.map(\.id) }
 
-    mutating func perform(_ operation: LogOperation) {
-        switch operation {
-        case .hardState(let state): hardState = state
-        case .truncate(let last): entries.removeLast(entries.count - Int(last.index.rawValue))
-        case .append(let batch): entries += batch.entries
-        case .purge, .reset: preconditionFailure("PurgeTests have a model of their own")
-        }
-    }
+    mutating func perform(_ operation: LogOperation) { expected.perform(operation) }
 
     /// Every state that a crash during a write of `operations` may leave: after each prefix, entry by entry.
-    func statesDuring(_ operations: [LogOperation]) -> [Model] {
-        var states = [self]
-        var state = self
-        for operation in operations {
-            if case .append(let batch) = operation {
-                for entry in batch.entries {
-                    state.entries.append(entry)
-                    states.append(state)
-                }
-            } else {
-                state.perform(operation)
-                states.append(state)
-            }
-        }
-        return states
-    }
+    func statesDuring(_ operations: [LogOperation]) -> [Model] { expected.states(during: operations).map(Model.init) }
 
     func expectHeld(by store: OpenLog, recovered: Bool = true) throws {
         if recovered {
@@ -149,6 +132,22 @@ struct Model: Equatable {
         }
         #expect(try store.all(through: last.index) == entries)
     }
+}
+
+/// Hands everything on: for tests that change or watch a part of it.
+class ForwardingFileSystem: FileSystem, @unchecked Sendable {
+    // @unchecked: what a test adds is guarded by itself.
+    private let base: SimulatedFileSystem
+    init(_ base: SimulatedFileSystem) { self.base = base }
+
+    func kind(of path: String) throws(RaftError) -> FileKind? { try base.kind(of: path) }
+    func open(_ path: String, _ mode: OpenMode) throws(RaftError) -> any FileHandle { try base.open(path, mode) }
+    func rename(_ path: String, to newPath: String) throws(RaftError) { try base.rename(path, to: newPath) }
+    func remove(_ path: String) throws(RaftError) { try base.remove(path) }
+    func list(_ directory: String) throws(RaftError) -> [String] { try base.list(directory) }
+    func makeDirectory(_ path: String) throws(RaftError) { try base.makeDirectory(path) }
+    func syncDirectory(_ path: String) throws(RaftError) { try base.syncDirectory(path) }
+    var processID: Int { base.processID }
 }
 
 /// What a frame with this payload takes in a segment.

@@ -8,7 +8,7 @@ enum ScenarioList {
 
     /// The places on the list, in groups: elections, replication, snapshots, members, leadership, reads,
     /// storage.
-    static let places = Array(1...64).map(twoDigits) + ["73", "C1"]
+    static let places = Array(1...64).map(twoDigits) + ["73", "74", "C1"]
 
     /// The lines of the article KnownBugs.
     static let bugs = (1...64).map { "R" + twoDigits($0) } + (1...16).map { "D\($0)" }

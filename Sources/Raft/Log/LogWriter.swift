@@ -112,14 +112,20 @@ actor LogWriter: Activated {
             newest = newest ?? done.id
             note(error)
         case .failure(let error):
-            // What the kernel holds of a failed write nobody knows: nothing more is written, nothing more is said.
-            failure = error
-            operations = []
-            replies = []
-            newest = nil
-            mailbox.post(.writeFailed(error))
+            // What the kernel holds of a failed write nobody knows.
+            fail(error)
         }
         noteIdle()
+    }
+
+    /// What all later writes stand on is not durable: nothing more is written, nothing more is said. The node hears of it
+    /// behind what waits for it already, and must not acknowledge meanwhile what was never given to the disk.
+    func fail(_ error: RaftError) {
+        failure = error
+        operations = []
+        replies = []
+        newest = nil
+        mailbox.post(.writeFailed(error))
     }
 
     /// Tells the node when a shortage begins, and when it is over; until then the store is asked again.

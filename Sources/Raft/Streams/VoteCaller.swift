@@ -7,18 +7,31 @@ final class VoteCaller: PeerLinkObserver, Sendable {
         /// The life of the voter that the link stands to, where the transport tells it.
         var incarnation: Incarnation?
         var isClosed = false
+        /// Whether that life is the one whose vote counts: one that is admitted for what it knows may be another.
+        var isVoter = true
         /// The newest question, until the link stands; an older one is of no use any more.
         var waiting: PeerRequest?
+
+        func mayAsk(_ request: PeerRequest) -> Bool {
+            guard case .vote = request else { return true }
+            return isVoter
+        }
     }
     private let peer: NodeID
     let address: String
     private let mailbox: Mailbox<Message>
+    /// Whether this life of the voter is the one whose vote counts.
+    private let isVoter: @Sendable (Incarnation) -> Bool
     private let state = Lock(State())
 
-    init(peer: NodeID, address: String, mailbox: Mailbox<Message>) {
+    init(
+        peer: NodeID, address: String, mailbox: Mailbox<Message>,
+        isVoter: @escaping @Sendable (Incarnation) -> Bool = { _ in true }
+    ) {
         self.peer = peer
         self.address = address
         self.mailbox = mailbox
+        self.isVoter = isVoter
     }
 
     /// Whether the link has broken, or was never to be had: ask through a new one.
@@ -37,7 +50,7 @@ final class VoteCaller: PeerLinkObserver, Sendable {
 
     func ask(_ request: PeerRequest) {
         let link = state.withLock { state -> (any PeerLink)? in
-            if state.isOpen { return state.link }
+            if state.isOpen { return state.mayAsk(request) ? state.link : nil }
             state.waiting = request
             return nil
         }
@@ -53,9 +66,12 @@ final class VoteCaller: PeerLinkObserver, Sendable {
     }
 
     func linkOpened(_ incarnation: Incarnation) {
+        let isVoter = incarnation.rawValue == 0 || isVoter(incarnation)
         let (link, request) = state.withLock { state in
             state.isOpen = true
+            state.isVoter = isVoter
             if incarnation.rawValue != 0 { state.incarnation = incarnation }
+            if let waiting = state.waiting, !state.mayAsk(waiting) { state.waiting = nil }
             return (state.link, state.link == nil ? nil : state.waiting.take())
         }
         if let link, let request { link.send(request) }

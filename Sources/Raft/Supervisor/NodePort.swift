@@ -172,17 +172,20 @@ final class NodePort: PeerReceiver, Sendable {
             )
         }
         guard let configuration, let member = configuration.member(hello.node) else { return .accepted }
-        return recognise(hello, as: member, in: configuration)
+        return recognise(hello, as: member, in: configuration, isNewer: hello.configuration > mine.configuration)
     }
 
     /// Another life of a member is another node: its first one may have voted, and acknowledged entries that this one
     /// does not have. The configuration says which life is the member; as long as it does not, the first one that was
     /// met here, if it votes.
+    ///
+    /// One with a newer configuration has it from a leader that knows this life: since then the first one may have been
+    /// removed, and this one added, and lead. Nothing that it says is counted before this node knows that, too.
     private func recognise(
-        _ hello: Hello, as member: ClusterConfiguration.Member, in configuration: ClusterConfiguration
+        _ hello: Hello, as member: ClusterConfiguration.Member, in configuration: ClusterConfiguration, isNewer: Bool
     ) -> Admission {
         if let bound = member.incarnation {
-            guard bound == hello.incarnation else { return Self.otherLife(hello, than: bound) }
+            guard bound == hello.incarnation || isNewer else { return Self.otherLife(hello, than: bound) }
             return .accepted
         }
         let earlier = ClusterConfiguration.Removed(id: hello.node, incarnation: hello.incarnation)
@@ -199,7 +202,7 @@ final class NodePort: PeerReceiver, Sendable {
             }
             return .accepted
         }
-        guard known == hello.incarnation else { return Self.otherLife(hello, than: known) }
+        guard known == hello.incarnation || isNewer else { return Self.otherLife(hello, than: known) }
         return .accepted
     }
 

@@ -51,7 +51,7 @@ actor VoteKeeper {
             known.close()
             callers.remove(at: at)
         }
-        let caller = VoteCaller(peer: peer, address: address, mailbox: mailbox)
+        let caller = VoteCaller(peer: peer, address: address, mailbox: mailbox) { [isVoter] in isVoter(peer, $0) }
         callers.append((peer, caller))
         caller.begin(transport)
         return caller

@@ -45,7 +45,7 @@ final class Devices: Sendable {
                 snapshots.assumeIsolated { $0.keep(peers) }
             case .rememberJoining:
                 do { try port.rememberJoining() } catch {
-                    port.mailbox.post(.writeFailed(error))
+                    writer.assumeIsolated { $0.fail(error) }
                     return  // Nothing that stands on it may happen.
                 }
             case .append(let peer, let id, let order):

@@ -400,10 +400,14 @@ final class SafetyChecker: @unchecked Sendable {
         }
     }
 
-    /// The log that this node acknowledged an entry from: of a lost disk what was on it.
+    /// The log that this node acknowledged an entry from: of a disk that is gone what was on it, as far as no later life of
+    /// the node has come.
     func counted(_ node: NodeID, at index: LogIndex) -> Mirror {
-        if let lost = lost[node], lost.prefix(at: index) != nil { return lost }
-        return mirrors[node]!
+        let mirror = mirrors[node]!
+        guard mirror.prefix(at: index) == nil, let lost = lost[node], lost.prefix(at: index) != nil else {
+            return mirror
+        }
+        return lost
     }
 
     /// I6, I7, I11: whatever a node counts as committed is durable on a majority, and was the leader's to commit.

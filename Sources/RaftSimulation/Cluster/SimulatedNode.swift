@@ -400,6 +400,8 @@ final class SimulatedNode: @unchecked Sendable {
     /// From now on nothing is wrong with the machine any more.
     func heal() {
         isHealed = true
+        // Its disk may have ended with an event of another node, which was let in here; nobody has looked since.
+        if crashAtName != nil, fileSystem.hasStopped { crash(losingPower: false) }
         if let life { scheduler.resume(life) }
         slowDisk(min(usualLatency.lowerBound, 50_000)...min(usualLatency.upperBound, 500_000))
         applyLatency = min(applyLatency.lowerBound, 1_000)...min(applyLatency.upperBound, 100_000)

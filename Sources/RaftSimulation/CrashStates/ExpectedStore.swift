@@ -90,7 +90,7 @@ struct ExpectedStore: Sendable {
         return nil
     }
 
-    private static func termStarts(_ entries: ArraySlice<HeldEntry>) -> [LogID] {
+    static func termStarts(_ entries: ArraySlice<HeldEntry>) -> [LogID] {
         var starts: [LogID] = []
         for entry in entries where entry.id.term != starts.last?.term { starts.append(entry.id) }
         return starts

@@ -11,7 +11,10 @@ struct Strokes {
         var awaited: Awaited?
         var looks = 0
 
-        enum Awaited { case successor(of: NodeID), receiver(NodeID) }
+        enum Awaited {
+            case successor(of: NodeID)
+            case receiver(NodeID)
+        }
 
         /// Whether it is time; nobody is waited for any more after the last look.
         mutating func isDue(_ nodes: [SimulatedNode]) -> Bool {
@@ -198,7 +201,7 @@ struct Strokes {
         let hanging = draw(electionTimeout * 2...electionTimeout * 6, &random)
         return [
             Step(faults: [.cut(ways(between: ids.filter { $0 != victim }, and: [victim]))]),
-            Step(pause: draw(electionTimeout / 2...electionTimeout * 2, &random), faults: [.snapshot(leader.id)]),
+            Step(pause: draw(electionTimeout...electionTimeout * 5, &random), faults: [.snapshot(leader.id)]),
             Step(
                 pause: draw(1_000_000...40_000_000, &random),
                 faults: [
@@ -243,7 +246,8 @@ struct Strokes {
             ]),
             // Whoever leads then; the others refuse.
             Step(
-                pause: electionTimeout / 20, faults: others.map { .pushSnapshot($0) }, awaited: .successor(of: leader.id), looks: 60),
+                pause: electionTimeout / 20, faults: others.map { .pushSnapshot($0) },
+                awaited: .successor(of: leader.id), looks: 60),
             Step(pause: building, faults: [.cut([])]),
             Step(pause: draw(electionTimeout...electionTimeout * 2, &random), faults: []),
         ]

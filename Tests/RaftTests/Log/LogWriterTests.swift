@@ -162,6 +162,24 @@ struct LogWriterTests {
         #expect(stage.replies.sent == [1, 2, 3])
     }
 
+    @Test("After what all writes stand on has failed nothing more is said, although the disk is idle; the node is told once")
+    func failsBeside() {
+        let stage = Stage()
+        stage.write(1, reply: 1)
+        stage.disk.run()
+        stage.loop.run()
+        #expect(stage.replies.sent == [1])
+        _ = stage.told()
+        stage.writer.assumeIsolated { $0.fail(RaftError(.storage, "no name was made")) }
+        // Messages that came before the node hears of it: a repeated append, say, of entries that were never written.
+        stage.release(2)
+        stage.write(2, reply: 3)
+        stage.disk.run()
+        stage.loop.run()
+        #expect(stage.replies.sent == [1])
+        #expect(stage.told() == ["failed: no name was made"])
+    }
+
     @Test("After a failure nothing is written and nothing is said any more, and it is not tried again")
     func failure() {
         let stage = Stage()

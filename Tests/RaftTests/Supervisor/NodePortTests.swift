@@ -127,6 +127,27 @@ struct NodePortTests {
         #expect(!port.isCounted(9, Incarnation(rawValue: 5)))
     }
 
+    @Test("One that was removed, added again and leads now is heard by who lags behind, and counts for nothing yet")
+    func laterLife() throws {
+        let memory = MemoryPeerMemory()
+        try memory.remember(Incarnation(rawValue: 5), of: 2)
+        let members = Desk<FollowerRules>.configuration([1, 2, 3])
+        for configuration in [members, members.binding { Incarnation(rawValue: $0.rawValue + 3) }] {
+            let port = port(configuration, memory)
+            var later = hello(2, configuration: LogID(9, 2))
+            later.incarnation = Incarnation(rawValue: 99)
+            #expect(port.admit(later) == .accepted)
+            #expect(!port.isCounted(2, Incarnation(rawValue: 99)) || configuration == members)
+            // With no more than is known here it would have come from nowhere.
+            later.configuration = LogID(5, 2)
+            guard case .refused = port.admit(later) else {
+                Issue.record("another life was admitted")
+                continue
+            }
+        }
+        #expect(memory.incarnation(of: 2) == Incarnation(rawValue: 5))
+    }
+
     @Test("An unbound learner is admitted with any life but one that was removed, and none is recorded")
     func unboundLearner() throws {
         let memory = MemoryPeerMemory()

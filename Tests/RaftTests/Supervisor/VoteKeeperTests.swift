@@ -68,6 +68,7 @@ struct VoteKeeperTests {
         stage.ask([2], round: 2)
         let links = stage.transport.links
         #expect(links.map(\.peer) == [2, 3, 2] && links[0].isClosed && links[1].isClosed && !links[2].isClosed)
+        #expect(stage.sent(to: 2) == [1], "the life that was admitted now is not the one that votes")
     }
 
     @Test("Where the transport tells no lives a link is kept")
