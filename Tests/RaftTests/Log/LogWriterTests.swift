@@ -162,7 +162,7 @@ struct LogWriterTests {
         #expect(stage.replies.sent == [1, 2, 3])
     }
 
-    @Test("After what all writes stand on has failed nothing more is said, although the disk is idle; the node is told once")
+    @Test("After what all writes stand on has failed nothing is said, though the disk is idle; the node is told once")
     func failsBeside() {
         let stage = Stage()
         stage.write(1, reply: 1)

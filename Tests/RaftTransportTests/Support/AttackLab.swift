@@ -45,6 +45,9 @@ final class AttackLab: Sendable {
         return "raft://test/\(role)/\(role == .peer ? "2" : "alice")"
     }
 
+    /// How many calls have come that are never answered.
+    let unanswered = Lock(0)
+
     /// - Parameters:
     ///   - list: whether revocation is checked, by a list of the root that names nothing.
     init(list: Bool = false, revocation: RevocationPolicy = .failClosed, limits: TransportLimits = AttackLab.patient)
@@ -68,7 +71,7 @@ final class AttackLab: Sendable {
         for purpose in Purpose.allCases {
             var table = ServiceTable()
             table.register(Self.echo[purpose]!) { $0.respond($0.request) }
-            table.register(Self.method(2, "Never", purpose)) { _ in }
+            table.register(Self.method(2, "Never", purpose)) { [unanswered] _ in unanswered.withLock { $0 += 1 } }
             table.register(Self.method(3, "Big", purpose)) { $0.respond([UInt8](repeating: 0, count: 1 << 20)) }
             server.serve(purpose, table)
         }
