@@ -139,16 +139,7 @@ struct ProtocolAttackTests {
         for text in [
             "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n", "SSH-2.0-x\r\n", String(repeating: "\u{0}", count: 64),
         ] {
-            let answer = try await NIOThreadPool.singleton.runIfActive { () -> [UInt8] in
-                let descriptor = try RefusalTests.connectTCP(port)
-                defer { close(descriptor) }
-                _ = text.withCString { write(descriptor, $0, text.utf8.count) }
-                shutdown(descriptor, Int32(SHUT_WR))
-                var all: [UInt8] = []
-                var bytes = [UInt8](repeating: 0, count: 1024)
-                while case let count = read(descriptor, &bytes, 1024), count > 0 { all += bytes[..<count] }
-                return all
-            }
+            let answer = try await RefusalTests.answer(toPlaintext: text, at: port)
             #expect(answer.isEmpty || (answer.count == 7 && answer[0] == 21))
         }
         for purpose in Purpose.allCases { #expect(try await lab.serves(purpose)) }

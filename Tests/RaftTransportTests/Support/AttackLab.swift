@@ -78,17 +78,7 @@ final class AttackLab: Sendable {
         server.start()
     }
 
-    deinit {
-        guard let entries = opendir(directory) else { return }
-        while let entry = readdir(entries) {
-            let name = withUnsafePointer(to: entry.pointee.d_name) {
-                $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
-            }
-            unlink(directory + "/" + name)
-        }
-        closedir(entries)
-        rmdir(directory)
-    }
+    deinit { removeDirectory(directory) }
 
     /// Puts a file in the place of another, whole, as an operator should.
     static func write(_ text: String, _ path: String) throws {

@@ -16,17 +16,7 @@ final class TestAuthority: Sendable {
         try ca.write(certificate: caFile, key: directory + "/ca.key")
     }
 
-    deinit {
-        guard let entries = opendir(directory) else { return }
-        while let entry = readdir(entries) {
-            let name = withUnsafePointer(to: entry.pointee.d_name) {
-                $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
-            }
-            unlink(directory + "/" + name)
-        }
-        closedir(entries)
-        rmdir(directory)
-    }
+    deinit { removeDirectory(directory) }
 
     func path(_ name: String) -> String { "\(directory)/\(name)" }
 
@@ -39,4 +29,17 @@ final class TestAuthority: Sendable {
             .write(certificate: file + ".pem", key: file + ".key")
         return try TLSContext(certificate: file + ".pem", key: file + ".key", ca: ca ?? caFile)
     }
+}
+
+/// With the files in it; there are no others below.
+func removeDirectory(_ directory: String) {
+    guard let entries = opendir(directory) else { return }
+    while let entry = readdir(entries) {
+        let name = withUnsafePointer(to: entry.pointee.d_name) {
+            $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
+        }
+        unlink(directory + "/" + name)
+    }
+    closedir(entries)
+    rmdir(directory)
 }

@@ -282,21 +282,26 @@ struct RefusalTests {
         await server.server.stop()
     }
 
+    /// Everything that comes back before the other side closes.
+    static func answer(toPlaintext text: String, at port: Int) async throws -> [UInt8] {
+        try await NIOThreadPool.singleton.runIfActive {
+            let descriptor = try connectTCP(port)
+            defer { close(descriptor) }
+            _ = text.withCString { write(descriptor, $0, text.utf8.count) }
+            shutdown(descriptor, Int32(SHUT_WR))
+            var all: [UInt8] = []
+            var bytes = [UInt8](repeating: 0, count: 1024)
+            while case let count = read(descriptor, &bytes, 1024), count > 0 { all += bytes[..<count] }
+            return all
+        }
+    }
+
     @Test("to plaintext, whatever it says: no answer but an alert, and the next client is served")
     func plaintext() async throws {
         let server = try TestServer(authority)
         let port = server.server.port
         for text in ["GET / HTTP/1.1\r\n\r\n", String(repeating: "\u{0}", count: 64), "raft://test/peer/1"] {
-            let answer = try await NIOThreadPool.singleton.runIfActive { () -> [UInt8] in
-                let descriptor = try Self.connectTCP(port)
-                defer { close(descriptor) }
-                _ = text.withCString { write(descriptor, $0, text.utf8.count) }
-                shutdown(descriptor, Int32(SHUT_WR))
-                var all: [UInt8] = []
-                var bytes = [UInt8](repeating: 0, count: 1024)
-                while case let count = read(descriptor, &bytes, 1024), count > 0 { all += bytes[..<count] }
-                return all
-            }
+            let answer = try await Self.answer(toPlaintext: text, at: port)
             // A TLS alert is a record of type 21 with two bytes.
             #expect(answer.isEmpty || (answer.count == 7 && answer[0] == 21))
         }
