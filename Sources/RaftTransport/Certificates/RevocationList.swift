@@ -12,17 +12,10 @@ final class RevocationList: @unchecked Sendable {
 
     /// The lists of a PEM file, at least one.
     static func all(in bytes: [UInt8], path: String) throws(RaftError) -> [RevocationList] {
-        ERR_clear_error()
-        guard let source = BIO_new_mem_buf(bytes, Int32(bytes.count)) else {
-            throw RaftError(.transport, "out of memory reading \(path)")
+        let (lists, isWhole) = try X509Certificate.readPEM(bytes, path: path) {
+            PEM_read_bio_X509_CRL($0, nil, nil, nil).map(RevocationList.init(owning:))
         }
-        defer { BIO_free(source) }
-        var lists: [RevocationList] = []
-        while let list = PEM_read_bio_X509_CRL(source, nil, nil, nil) { lists.append(RevocationList(owning: list)) }
-        let last = ERR_peek_last_error()
-        ERR_clear_error()
-        let isEnd = ERR_reason_error_string(last).map { String(cString: $0) } == "no start line"
-        guard !lists.isEmpty, isEnd else {
+        guard !lists.isEmpty, isWhole else {
             throw RaftError(
                 .transport,
                 "revocation list file \(path) \(lists.isEmpty ? "holds no list" : "is damaged after list \(lists.count)"); it must hold PEM revocation lists, as `raft cert revoke` writes them"

@@ -13,25 +13,33 @@ final class X509Certificate: @unchecked Sendable {
 
     /// The certificates of a PEM file, at least one.
     static func all(in bytes: [UInt8], path: String, _ kind: SecureFile.Kind) throws(RaftError) -> [X509Certificate] {
-        ERR_clear_error()
-        guard let source = BIO_new_mem_buf(bytes, Int32(bytes.count)) else {
-            throw RaftError(.transport, "out of memory reading \(path)")
+        let (certificates, isWhole) = try readPEM(bytes, path: path) {
+            PEM_read_bio_X509($0, nil, nil, nil).map(X509Certificate.init(owning:))
         }
-        defer { BIO_free(source) }
-        var certificates: [X509Certificate] = []
-        while let certificate = PEM_read_bio_X509(source, nil, nil, nil) {
-            certificates.append(X509Certificate(owning: certificate))
-        }
-        let last = ERR_peek_last_error()
-        ERR_clear_error()
-        let isEnd = ERR_reason_error_string(last).map { String(cString: $0) } == "no start line"
-        guard !certificates.isEmpty, isEnd else {
+        guard !certificates.isEmpty, isWhole else {
             throw RaftError(
                 .transport,
                 "\(kind.rawValue) file \(path) \(certificates.isEmpty ? "holds no certificate" : "is damaged after certificate \(certificates.count)"); it must hold PEM certificates"
             )
         }
         return certificates
+    }
+
+    /// What `next` reads of a file, one after another, and whether nothing but text is left then.
+    static func readPEM<Item>(
+        _ bytes: [UInt8], path: String, _ next: (OpaquePointer) -> Item?
+    ) throws(RaftError) -> (items: [Item], isWhole: Bool) {
+        ERR_clear_error()
+        guard let source = BIO_new_mem_buf(bytes, Int32(bytes.count)) else {
+            throw RaftError(.transport, "out of memory reading \(path)")
+        }
+        defer { BIO_free(source) }
+        var items: [Item] = []
+        while let item = next(source) { items.append(item) }
+        let last = ERR_peek_last_error()
+        ERR_clear_error()
+        let isWhole = ERR_reason_error_string(last).map { String(cString: $0) } == "no start line"
+        return (items, isWhole)
     }
 
     struct AlternativeNames {
