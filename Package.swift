@@ -139,6 +139,8 @@ let package = Package(
             ],
             path: "Sources/Examples/Durable", swiftSettings: settings),
         // MARK: Tests
+        // How tests share one process and its processors.
+        .target(name: "TestTraits", dependencies: ["Raft"], path: "Tests/TestTraits", swiftSettings: settings),
         .testTarget(name: "RaftTests", dependencies: ["CChecksum", "Raft"], swiftSettings: settings),
         .testTarget(
             name: "RaftLifecycleTests",
@@ -152,22 +154,24 @@ let package = Package(
             dependencies: ["CounterExample", "LedgerExample", "LockExample", "Raft", "RaftSimulation"],
             swiftSettings: settings),
         .testTarget(name: "PaperTests", dependencies: ["Raft"], swiftSettings: settings),
-        .testTarget(name: "TidyTests", swiftSettings: settings),
+        .testTarget(name: "TidyTests", dependencies: ["TestTraits"], swiftSettings: settings),
         .testTarget(
-            name: "RaftStorageTests", dependencies: ["Raft", "RaftSimulation", "RaftStorage"], swiftSettings: settings),
+            name: "RaftStorageTests", dependencies: ["Raft", "RaftSimulation", "RaftStorage", "TestTraits"],
+            swiftSettings: settings),
         .testTarget(
-            name: "RaftSimulationTests", dependencies: ["Raft", "RaftSimulation", "RaftStorage"],
+            name: "RaftSimulationTests", dependencies: ["Raft", "RaftSimulation", "RaftStorage", "TestTraits"],
             exclude: ["mutants.txt", "seeds.txt"], swiftSettings: settings),
         .testTarget(
             name: "RaftSimulateCommandTests",
             dependencies: [
-                "RaftSimulateCommand", "RaftSimulation",
+                "RaftSimulateCommand", "RaftSimulation", "TestTraits",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: settings),
         // Runs the texts of Tests/Scenarios.
         .testTarget(
-            name: "ScenarioTests", dependencies: ["RaftSimulation"], exclude: ["mutants.txt"], swiftSettings: settings),
+            name: "ScenarioTests", dependencies: ["RaftSimulation", "TestTraits"], exclude: ["mutants.txt"],
+            swiftSettings: settings),
         .testTarget(
             name: "RaftTransportTests",
             dependencies: [
@@ -202,7 +206,7 @@ let package = Package(
         .testTarget(
             name: "IntegrationTests",
             dependencies: [
-                "Raft", "RaftClient", "RaftCommand", "RaftSimulation", "RaftTransport",
+                "Raft", "RaftClient", "RaftCommand", "RaftSimulation", "RaftTransport", "TestTraits",
                 .product(name: "NIOPosix", package: "swift-nio"),
             ],
             swiftSettings: settings),

@@ -1,8 +1,9 @@
 import Foundation
 import RaftSimulation
+import TestTraits
 import Testing
 
-@Suite("raft bench", .serialized, .timeLimit(.minutes(2)))
+@Suite("raft bench", .processes, .serialized, .timeLimit(.minutes(2)))
 struct BenchTests {
     private struct Report: Decodable {
         struct Call: Decodable { let done: Int }

@@ -3,10 +3,11 @@ import NIOPosix
 import Raft
 import RaftClient
 import RaftTransport
+import TestTraits
 import Testing
 
 /// Real processes over real mTLS: what `raft` promises to whoever types it.
-@Suite("A cluster of processes", .serialized, .timeLimit(.minutes(2)))
+@Suite("A cluster of processes", .processes, .serialized, .timeLimit(.minutes(2)))
 struct ClusterTests {
     @Test("It takes every command, and each ends with its code")
     func commands() async throws {

@@ -1,8 +1,9 @@
 import Foundation
+import TestTraits
 import Testing
 
 /// Leadership of a real cluster is passed on.
-@Suite("Leadership of a cluster of processes", .serialized, .timeLimit(.minutes(3)))
+@Suite("Leadership of a cluster of processes", .processes, .serialized, .timeLimit(.minutes(3)))
 struct LeaderTests {
     struct Leadership: Decodable {
         struct Member: Decodable {

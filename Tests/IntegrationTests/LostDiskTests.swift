@@ -1,7 +1,8 @@
 import Foundation
+import TestTraits
 import Testing
 
-@Suite("A lost disk", .serialized)
+@Suite("A lost disk", .processes, .serialized)
 struct LostDiskTests {
     @Test("A member that comes back empty under its old id is refused by the others, and makes no majority")
     func wiped() async throws {

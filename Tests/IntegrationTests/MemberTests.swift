@@ -1,8 +1,9 @@
 import Foundation
+import TestTraits
 import Testing
 
 /// Members of a real cluster come and go.
-@Suite("Members of a cluster of processes", .serialized, .timeLimit(.minutes(3)))
+@Suite("Members of a cluster of processes", .processes, .serialized, .timeLimit(.minutes(3)))
 struct MemberTests {
     struct Members: Decodable {
         struct Row: Decodable {

@@ -8,13 +8,15 @@ final class ServedCluster {
     let directory: TemporaryDirectory
     let addresses: [Int: String]
     private(set) var programs: [Int: RunningProgram] = [:]
+    private let electionTimeout: Duration
 
     var members: String { list(addresses.keys.sorted()) }
     func list(_ ids: [Int]) -> String { ids.map { "\($0)=\(addresses[$0]!)" }.joined(separator: ",") }
     func file(_ name: String) -> String { directory.file(name) }
 
     /// Makes certificates; starts nothing.
-    init(_ count: Int) async throws {
+    init(_ count: Int, electionTimeout: Duration = .milliseconds(400)) async throws {
+        self.electionTimeout = electionTimeout
         directory = try TemporaryDirectory()
         addresses = Dictionary(
             uniqueKeysWithValues: try Ports.free(count).enumerated().map { ($0.offset + 1, "127.0.0.1:\($0.element)") })
@@ -74,7 +76,11 @@ final class ServedCluster {
                 "serve", "--id", "\(id)", "--cluster", "test", "--listen", addresses[id]!, "--data", file(data),
                 "--cert",
                 "peer-\(id).pem", "--key", "peer-\(id)-key.pem", "--ca", "ca.pem",
-            ] + options, environment: ["RAFT_ELECTION_TIMEOUT": "400ms", "RAFT_HEARTBEAT": "50ms"], in: directory.path)
+            ] + options,
+            environment: [
+                "RAFT_ELECTION_TIMEOUT": "\(Int(electionTimeout / .milliseconds(1)))ms",
+                "RAFT_HEARTBEAT": "\(Int(electionTimeout / .milliseconds(8)))ms",
+            ], in: directory.path)
     }
 
     /// The first start of the first nodes, each in a directory `data-ID`.

@@ -1,10 +1,11 @@
 import ArgumentParser
 import RaftSimulation
+import TestTraits
 import Testing
 
 @testable import RaftSimulateCommand
 
-@Suite("raft-simulate --crash-states")
+@Suite("raft-simulate --crash-states", .heavy)
 struct CrashStateCampaignTests {
     @Test(
         "What does not belong together is refused",

@@ -1,10 +1,11 @@
 import ArgumentParser
 import RaftSimulation
+import TestTraits
 import Testing
 
 @testable import RaftSimulateCommand
 
-@Suite("raft-simulate --mutants")
+@Suite("raft-simulate --mutants", .heavy)
 struct MutantOptionsTests {
     private func options(_ arguments: String...) throws -> MutantOptions { try MutantOptions.parse(arguments) }
 

@@ -1,11 +1,12 @@
 import ArgumentParser
 import Foundation
 import RaftSimulation
+import TestTraits
 import Testing
 
 @testable import RaftSimulateCommand
 
-@Suite("A seed and what belongs to it, as text")
+@Suite("A seed and what belongs to it, as text", .heavy)
 struct SeedRunTests {
     @Test("A line is read back as it was written")
     func roundTrip() throws {

@@ -1,6 +1,7 @@
 import Foundation
 import Raft
 import RaftSimulation
+import TestTraits
 import Testing
 
 /// How many seeds a run takes, and from which on: `RAFT_SIMULATION_SEEDS=1000` or `RAFT_SIMULATION_SEEDS=5000+1000`.
@@ -11,7 +12,7 @@ private let seeds: Range<UInt64> = {
     return first..<(first + count)
 }()
 
-@Suite("A cluster in one thread, from one seed")
+@Suite("A cluster in one thread, from one seed", .heavy)
 struct SimulationTests {
     @Test("Clusters of every size keep every promise under every fault")
     func keepsPromises() throws {

@@ -1,9 +1,10 @@
 import Raft
 import RaftSimulation
 import RaftStorage
+import TestTraits
 import Testing
 
-@Suite("A crash at any moment")
+@Suite("A crash at any moment", .heavy)
 struct CrashTests {
     @Test("Whatever a crash takes, all that was acknowledged is there, and of the rest a prefix", arguments: 0..<25)
     func randomCrashes(block: Int) throws {

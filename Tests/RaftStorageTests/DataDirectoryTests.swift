@@ -1,9 +1,10 @@
 import Raft
 import RaftSimulation
 import RaftStorage
+import TestTraits
 import Testing
 
-@Suite("A data directory")
+@Suite("A data directory", .heavy)
 struct DataDirectoryTests {
     private let identityPath = "/data/identity"
 

@@ -1,9 +1,10 @@
 import Raft
 import RaftSimulation
 import RaftStorage
+import TestTraits
 import Testing
 
-@Suite("A data directory that is looked at and not started")
+@Suite("A data directory that is looked at and not started", .heavy)
 struct DirectoryCheckTests {
     private static let snapshotFile = "/data/snapshots"
 

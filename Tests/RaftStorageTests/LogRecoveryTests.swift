@@ -1,10 +1,11 @@
 import Raft
 import RaftSimulation
+import TestTraits
 import Testing
 
 @testable import RaftStorage
 
-@Suite("Damage in the log")
+@Suite("Damage in the log", .heavy)
 struct LogRecoveryTests {
     private let thirdSegment = "/data/log/0000000000000003.segment"
 

@@ -1,6 +1,7 @@
 import Raft
 import RaftSimulation
 import RaftStorage
+import TestTraits
 import Testing
 
 /// A machine that keeps every byte it was given.
@@ -20,7 +21,7 @@ struct Tape: StateMachine {
     mutating func restore(_ contents: inout SnapshotContents, through last: LogID) throws { bytes = try contents.all() }
 }
 
-@Suite("Recovery of a directory whose cluster has lost its quorum")
+@Suite("Recovery of a directory whose cluster has lost its quorum", .heavy)
 struct OfflineRecoveryTests {
     private static let members = try! ClusterConfiguration(
         voters: [1, 2, 3].map { .init(id: NodeID($0), address: "host\($0):1") })

@@ -1,9 +1,10 @@
 import Raft
 import RaftSimulation
 import RaftStorage
+import TestTraits
 import Testing
 
-@Suite("A data directory out of a saved snapshot")
+@Suite("A data directory out of a saved snapshot", .heavy)
 struct OfflineRestoreTests {
     private static let new = "/new"
     private static let members = try! ClusterConfiguration(

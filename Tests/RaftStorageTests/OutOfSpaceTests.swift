@@ -1,11 +1,12 @@
 import Raft
 import RaftSimulation
+import TestTraits
 import Testing
 
 @testable import RaftStorage
 
 /// Segments of 4 KiB, and entries of which four fit into one.
-@Suite("A log on a full disk")
+@Suite("A log on a full disk", .heavy)
 struct OutOfSpaceTests {
     private let disk = SimulatedFileSystem()
 

@@ -1,6 +1,7 @@
 import Raft
 import RaftSimulation
 import RaftStorage
+import TestTraits
 import Testing
 
 #if canImport(Glibc)
@@ -35,7 +36,7 @@ private func mode(of path: String) -> mode_t {
     return lstat(path, &status) == 0 ? status.st_mode & 0o777 : 0
 }
 
-@Suite("The files of this machine")
+@Suite("The files of this machine", .heavy)
 struct POSIXFileSystemTests {
     private let files = POSIXFileSystem()
 

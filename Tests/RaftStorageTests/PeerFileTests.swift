@@ -1,10 +1,11 @@
 import Raft
 import RaftSimulation
+import TestTraits
 import Testing
 
 @testable import RaftStorage
 
-@Suite("What a data directory remembers of the other members")
+@Suite("What a data directory remembers of the other members", .heavy)
 struct PeerFileTests {
     private func directory(_ fileSystem: SimulatedFileSystem) throws -> DataDirectory {
         var random = RandomSource(seed: 1)

@@ -1,9 +1,10 @@
 import Raft
 import RaftSimulation
 import RaftStorage
+import TestTraits
 import Testing
 
-@Suite("A log that is purged, or begins anew behind a snapshot")
+@Suite("A log that is purged, or begins anew behind a snapshot", .heavy)
 struct PurgeTests {
     /// What a store should hold, with what it may still hold of what was purged.
     private struct History {

@@ -1,9 +1,10 @@
 import Raft
 import RaftSimulation
 import RaftStorage
+import TestTraits
 import Testing
 
-@Suite("Snapshots in files of their own")
+@Suite("Snapshots in files of their own", .heavy)
 struct SavedSnapshotTests {
     static let state = (0..<150_000).map { UInt8(truncatingIfNeeded: $0 &* 31 &+ $0 >> 8) }
     static let members = try! ClusterConfiguration(voters: [.init(id: 1, address: "old:1")])

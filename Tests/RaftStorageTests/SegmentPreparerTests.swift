@@ -1,10 +1,11 @@
 import Raft
 import RaftSimulation
+import TestTraits
 import Testing
 
 @testable import RaftStorage
 
-@Suite("The preparation of segments")
+@Suite("The preparation of segments", .heavy)
 struct SegmentPreparerTests {
     private let disk = SimulatedFileSystem()
     private let loop = HeldLoop()

@@ -1,9 +1,10 @@
 import Raft
 import RaftSimulation
 import RaftStorage
+import TestTraits
 import Testing
 
-@Suite("A segmented log")
+@Suite("A segmented log", .heavy)
 struct SegmentedLogTests {
     @Test("A new one is empty, in term 0, without a vote")
     func new() throws {

@@ -1,9 +1,10 @@
 import Raft
 import RaftSimulation
 import RaftStorage
+import TestTraits
 import Testing
 
-@Suite("Snapshots on disk")
+@Suite("Snapshots on disk", .heavy)
 struct SnapshotDirectoryTests {
     private static func state(_ count: Int) -> [UInt8] {
         (0..<count).map { UInt8(truncatingIfNeeded: $0 &* 31 &+ $0 >> 8) }

@@ -1,9 +1,10 @@
 import Raft
 import RaftSimulation
 import RaftStorage
+import TestTraits
 import Testing
 
-@Suite("The end of the log after a crash")
+@Suite("The end of the log after a crash", .heavy)
 struct TornTailTests {
     private let segmentBytes = 8192
 

@@ -1,9 +1,10 @@
 import Raft
 import RaftSimulation
 import RaftStorage
+import TestTraits
 import Testing
 
-@Suite("The vote file")
+@Suite("The vote file", .heavy)
 struct VoteFileTests {
     private let path = "/data/vote"
     private let first = HardState(currentTerm: 7, votedFor: 2)

@@ -1,8 +1,9 @@
 import RaftSimulation
+import TestTraits
 import Testing
 
 /// What becomes of a scenario that is wrong: it must fail, at its line, with the reason.
-@Suite("The language of scenarios")
+@Suite("The language of scenarios", .heavy)
 struct LanguageTests {
     /// The failure of a text below `nodes 3`; nil when it comes true.
     private func failure(_ text: String, settings: String = "nodes 3") -> ScenarioFailure? {

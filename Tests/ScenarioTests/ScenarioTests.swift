@@ -1,8 +1,9 @@
 import Foundation
 import RaftSimulation
+import TestTraits
 import Testing
 
-@Suite("Scenarios, as text")
+@Suite("Scenarios, as text", .heavy)
 struct ScenarioTests {
     @Test("Each comes true, with every promise kept after every event", arguments: ScenarioFile.all)
     func comesTrue(_ file: ScenarioFile) throws {

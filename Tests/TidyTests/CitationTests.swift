@@ -1,8 +1,9 @@
 import Foundation
+import TestTraits
 import Testing
 
 /// What comments, tests and articles refer to must be something that a reader has.
-@Suite("Citations")
+@Suite("Citations", .heavy)
 struct CitationTests {
     static let articles = SourceFile.all(under: "Sources", endings: [".md"])
 

@@ -1,4 +1,5 @@
 import Foundation
+import TestTraits
 import Testing
 
 /// What a declaration is, as far as its text tells.
@@ -36,7 +37,7 @@ struct PublicDeclaration {
     }
 }
 
-@Suite("What is public is documented")
+@Suite("What is public is documented", .heavy)
 struct DocumentationTests {
     /// What types say because a protocol of the standard library asks for it.
     static let standard: Set<String> = [

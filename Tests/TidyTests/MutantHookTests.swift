@@ -1,8 +1,9 @@
 import Foundation
+import TestTraits
 import Testing
 
 /// Hooks of rules broken on purpose stand in production code: they must stay few, small, and where the article says.
-@Suite("Hooks of mutants")
+@Suite("Hooks of mutants", .heavy)
 struct MutantHookTests {
     private static let call = "Mutant.isOn("
 

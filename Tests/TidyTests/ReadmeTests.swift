@@ -1,7 +1,8 @@
 import Foundation
+import TestTraits
 import Testing
 
-@Suite("The README")
+@Suite("The README", .heavy)
 struct ReadmeTests {
     private static func text(_ path: String) throws -> String {
         try String(contentsOf: SourceFile.root.appending(path: path), encoding: .utf8)

@@ -1,7 +1,8 @@
 import Foundation
+import TestTraits
 import Testing
 
-@Suite("The house rules")
+@Suite("The house rules", .heavy)
 struct TidyTests {
     static let core = SourceFile.all(under: "Sources/Raft")
     static let sources = SourceFile.all(under: "Sources")

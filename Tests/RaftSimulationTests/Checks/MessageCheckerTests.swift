@@ -1,9 +1,10 @@
+import TestTraits
 import Testing
 
 @testable import Raft
 @testable import RaftSimulation
 
-@Suite("What messages claim")
+@Suite("What messages claim", .heavy)
 struct MessageCheckerTests {
     private func vote(_ term: Term, isTransfer: Bool = true, phase: VoteRequest.Phase = .vote) -> VoteRequest {
         VoteRequest(

@@ -1,9 +1,10 @@
+import TestTraits
 import Testing
 
 @testable import Raft
 @testable import RaftSimulation
 
-@Suite("Which reads a leader may serve")
+@Suite("Which reads a leader may serve", .heavy)
 struct ReadCheckerTests {
     private let members = try! ClusterConfiguration(voters: [1, 2, 3].map { .init(id: $0, address: "a:\($0)") })
     private let stream = StreamID(rawValue: 7)

@@ -1,9 +1,10 @@
 import Raft
+import TestTraits
 import Testing
 
 @testable import RaftSimulation
 
-@Suite("The truth after a recovery")
+@Suite("The truth after a recovery", .heavy)
 struct SafetyCheckerRecoveryTests {
     private static let members = try! ClusterConfiguration(
         voters: [1, 2, 3].map { .init(id: NodeID($0), address: "host\($0):1") })

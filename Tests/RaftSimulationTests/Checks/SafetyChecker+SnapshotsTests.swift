@@ -1,9 +1,10 @@
+import TestTraits
 import Testing
 
 @testable import Raft
 @testable import RaftSimulation
 
-@Suite("What snapshots and removed members owe")
+@Suite("What snapshots and removed members owe", .heavy)
 struct SafetyCheckerSnapshotsTests {
     private static let members = try! ClusterConfiguration(
         voters: [1, 2, 3].map { .init(id: NodeID($0), address: "host\($0):1") })

@@ -1,9 +1,10 @@
+import TestTraits
 import Testing
 
 @testable import Raft
 @testable import RaftSimulation
 
-@Suite("Who begins a term, who leads it, and for how long")
+@Suite("Who begins a term, who leads it, and for how long", .heavy)
 struct TenureCheckerTests {
     private let limits: Configuration = {
         var limits = Configuration(id: 1)

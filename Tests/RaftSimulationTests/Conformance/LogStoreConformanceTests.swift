@@ -1,6 +1,7 @@
 import Raft
 import RaftSimulation
 import RaftStorage
+import TestTraits
 import Testing
 
 #if canImport(Glibc)
@@ -11,7 +12,7 @@ import Testing
     import Darwin
 #endif
 
-@Suite("Log stores keep what a node relies on")
+@Suite("Log stores keep what a node relies on", .heavy)
 struct LogStoreConformanceTests {
     typealias Check = LogStoreConformance.Check
 

@@ -1,9 +1,10 @@
 import Raft
+import TestTraits
 import Testing
 
 @testable import RaftSimulation
 
-@Suite("State machines keep what a node and all members rely on")
+@Suite("State machines keep what a node and all members rely on", .heavy)
 struct StateMachineConformanceTests {
     typealias Check = StateMachineCheck
 

@@ -1,8 +1,9 @@
+import TestTraits
 import Testing
 
 @testable import RaftSimulation
 
-@Suite("Everything that a crash may leave on one node's disk")
+@Suite("Everything that a crash may leave on one node's disk", .heavy)
 struct CrashStatesTests {
     @Test(
         "Whatever a crash leaves, the start is not refused, nothing acknowledged is lost, and the store goes on",

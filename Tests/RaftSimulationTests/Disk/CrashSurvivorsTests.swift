@@ -1,9 +1,10 @@
 import RaftStorage
+import TestTraits
 import Testing
 
 @testable import RaftSimulation
 
-@Suite("What a power cut may leave")
+@Suite("What a power cut may leave", .heavy)
 struct CrashSurvivorsTests {
     /// What there may be of `/f`; nil for no such file.
     private func images(_ prepare: (SimulatedFileSystem) throws -> Void) throws -> Set<[UInt8]?> {

@@ -1,6 +1,7 @@
 import Raft
 import RaftSimulation
 import RaftStorage
+import TestTraits
 import Testing
 
 /// Random numbers that a seed repeats (SplitMix64).
@@ -15,7 +16,7 @@ private struct SeededGenerator: RandomNumberGenerator {
     }
 }
 
-@Suite("The simulated disk")
+@Suite("The simulated disk", .heavy)
 struct SimulatedFileSystemTests {
     /// What crashes with many seeds leave of a file.
     private func outcomes(_ prepare: (SimulatedFileSystem) throws -> Void) throws -> Set<[UInt8]?> {

@@ -1,8 +1,9 @@
 import Raft
 import RaftSimulation
+import TestTraits
 import Testing
 
-@Suite("Faults as text")
+@Suite("Faults as text", .heavy)
 struct FaultTests {
     static let faults: [Fault] = [
         .crash(2, losingPower: false, afterChanges: nil), .crash(1, losingPower: true, afterChanges: 3), .blackout,

@@ -1,9 +1,10 @@
 import Raft
+import TestTraits
 import Testing
 
 @testable import RaftSimulation
 
-@Suite("A failing run is cut down")
+@Suite("A failing run is cut down", .heavy)
 struct ShrinkerTests {
     private static let needed: [Fault] = [.crash(2, losingPower: true, afterChanges: nil), .start(2)]
 

@@ -1,9 +1,10 @@
 import Foundation
 import Raft
 import RaftSimulation
+import TestTraits
 import Testing
 
-@Suite("The file of a history")
+@Suite("The file of a history", .heavy)
 struct HistoryFormatTests {
     private func message(_ text: String) -> String? {
         do throws(HistoryFormatError) {

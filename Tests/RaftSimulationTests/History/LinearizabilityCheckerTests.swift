@@ -1,5 +1,6 @@
 import Raft
 import RaftSimulation
+import TestTraits
 import Testing
 
 /// One call on key `k`, in few letters.
@@ -16,7 +17,7 @@ private func isLinearizable(_ operations: HistoryOperation...) -> Bool {
     LinearizabilityChecker().check(operations) == .linearizable
 }
 
-@Suite("The linearizability checker")
+@Suite("The linearizability checker", .heavy)
 struct LinearizabilityCheckerTests {
     @Test("An empty history, one without answers, and one with equal calls are linearizable")
     func trivial() {

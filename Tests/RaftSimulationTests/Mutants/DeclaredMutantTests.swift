@@ -1,9 +1,10 @@
 import Foundation
+import TestTraits
 import Testing
 
 @testable import RaftSimulation
 
-@Suite("The list of mutants")
+@Suite("The list of mutants", .heavy)
 struct DeclaredMutantTests {
     private static let root: URL = {
         var folder = URL(filePath: #filePath)

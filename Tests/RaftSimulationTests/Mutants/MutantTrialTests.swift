@@ -1,8 +1,9 @@
+import TestTraits
 import Testing
 
 @testable import RaftSimulation
 
-@Suite("What a search for mutants finds")
+@Suite("What a search for mutants finds", .heavy)
 struct MutantTrialTests {
     private let mutant = DeclaredMutant.find("4.1")!
 

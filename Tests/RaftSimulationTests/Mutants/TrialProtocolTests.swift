@@ -1,8 +1,9 @@
+import TestTraits
 import Testing
 
 @testable import RaftSimulation
 
-@Suite("What a process that tries a mutant says")
+@Suite("What a process that tries a mutant says", .heavy)
 struct TrialProtocolTests {
     @Test(
         "Each line is read back as it was meant",

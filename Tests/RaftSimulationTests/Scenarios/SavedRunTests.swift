@@ -1,9 +1,10 @@
 import Raft
+import TestTraits
 import Testing
 
 @testable import RaftSimulation
 
-@Suite("A run of the simulation, kept as text")
+@Suite("A run of the simulation, kept as text", .heavy)
 struct SavedRunTests {
     private static func text(of value: Any) -> String {
         var text = ""
