@@ -45,6 +45,8 @@ struct ExpiryRules {
     /// Days left, the most first.
     let levels: [Int]
     private var told: Int?
+    /// Of what it was told.
+    private var end: Int64 = 0
 
     init(levels: [Int]) { self.levels = levels }
 
@@ -52,6 +54,11 @@ struct ExpiryRules {
     ///   longer than all of its life says nothing.
     /// - Returns: the days left, when a further level has been reached.
     mutating func look(from begin: Int64, until end: Int64, now: Int64) -> Int? {
+        if end != self.end {
+            // Another one.
+            self.end = end
+            told = nil
+        }
         let left = end - now
         let reached = levels.last { level in left <= Int64(level) * 86_400 && Int64(level) * 86_400 < end - begin }
         guard let reached else {

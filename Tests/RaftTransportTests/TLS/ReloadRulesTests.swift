@@ -48,6 +48,10 @@ struct ReloadRulesTests {
         let early = rules.look(from: 100 * day, until: 200 * day, now: 101 * day)
         let late = rules.look(from: 100 * day, until: 200 * day, now: 171 * day)
         #expect(early == nil && late == 29)
+        // Also one that has little left itself.
+        let hasty = rules.look(from: 0, until: 201 * day, now: 200 * day)
+        let again = rules.look(from: 0, until: 202 * day, now: 201 * day)
+        #expect(hasty == 1 && again == 1)
     }
 
     @Test("A certificate for a day is not said to have only 30 days")
