@@ -18,7 +18,8 @@ enum SecureFile {
         func refuse(_ reason: String) -> RaftError {
             RaftError(.transport, "\(kind.rawValue) file \(path) \(reason)")
         }
-        let file = open(path, O_RDONLY | O_CLOEXEC)
+        // What is no regular file must not be waited for, such as a pipe that nobody writes to.
+        let file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
         guard file >= 0 else {
             let error = errno
             guard error != ENOENT else {

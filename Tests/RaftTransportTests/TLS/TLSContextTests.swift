@@ -57,6 +57,15 @@ struct TLSContextTests {
         #expect(refusal() == "accepted")
     }
 
+    @Test("does not wait for a pipe that nobody writes to, in the place of any file")
+    func pipes() {
+        let pipe = authority.path("pipe")
+        mkfifo(pipe, 0o600)
+        #expect(refusal(certificate: "pipe").contains("certificate file \(pipe) is not a regular file"))
+        #expect(refusal(key: "pipe").contains("key file \(pipe) is not a regular file"))
+        #expect(refusal(ca: "pipe").contains("CA file \(pipe) is not a regular file"))
+    }
+
     @Test("refuses a key of another certificate")
     func mismatch() throws {
         try leaf(uris: ["raft://c/peer/2"])
