@@ -108,7 +108,10 @@ final class Connection: ChannelInboundHandler, @unchecked Sendable {
                 "the other side has taken none of \(queue.byteCount) waiting bytes for \(limits.stallTimeout)")
         }
         if let idleSince = side.idleSince, now - idleSince > limits.idleTimeout.timeAmount {
-            side.perform(.retire("nothing was asked for \(limits.idleTimeout); connect anew"), self)
+            let reason = "nothing was asked for \(limits.idleTimeout); connect anew"
+            side.perform(.retire(reason), self)
+            // Whoever does not take the goodbye is not waited for.
+            eventLoop.scheduleTask(in: .seconds(1)) { [outbox] in outbox.post(.close(reason)) }
             return drain()
         }
         // While we do not listen, silence says nothing.
