@@ -60,7 +60,8 @@ public final class NodeService: Sendable {
         let server: RPCServer
         do throws(RaftError) {
             server = try RPCServer(
-                listen: configuration.listen, tls: tls, group: eventLoops.all, limits: configuration.limits)
+                listen: configuration.listen, tls: tls, group: eventLoops.all, handshakes: eventLoops.handshakes,
+                limits: configuration.limits)
         } catch {
             await eventLoops.shutDown()
             throw error
@@ -180,6 +181,9 @@ public final class NodeService: Sendable {
 private struct EventLoops: Sendable {
     /// The first is the node's, and everybody's connections are spread over both.
     let all = MultiThreadedEventLoopGroup(numberOfThreads: 2)
+    /// Where strangers are judged: a flood of them has one thread at most, and nobody else's calls wait behind it. Of no
+    /// lower priority than others: members that come back pass here too.
+    let handshakes = MultiThreadedEventLoopGroup(numberOfThreads: 1)
     /// Where snapshots are sent and received: what that takes of a processor, others need first.
     let bulk = MultiThreadedEventLoopGroup(numberOfThreads: 1)
 
@@ -187,6 +191,7 @@ private struct EventLoops: Sendable {
 
     func shutDown() async {
         try? await all.shutdownGracefully()
+        try? await handshakes.shutdownGracefully()
         try? await bulk.shutdownGracefully()
     }
 }

@@ -10,8 +10,11 @@ final class AcceptHandler: ChannelInboundHandler, RemovableChannelHandler {
     private let tls: TLSHandler
     private let place: ConnectionRegistry.Place
     private var isSettled = false
+    private let hasMoved: Bool
 
-    init(_ server: RPCServer, _ tls: TLSHandler, _ place: ConnectionRegistry.Place) {
+    /// - Parameter hasMoved: this channel is the one that the connection was moved to.
+    init(_ server: RPCServer, _ tls: TLSHandler, _ place: ConnectionRegistry.Place, hasMoved: Bool = false) {
+        self.hasMoved = hasMoved
         self.server = server
         self.tls = tls
         self.place = place
@@ -20,7 +23,7 @@ final class AcceptHandler: ChannelInboundHandler, RemovableChannelHandler {
     func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
         guard let established = event as? TLSEstablished else { return context.fireUserInboundEventTriggered(event) }
         guard let service = server.service(established.purpose) else { return context.close(promise: nil) }
-        if let eventLoop = service.eventLoop, !eventLoop.inEventLoop {
+        if !hasMoved, let eventLoop = server.home(of: service), !eventLoop.inEventLoop {
             return move(to: eventLoop, context)
         }
         isSettled = true
@@ -59,7 +62,7 @@ final class AcceptHandler: ChannelInboundHandler, RemovableChannelHandler {
                 channel.eventLoop.makeCompletedFuture {
                     let tls = TLSHandler(
                         session, deadline: server.limits.handshakeTimeout.timeAmount, isEstablished: true)
-                    let above = AcceptHandler(server, tls, place)
+                    let above = AcceptHandler(server, tls, place, hasMoved: true)
                     try channel.pipeline.syncOperations.addHandlers(tls, above)
                 }
             }

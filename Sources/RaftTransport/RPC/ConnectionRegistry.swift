@@ -34,6 +34,9 @@ final class ConnectionRegistry: Sendable {
         /// The oldest first.
         var handshakes: [Handshake] = []
         var shares: [RemoteAddress: Share] = [:]
+        var failures: FailedHandshakes
+        /// Where members have come from, the latest last.
+        var memberAddresses: [RemoteAddress] = []
         var commonCount = 0
         var enteredCount = 0
         var isClosed = false
@@ -41,9 +44,29 @@ final class ConnectionRegistry: Sendable {
     }
 
     private let limits: TransportLimits
-    private let state = Lock(State())
+    private let state: Lock<State>
 
-    init(limits: TransportLimits) { self.limits = limits }
+    /// Of how many addresses it is remembered that a member came from there.
+    private static let maximumMemberAddresses = 64
+
+    init(limits: TransportLimits) {
+        self.limits = limits
+        state = Lock(State(failures: FailedHandshakes(perSecond: limits.maximumFailedHandshakesPerAddress)))
+    }
+
+    /// Why nothing is to be done for a connection from this address; nil when it may begin its handshake.
+    ///
+    /// Members are not shut out for what others at their address do: how much that costs is bounded by the threads that
+    /// handshakes have.
+    func refusal(from address: RemoteAddress?, now: NIODeadline) -> String? {
+        guard let address else { return nil }
+        let isSpent = state.withLock { state in
+            state.failures.isSpent(address, now: now) && !state.memberAddresses.contains(address)
+        }
+        return isSpent
+            ? "\(limits.maximumFailedHandshakesPerAddress) handshakes from the same address failed within a second"
+            : nil
+    }
 
     /// A place for a connection whose purpose is not known yet; nil when all are taken.
     ///
@@ -79,14 +102,28 @@ final class ConnectionRegistry: Sendable {
     private static func endHandshake(at position: Int, _ state: inout State) -> (any Channel)? {
         let handshake = state.handshakes.remove(at: position)
         change(handshake.address, &state) { $0.handshakeCount -= 1 }
+        if let address = handshake.address { state.failures.note(address, now: .now()) }
         return state.live.removeValue(forKey: handshake.place)?.channel
     }
 
-    /// Takes a place out of the list of handshakes, if it is there.
-    private static func settle(_ place: Place, _ state: inout State) {
-        guard let position = state.handshakes.firstIndex(where: { $0.place == ObjectIdentifier(place) }) else { return }
+    /// Takes a place out of the list of handshakes.
+    ///
+    /// - Returns: whether it was there.
+    @discardableResult
+    private static func settle(_ place: Place, _ state: inout State) -> Bool {
+        guard let position = state.handshakes.firstIndex(where: { $0.place == ObjectIdentifier(place) }) else {
+            return false
+        }
         state.handshakes.remove(at: position)
         change(place.address, &state) { $0.handshakeCount -= 1 }
+        return true
+    }
+
+    private static func note(memberAt address: RemoteAddress?, _ state: inout State) {
+        guard let address, state.memberAddresses.last != address else { return }
+        state.memberAddresses.removeAll { $0 == address }
+        if state.memberAddresses.count >= maximumMemberAddresses { state.memberAddresses.removeFirst() }
+        state.memberAddresses.append(address)
     }
 
     private static func change(_ address: RemoteAddress?, _ state: inout State, _ change: (inout Share) -> Void) {
@@ -115,6 +152,7 @@ final class ConnectionRegistry: Sendable {
                 place.isCommon = true
                 if let address = place.address { state.shares[address, default: Share()].commonCount += 1 }
             }
+            if isPeer { Self.note(memberAt: place.address, &state) }
             state.live[ObjectIdentifier(place)] = Live(channel: channel, outbox: outbox)
             Self.settle(place, &state)
             return nil
@@ -128,7 +166,8 @@ final class ConnectionRegistry: Sendable {
                 state.commonCount -= 1
                 Self.change(place.address, &state) { $0.commonCount -= 1 }
             }
-            Self.settle(place, &state)
+            // Never settled: a handshake that did not come to its end, or in vain.
+            if Self.settle(place, &state), let address = place.address { state.failures.note(address, now: .now()) }
             return state.live.removeValue(forKey: ObjectIdentifier(place))
         }
         withExtendedLifetime(last) {}

@@ -29,6 +29,7 @@ public final class RPCServer: Sendable {
     let connections: ConnectionRegistry
     let budget: QueueBudget
     private let group: any EventLoopGroup
+    private let handshakes: (any EventLoopGroup)?
     private let descriptor: CInt
     private let logger: Logger
     private let state = Lock(State())
@@ -37,13 +38,16 @@ public final class RPCServer: Sendable {
     ///
     /// - Parameters:
     ///   - tls: a peer's certificate: callers accept no other server.
-    ///   - group: where connections are accepted and live.
+    ///   - group: where connections live.
+    ///   - handshakes: where they are accepted and shake hands; nil for `group`. Handshakes cost a hundred times what a
+    ///     call does, and anybody can begin them: on threads of their own they keep nobody waiting.
     ///   - label: how its log lines are labelled.
     /// - Throws: ``RaftError/Code/transport`` when the address cannot be parsed, resolved or bound;
     ///   ``RaftError/Code/invalidConfiguration`` for limits that cannot be.
     public init(
         listen endpoint: String, tls: TLSContext, group: any EventLoopGroup,
-        limits: TransportLimits = TransportLimits(), label: String = "raft.transport"
+        handshakes: (any EventLoopGroup)? = nil, limits: TransportLimits = TransportLimits(),
+        label: String = "raft.transport"
     ) throws(RaftError) {
         guard tls.principal.role == .peer else {
             throw RaftError(
@@ -58,6 +62,7 @@ public final class RPCServer: Sendable {
         port = socket.port
         self.tls = tls
         self.group = group
+        self.handshakes = handshakes
         self.limits = limits
         connections = ConnectionRegistry(limits: limits)
         budget = QueueBudget(maximumBytes: limits.maximumQueuedBytesInAll)
@@ -92,6 +97,11 @@ public final class RPCServer: Sendable {
 
     func service(_ purpose: Purpose) -> Service? { state.withLock { $0.services[purpose] } }
 
+    /// Where a connection of a service goes once its handshake is over; nil for where it is.
+    func home(of service: Service) -> (any EventLoop)? {
+        service.eventLoop ?? (handshakes == nil ? nil : group.next())
+    }
+
     /// Begins to accept. Further calls do nothing.
     public func start() {
         let begins = state.withLock { state in
@@ -100,7 +110,13 @@ public final class RPCServer: Sendable {
             return true
         }
         guard begins else { return }
-        ServerBootstrap(group: group)
+        ServerBootstrap(group: handshakes ?? group)
+            .serverChannelInitializer { [weak self] channel in
+                channel.eventLoop.makeCompletedFuture {
+                    try channel.pipeline.syncOperations.addHandler(
+                        Doorkeeper { self?.turnsAway($0) ?? true })
+                }
+            }
             .childChannelOption(ConnectionSetup.noDelay, value: 1)
             .childChannelOption(ConnectionSetup.unsentLimit, value: ConnectionSetup.maximumUnsentBytes)
             .childChannelOption(.recvAllocator, value: ConnectionSetup.receiveBuffers)
@@ -152,6 +168,14 @@ public final class RPCServer: Sendable {
 
     // MARK: Accepting
 
+    private func turnsAway(_ channel: any Channel) -> Bool {
+        guard let reason = connections.refusal(from: RemoteAddress(channel.remoteAddress), now: .now()) else {
+            return false
+        }
+        refuse(reason, channel)
+        return true
+    }
+
     private func accepted(_ channel: any Channel) throws {
         guard let place = connections.enter(channel) else {
             refuse("\(limits.maximumConnections) connections are open already", channel)
@@ -189,6 +213,21 @@ public final class RPCServer: Sendable {
         let more = skipped > 0 ? " (and \(skipped) others before)" : ""
         let from = channel.remoteAddress.map { "\($0)" } ?? "an unknown address"
         logger.notice("refused a connection from \(from): \(reason)\(more)")
+    }
+}
+
+/// Looks at what has been accepted before it is anything: a connection that is turned away here is only closed.
+private final class Doorkeeper: ChannelInboundHandler {
+    typealias InboundIn = any Channel
+    typealias InboundOut = any Channel
+
+    private let turnsAway: (any Channel) -> Bool
+
+    init(_ turnsAway: @escaping (any Channel) -> Bool) { self.turnsAway = turnsAway }
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        let channel = unwrapInboundIn(data)
+        if turnsAway(channel) { channel.close(promise: nil) } else { context.fireChannelRead(data) }
     }
 }
 

@@ -13,6 +13,9 @@ public struct TransportLimits: Sendable {
     public var maximumHandshakes = 512
     /// The most handshakes under way from one address. Above it the oldest of that address is given up.
     public var maximumHandshakesPerAddress = 128
+    /// The most handshakes from one address that may fail within a second. Above it, its connections are closed before
+    /// anything is worked out for them. Addresses that members have come from are not counted.
+    public var maximumFailedHandshakesPerAddress = 20
     /// The most calls and streams that one connection may have open. A client keeps further calls waiting.
     public var maximumCallsInFlight = 1024
     /// The most calls that wait on the calling side for a free place; above it `resourceExhausted`.
@@ -50,6 +53,7 @@ public struct TransportLimits: Sendable {
         let counts = [
             ("maximumConnections", maximumConnections), ("maximumConnectionsPerAddress", maximumConnectionsPerAddress),
             ("maximumHandshakes", maximumHandshakes), ("maximumHandshakesPerAddress", maximumHandshakesPerAddress),
+            ("maximumFailedHandshakesPerAddress", maximumFailedHandshakesPerAddress),
             ("maximumCallsInFlight", maximumCallsInFlight), ("maximumMessageBytes", maximumMessageBytes),
             ("maximumPartialBytes", maximumPartialBytes), ("maximumQueuedBytes", maximumQueuedBytes),
             ("maximumQueuedBytesInAll", maximumQueuedBytesInAll), ("streamCredit", streamCredit),

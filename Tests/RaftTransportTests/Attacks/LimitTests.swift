@@ -90,6 +90,40 @@ struct LimitTests {
         await lab.stop()
     }
 
+    @Test(
+        "handshakes that fail: above so many a second the address gets none, not even an honest one; others and members do"
+    )
+    func failedHandshakes() async throws {
+        signal(SIGPIPE, SIG_IGN)
+        let lab = try AttackLab(limits: limits { $0.maximumFailedHandshakesPerAddress = 1 })
+        let stranger = try Forge.leaf("URI:\(AttackLab.identity(for: .client))", by: nil)
+        func fail(from source: String) async throws {
+            var raw = try lab.raw(.client, stranger)
+            raw.source = source
+            #expect(try await !raw.connect(to: lab.port).isServed)
+        }
+        // Whether an honest one is closed before anything is done for it; where this machine is slow, a second passes.
+        func isTurnedAway(_ source: String) async throws -> Bool {
+            try await fail(from: source)
+            let before = lab.server.connections.enteredCount
+            let isServed = try await client(lab, from: source).connect(to: lab.port).isServed
+            return !isServed && lab.server.connections.enteredCount == before
+        }
+        try await eventually("an honest one is turned away") { try await isTurnedAway("127.0.0.2") }
+        #expect(try await client(lab, from: "127.0.0.3").connect(to: lab.port).isServed)
+        // A second later it is as good as any.
+        try await eventually("it is let in again") {
+            try await client(lab, from: "127.0.0.2").connect(to: lab.port).isServed
+        }
+        // Where a member has come from, nobody is turned away.
+        var member = try lab.raw(.peer, lab.honest(.peer))
+        member.source = "127.0.0.4"
+        #expect(try await member.connect(to: lab.port).isServed)
+        for _ in 0..<5 { try await fail(from: "127.0.0.4") }
+        #expect(try await client(lab, from: "127.0.0.4").connect(to: lab.port).isServed)
+        await lab.stop()
+    }
+
     @Test("a handshake that comes byte by byte ends at its deadline, and so does one that says nothing after it")
     func deadline() async throws {
         let lab = try AttackLab(

@@ -26,6 +26,7 @@ struct TransportLimitsTests {
             ("maximumConnections", \.maximumConnections), ("maximumHandshakes", \.maximumHandshakes),
             ("maximumConnectionsPerAddress", \.maximumConnectionsPerAddress),
             ("maximumHandshakesPerAddress", \.maximumHandshakesPerAddress),
+            ("maximumFailedHandshakesPerAddress", \.maximumFailedHandshakesPerAddress),
             ("maximumCallsInFlight", \.maximumCallsInFlight), ("maximumMessageBytes", \.maximumMessageBytes),
             ("maximumPartialBytes", \.maximumPartialBytes), ("maximumQueuedBytes", \.maximumQueuedBytes),
             ("maximumQueuedBytesInAll", \.maximumQueuedBytesInAll), ("streamCredit", \.streamCredit),
