@@ -72,6 +72,10 @@ public struct Configuration: Sendable {
     public var snapshotPieceBytes = 256 << 10
     public var maximumInflightSnapshotPieces = 8
     public var maximumSnapshotBytesPerSecond: Int?
+    /// The largest snapshot that this node takes from a leader, in bytes; above zero, 1 TiB unless changed. A larger one
+    /// is refused by the size that its sender declares, before anything is kept, and a piece beyond that size, too. The
+    /// leader says why it is held up, and tries again. Snapshots of this node's own may have any size.
+    public var maximumSnapshotBytes = 1 << 40
 
     public init(id: NodeID, cluster: String = "raft") {
         self.id = id
@@ -113,6 +117,7 @@ public struct Configuration: Sendable {
             ("maximumSessionReplies", maximumSessionReplies), ("maximumSessionReplyBytes", maximumSessionReplyBytes),
             ("maximumInflightSnapshotPieces", maximumInflightSnapshotPieces),
             ("maximumSnapshotBytesPerSecond", maximumSnapshotBytesPerSecond ?? 1),
+            ("maximumSnapshotBytes", maximumSnapshotBytes),
             ("snapshotPolicy.entryCount", snapshotPolicy.entryCount ?? 1),
             ("snapshotPolicy.logBytes", snapshotPolicy.logBytes ?? 1),
         ] where value <= 0 {

@@ -91,6 +91,11 @@ struct ServeOptions: ParsableArguments {
     var snapshotRate: String?
     @Option(
         help: ArgumentHelp(
+            "The largest snapshot taken from a leader, in bytes. Default 1099511627776.  [RAFT_MAX_SNAPSHOT_BYTES]",
+            valueName: "n"))
+    var maxSnapshotBytes: String?
+    @Option(
+        help: ArgumentHelp(
             "The most connections at once; of them a part is kept for members. Default 1024.  [RAFT_MAX_CONNECTIONS]",
             valueName: "n"))
     var maxConnections: String?
@@ -164,6 +169,9 @@ struct ServeOptions: ParsableArguments {
         }
         configuration.maximumSnapshotBytesPerSecond = try values.integer(
             snapshotRate, "--snapshot-rate", ServerConfiguration.snapshotRates, unit: " bytes a second")
+        if let count = try values.integer(maxSnapshotBytes, "--max-snapshot-bytes", 1...Int.max, unit: " bytes") {
+            configuration.maximumSnapshotBytes = count
+        }
         if let count = try values.integer(maxConnections, "--max-connections", 16...65_536) {
             configuration.limits.maximumConnections = count
             configuration.limits.reservedPeerConnections = min(configuration.limits.reservedPeerConnections, count / 4)

@@ -84,6 +84,7 @@ public final class NodeService: Sendable {
         settings.steadyInterval = configuration.steadyInterval
         settings.preferenceInterval = configuration.preferenceInterval
         settings.maximumSnapshotBytesPerSecond = configuration.maximumSnapshotBytesPerSecond
+        settings.maximumSnapshotBytes = configuration.maximumSnapshotBytes
         settings.maximumCommandBytes = ServerConfiguration.maximumCommandBytes
         try settings.validate()
         return settings

@@ -49,6 +49,8 @@ public struct ServerConfiguration: Sendable {
     public var maximumSnapshotBytesPerSecond: Int?
     /// With the least a piece of 256 KiB leaves every four seconds.
     public static let snapshotRates = (64 << 10)...(1 << 40)
+    /// As ``Configuration/maximumSnapshotBytes``.
+    public var maximumSnapshotBytes = 1 << 40
     /// The largest value taken from clients, at most ``largestMaximumValueBytes``.
     public var maximumValueBytes = 1_572_864
 

@@ -64,6 +64,13 @@ struct ServeOptionsTests {
         try few.limits.validate()
     }
 
+    @Test("The largest snapshot taken is 1 TiB, or as told")
+    func snapshots() throws {
+        #expect(try configuration(Self.complete).maximumSnapshotBytes == 1 << 40)
+        let told = try configuration(Self.complete, environment: ["RAFT_MAX_SNAPSHOT_BYTES": "1000000"])
+        #expect(told.maximumSnapshotBytes == 1_000_000)
+    }
+
     @Test("Left alone, the times are those of the manual, and an empty directory is refused")
     func defaults() throws {
         let configuration = try configuration(Self.complete)
@@ -131,6 +138,7 @@ struct ServeOptionsTests {
                 "--snapshot-rate \"64MiB\": 65536 to 1099511627776 bytes a second"
             ),
             (["--snapshot-rate", "65535"], "--snapshot-rate \"65535\""),
+            (["--max-snapshot-bytes", "0"], "--max-snapshot-bytes \"0\": 1 to 9223372036854775807 bytes"),
             (["--crl-policy", "fail-open"], "--crl-policy fail-open means nothing without --crl"),
             (["--crl", "l.pem", "--crl-policy", "open"], "--crl-policy \"open\": write fail-closed or fail-open"),
             (["--max-connections", "15"], "--max-connections \"15\": 16 to 65536"),

@@ -44,7 +44,7 @@ struct ConfigurationTests {
         let limits: [WritableKeyPath<Configuration, Int>] = [
             \.maximumCommandBytes, \.maximumAppendBytes, \.maximumInflightAppends, \.maximumInflightBytes,
             \.maximumWaitingCalls, \.maximumUncommittedBytes, \.maximumApplyBytes,
-            \.maximumReplicationLag,
+            \.maximumReplicationLag, \.maximumSnapshotBytes,
         ]
         for limit in limits { #expect(refusal { $0[keyPath: limit] = 0 }?.contains("must be above zero") == true) }
         for limit in [\.maximumUncommittedBytes, \.maximumInflightBytes, \.maximumAppendBytes]

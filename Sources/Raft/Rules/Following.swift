@@ -108,6 +108,13 @@ enum Following {
             answer(.unable, manifest.id, request.stream, path, &baton, &effects)
             return .stay
         }
+        guard manifest.byteCount <= UInt64(clamping: baton.settings.maximumSnapshotBytes) else {
+            effects.alarm(
+                "\(manifest) of node \(request.leader) refused: this node takes at most \(baton.settings.maximumSnapshotBytes) bytes (maximumSnapshotBytes); raise that and restart it, or look at what the state holds"
+            )
+            answer(.unable, manifest.id, request.stream, path, &baton, &effects)
+            return .stay
+        }
         guard request.isIntact else {
             effects.warn("\(manifest): bytes \(offset) to \(end) do not match their checksum, and are asked for again")
             answer(.received(through: offset), manifest.id, request.stream, path, &baton, &effects)

@@ -7,10 +7,12 @@ struct FollowerSnapshotTests {
     private let snapshot = manifest(7, 4)
 
     private func follower(
-        log: [Term] = [1, 1, 2], commit: LogIndex = 2, term: Term = 5, voters: [NodeID] = [1, 2, 3]
+        log: [Term] = [1, 1, 2], commit: LogIndex = 2, term: Term = 5, voters: [NodeID] = [1, 2, 3],
+        atMost limit: Int = 1 << 40
     ) -> Desk<FollowerRules> {
         let desk = Desk(
-            FollowerRules(), term: term, log: log, commit: commit, voters: voters, leader: 2, makesSnapshots: true)
+            FollowerRules(), term: term, log: log, commit: commit, voters: voters, leader: 2, makesSnapshots: true
+        ) { $0.maximumSnapshotBytes = limit }
         desk.begin()
         return desk
     }
@@ -116,6 +118,27 @@ struct FollowerSnapshotTests {
             desk.turn([.snapshotPiece(result(.durable, of: snapshot))]).acts == [.note(.error), .discardSnapshot])
         #expect(desk.turn([message(piece(of: manifest(9, 6), term: 5))]).acts == [.note(.error)])
         #expect(desk.state.last == LogID(7, 3))
+    }
+
+    @Test("A snapshot of the most bytes that are taken is received; of one more it is refused, whoever sends it")
+    func tooLarge() {
+        for limit in [testState.count - 1, testState.count, testState.count + 1] {
+            let desk = follower(atMost: limit)
+            let acts = desk.turn([message(piece(of: snapshot, term: 5))]).acts
+            guard limit < testState.count else {
+                #expect(acts == [.note(.info), .receiveSnapshot(from: 0, to: 3, begins: true)])
+                // What comes counts as well: what was declared, and not a byte more.
+                let rest = piece(of: snapshot, term: 5, from: 3, upTo: testState.count)
+                var long = rest
+                long.bytes.append(0)
+                long.checksum = SnapshotChecksum.of(long.bytes[...])
+                #expect(desk.turn([message(long)]).acts == [.note(.error)])
+                #expect(desk.turn([message(rest)]).acts == [.receiveSnapshot(from: 3, to: UInt64(testState.count))])
+                continue
+            }
+            #expect(acts == [.note(.error), .reply(reply(.unable, of: snapshot))])
+            #expect(desk.baton.snapshots.receiver.id == nil)
+        }
     }
 
     @Test("Bytes beyond the snapshot's end are refused")
