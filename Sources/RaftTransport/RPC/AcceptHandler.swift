@@ -28,9 +28,11 @@ final class AcceptHandler: ChannelInboundHandler, RemovableChannelHandler {
         }
         isSettled = true
         let outbox = Outbox(eventLoop: context.eventLoop)
-        // The place lives as long as the connection's handler does.
-        let side = ServerSide(service.table) { [place] _ in withExtendedLifetime(place) {} }
         let isPeer = [.peer, .snapshot].contains(established.purpose)
+        // The place lives as long as the connection's handler does.
+        let side = ServerSide(
+            service.table, share: isPeer ? nil : server.callShares.share(of: established.principal)
+        ) { [place] _ in withExtendedLifetime(place) {} }
         let refusal = server.connections.settle(place, isPeer: isPeer, channel: context.channel, outbox: outbox)
         let connection = Connection(
             outbox, principal: established.principal, isServer: true, greets: refusal == nil, limits: server.limits,

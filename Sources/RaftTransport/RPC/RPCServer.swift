@@ -28,6 +28,7 @@ public final class RPCServer: Sendable {
     let limits: TransportLimits
     let connections: ConnectionRegistry
     let budget: QueueBudget
+    let callShares: CallShares
     private let group: any EventLoopGroup
     private let handshakes: (any EventLoopGroup)?
     private let descriptor: CInt
@@ -65,6 +66,7 @@ public final class RPCServer: Sendable {
         self.handshakes = handshakes
         self.limits = limits
         connections = ConnectionRegistry(limits: limits)
+        callShares = CallShares(maximum: limits.maximumCallsInFlightPerCaller)
         budget = QueueBudget(maximumBytes: limits.maximumQueuedBytesInAll)
         logger = Logger(label: label)
     }

@@ -6,7 +6,7 @@ internal import Synchronization
 /// Flow control is by credit: each end may have only so many bytes on their way that the other end has not yet
 /// ``consumed(_:)``. What is sent beyond that waits here.
 public final class RPCStream: @unchecked Sendable {
-    // @unchecked: `flow` and `handler` belong to the connection's event loop; the rest is constant or atomic.
+    // @unchecked: `flow`, `handler` and `place` belong to the connection's event loop; the rest is constant or atomic.
 
     /// What the event loop keeps of a stream.
     struct Flow {
@@ -32,6 +32,8 @@ public final class RPCStream: @unchecked Sendable {
     public let principal: Principal
     var flow = Flow()
     var handler: (any RPCStreamHandler)?
+    /// Of its caller's share, until it has ended.
+    var place: CallPlace?
     private let waitingBytes = Atomic<Int>(0)
     private let ended = Atomic<Bool>(false)
 
@@ -78,6 +80,7 @@ public final class RPCStream: @unchecked Sendable {
         guard !ended.exchange(true, ordering: .relaxed) else { return nil }
         defer { handler = nil }
         flow.waiting = []
+        place = nil
         return handler
     }
 }

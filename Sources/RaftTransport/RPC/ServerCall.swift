@@ -13,8 +13,13 @@ public final class ServerCall: Sendable {
     private let outbox: Outbox
     private let deadline: NIODeadline
     private let cancelled = Atomic<Bool>(false)
+    private let place: CallPlace?
 
-    init(principal: Principal, request: [UInt8], timeoutMilliseconds: UInt32, stream: UInt32, outbox: Outbox) {
+    init(
+        principal: Principal, request: [UInt8], timeoutMilliseconds: UInt32, stream: UInt32, outbox: Outbox,
+        place: CallPlace? = nil
+    ) {
+        self.place = place
         self.principal = principal
         self.request = request
         self.stream = stream

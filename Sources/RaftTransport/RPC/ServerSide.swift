@@ -16,6 +16,7 @@ final class ServerSide: ConnectionSide {
 
     private let table: ServiceTable
     private let onEnd: (String) -> Void
+    private let share: CallShare?
     private var open: [UInt32: Open] = [:]
     /// Calls that their caller has cancelled and their handler not answered yet. They still cost what they cost, so they
     /// count: else calling and cancelling in a circle would be without any limit.
@@ -26,9 +27,12 @@ final class ServerSide: ConnectionSide {
     /// When something was last asked or answered.
     private var lastUse = NIODeadline.now()
 
-    /// - Parameter onEnd: told once, when the connection is over and why.
-    init(_ table: ServiceTable, onEnd: @escaping (String) -> Void) {
+    /// - Parameters:
+    ///   - share: what the caller may have at work over all of its connections; nil for as much as it likes.
+    ///   - onEnd: told once, when the connection is over and why.
+    init(_ table: ServiceTable, share: CallShare? = nil, onEnd: @escaping (String) -> Void) {
         self.table = table
+        self.share = share
         self.onEnd = onEnd
     }
 
@@ -93,15 +97,23 @@ final class ServerSide: ConnectionSide {
                 .resourceExhausted,
                 "\(open.count + abandoned.count) calls are at work for this connection; wait for some to end")
         }
+        let place = share?.take()
+        if let share, place == nil {
+            return RPCStatus(
+                .resourceExhausted,
+                "\(share.maximum) calls are at work for \(connection.principal) over all its connections; wait for some to end"
+            )
+        }
         func makeCall() -> ServerCall {
             let call = ServerCall(
                 principal: connection.principal, request: bytes, timeoutMilliseconds: timeout, stream: stream,
-                outbox: connection.outbox)
+                outbox: connection.outbox, place: place)
             open[stream] = .call(call)
             return call
         }
         func makeStream() -> RPCStream {
             let rpc = RPCStream(connection.outbox, method, principal: connection.principal)
+            rpc.place = place
             connection.begin(rpc, id: stream)
             open[stream] = .stream(rpc)
             return rpc

@@ -18,6 +18,9 @@ public struct TransportLimits: Sendable {
     public var maximumFailedHandshakesPerAddress = 20
     /// The most calls and streams that one connection may have open. A client keeps further calls waiting.
     public var maximumCallsInFlight = 1024
+    /// The most calls and streams that one caller may have open over all of its connections, as the identity in its
+    /// certificate says; members' are not counted.
+    public var maximumCallsInFlightPerCaller = 4096
     /// The most calls that wait on the calling side for a free place; above it `resourceExhausted`.
     public var maximumWaitingCalls = 65_536
     /// The largest message, in bytes; 4 MiB at most.
@@ -54,7 +57,9 @@ public struct TransportLimits: Sendable {
             ("maximumConnections", maximumConnections), ("maximumConnectionsPerAddress", maximumConnectionsPerAddress),
             ("maximumHandshakes", maximumHandshakes), ("maximumHandshakesPerAddress", maximumHandshakesPerAddress),
             ("maximumFailedHandshakesPerAddress", maximumFailedHandshakesPerAddress),
-            ("maximumCallsInFlight", maximumCallsInFlight), ("maximumMessageBytes", maximumMessageBytes),
+            ("maximumCallsInFlight", maximumCallsInFlight),
+            ("maximumCallsInFlightPerCaller", maximumCallsInFlightPerCaller),
+            ("maximumMessageBytes", maximumMessageBytes),
             ("maximumPartialBytes", maximumPartialBytes), ("maximumQueuedBytes", maximumQueuedBytes),
             ("maximumQueuedBytesInAll", maximumQueuedBytesInAll), ("streamCredit", streamCredit),
         ]

@@ -197,6 +197,48 @@ struct LimitTests {
         await lab.stop()
     }
 
+    @Test(
+        "calls at work for one caller over all its connections: the last is taken, one more is refused, others' are not"
+    )
+    func callsPerCaller() async throws {
+        let lab = try AttackLab(limits: limits { $0.maximumCallsInFlightPerCaller = 3 })
+        for purpose in [Purpose.client, .admin] {
+            let (before, tls) = (lab.unanswered.withLock { $0 }, try lab.context(purpose))
+            let connections = [try await lab.connect(purpose, tls: tls), try await lab.connect(purpose, tls: tls)]
+            let never = AttackLab.method(2, "Never", purpose)
+            let calls = (0..<3).map { number in
+                Task { await status { try await connections[number % 2].call(never, [], timeout: .seconds(60)) } }
+            }
+            try await eventually("three are at work") { lab.unanswered.withLock { $0 } == before + 3 }
+            func isRefused(_ connection: RPCConnection) async -> Bool {
+                let refused = await status {
+                    try await connection.call(AttackLab.echo[purpose]!, [1], timeout: .seconds(20))
+                }
+                return refused?.code == .resourceExhausted
+                    && refused?.message.contains("3 calls are at work for \(AttackLab.identity(for: purpose))") == true
+            }
+            for connection in connections { #expect(await isRefused(connection)) }
+            // Another caller of the same role, and a member.
+            let other = try await lab.connect(purpose, tls: lab.context(purpose, name: "bob"))
+            #expect(try await other.call(AttackLab.echo[purpose]!, [1], timeout: .seconds(20)) == [1])
+            #expect(try await lab.serves(.peer))
+            calls[0].cancel()
+            #expect(await calls[0].value?.code == .cancelled)
+            // Its caller is gone, and it is at work all the same.
+            #expect(await isRefused(connections[0]))
+            lab.answerOne()
+            try await eventually("a place that became free is taken") {
+                await status { try await connections[0].call(AttackLab.echo[purpose]!, [1], timeout: .seconds(20)) }
+                    == nil
+            }
+            for call in calls { call.cancel() }
+            for connection in connections + [other] { await connection.close() }
+            lab.answerAll()
+        }
+        await lab.stop()
+        try await eventually("nothing is kept of callers that are gone") { lab.server.callShares.count == 0 }
+    }
+
     @Test("the length of a frame, and of a message, is looked at before anything is kept for it")
     func lengths() async throws {
         let lab = try AttackLab(limits: limits { $0.maximumMessageBytes = 100_000 })

@@ -27,7 +27,9 @@ struct TransportLimitsTests {
             ("maximumConnectionsPerAddress", \.maximumConnectionsPerAddress),
             ("maximumHandshakesPerAddress", \.maximumHandshakesPerAddress),
             ("maximumFailedHandshakesPerAddress", \.maximumFailedHandshakesPerAddress),
-            ("maximumCallsInFlight", \.maximumCallsInFlight), ("maximumMessageBytes", \.maximumMessageBytes),
+            ("maximumCallsInFlight", \.maximumCallsInFlight),
+            ("maximumCallsInFlightPerCaller", \.maximumCallsInFlightPerCaller),
+            ("maximumMessageBytes", \.maximumMessageBytes),
             ("maximumPartialBytes", \.maximumPartialBytes), ("maximumQueuedBytes", \.maximumQueuedBytes),
             ("maximumQueuedBytesInAll", \.maximumQueuedBytesInAll), ("streamCredit", \.streamCredit),
         ]

@@ -47,8 +47,19 @@ final class AttackLab: Sendable {
         return "raft://test/\(role)/\(role == .peer ? "2" : "alice")"
     }
 
-    /// How many calls have come that are never answered.
+    /// How many calls have come that are answered only when a test says so.
     let unanswered = Lock(0)
+    private let held = Lock<[ServerCall]>([])
+
+    func answerOne() { held.withLock { $0.removeFirst() }.respond([]) }
+
+    func answerAll() {
+        let calls = held.withLock { held in
+            defer { held = [] }
+            return held
+        }
+        for call in calls { call.respond([]) }
+    }
 
     /// - Parameters:
     ///   - list: whether revocation is checked, by a list of the root that names nothing.
@@ -73,7 +84,10 @@ final class AttackLab: Sendable {
         for purpose in Purpose.allCases {
             var table = ServiceTable()
             table.register(Self.echo[purpose]!) { $0.respond($0.request) }
-            table.register(Self.method(2, "Never", purpose)) { [unanswered] _ in unanswered.withLock { $0 += 1 } }
+            table.register(Self.method(2, "Never", purpose)) { [unanswered, held] call in
+                held.withLock { $0.append(call) }
+                unanswered.withLock { $0 += 1 }
+            }
             table.register(Self.method(3, "Big", purpose)) { $0.respond([UInt8](repeating: 0, count: 1 << 20)) }
             server.serve(purpose, table)
         }
@@ -115,13 +129,16 @@ final class AttackLab: Sendable {
     }
 
     /// A good certificate for a purpose.
-    func honest(_ purpose: Purpose, by issuer: Forged? = nil) throws -> Forged {
-        try Forge.leaf("URI:\(Self.identity(for: purpose))", by: issuer ?? root)
+    func honest(_ purpose: Purpose, by issuer: Forged? = nil, name: String? = nil) throws -> Forged {
+        let uri = name.map { "raft://test/\(Self.role(for: purpose))/\($0)" } ?? Self.identity(for: purpose)
+        return try Forge.leaf("URI:\(uri)", by: issuer ?? root)
     }
 
     /// A client of ours with a good certificate.
-    func context(_ purpose: Purpose, by issuer: Forged? = nil, trusting ca: String? = nil) throws -> TLSContext {
-        let pair = try files(honest(purpose, by: issuer))
+    func context(
+        _ purpose: Purpose, by issuer: Forged? = nil, name: String? = nil, trusting ca: String? = nil
+    ) throws -> TLSContext {
+        let pair = try files(honest(purpose, by: issuer, name: name))
         return try TLSContext(certificate: pair.certificate, key: pair.key, ca: ca ?? files.ca)
     }
 
