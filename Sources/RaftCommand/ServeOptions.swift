@@ -29,6 +29,11 @@ struct ServeOptions: ParsableArguments {
             "What to do with certificates whose authority has no current list: fail-closed (refuse them) or fail-open. Default: fail-closed.  [RAFT_CRL_POLICY]",
             valueName: "policy"))
     var crlPolicy: String?
+    @Option(
+        help: ArgumentHelp(
+            "The oldest TLS of clients and administrators: 1.3, or 1.2 with ECDHE and AEAD suites. Default: 1.3, as for members always.  [RAFT_TLS_MIN]",
+            valueName: "version"))
+    var tlsMin: String?
     @Option(help: ArgumentHelp("The cluster's name, as in the certificates.  [RAFT_CLUSTER]", valueName: "name"))
     var cluster: String?
     @Option(
@@ -157,6 +162,11 @@ struct ServeOptions: ParsableArguments {
                     .usage, "--crl-policy \(text) means nothing without --crl; give a file of lists, or leave it out")
             }
             configuration.revocation = policy
+        }
+        switch values.optional(tlsMin, "--tls-min") {
+        case nil, "1.3": break
+        case "1.2": configuration.acceptsTLS12 = true
+        case let other?: throw Failure(.usage, "--tls-min \"\(other)\": write 1.3 or 1.2")
         }
         configuration.members = members
         if isBootstrap { configuration.firstStart = .bootstrap }

@@ -49,10 +49,16 @@ public final class NodeService: Sendable {
         _ configuration: ServerConfiguration, logger: Logger
     ) async throws(RaftError) -> NodeService {
         let settings = try settings(configuration)
-        let tls = try TLSContext(
-            TLSFiles(
-                certificate: configuration.certificate, key: configuration.key, ca: configuration.ca,
-                crl: configuration.crl, revocation: configuration.revocation))
+        var files = TLSFiles(
+            certificate: configuration.certificate, key: configuration.key, ca: configuration.ca,
+            crl: configuration.crl, revocation: configuration.revocation)
+        files.acceptsTLS12 = configuration.acceptsTLS12
+        let tls = try TLSContext(files)
+        if files.acceptsTLS12 {
+            logger.warning(
+                "clients and administrators may speak TLS 1.2: whoever listens to their handshakes can read their certificates"
+            )
+        }
         try StartupChecks.identity(tls.principal, configuration)
         let mode = try StartupChecks.directory(configuration)
 

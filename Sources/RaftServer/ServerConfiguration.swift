@@ -31,6 +31,8 @@ public struct ServerConfiguration: Sendable {
     public var crl: String?
     /// What to do with a certificate whose authority has no current list. Without ``crl`` it means nothing.
     public var revocation = RevocationPolicy.failClosed
+    /// As ``TLSFiles/acceptsTLS12``.
+    public var acceptsTLS12 = false
     /// What others can make this node hold or wait for.
     public var limits = TransportLimits()
     /// The initial members. On a later start they must not contradict what the log holds.

@@ -64,6 +64,14 @@ struct ServeOptionsTests {
         try few.limits.validate()
     }
 
+    @Test("TLS 1.2 is accepted only where somebody says so")
+    func oldTLS() throws {
+        #expect(try !configuration(Self.complete).acceptsTLS12)
+        #expect(try !configuration(Self.complete + ["--tls-min", "1.3"]).acceptsTLS12)
+        #expect(try configuration(Self.complete + ["--tls-min", "1.2"]).acceptsTLS12)
+        #expect(try configuration(Self.complete, environment: ["RAFT_TLS_MIN": "1.2"]).acceptsTLS12)
+    }
+
     @Test("The largest snapshot taken is 1 TiB, or as told")
     func snapshots() throws {
         #expect(try configuration(Self.complete).maximumSnapshotBytes == 1 << 40)
@@ -138,6 +146,8 @@ struct ServeOptionsTests {
                 "--snapshot-rate \"64MiB\": 65536 to 1099511627776 bytes a second"
             ),
             (["--snapshot-rate", "65535"], "--snapshot-rate \"65535\""),
+            (["--tls-min", "1.1"], "--tls-min \"1.1\": write 1.3 or 1.2"),
+            (["--tls-min", "1.2", "--tls-min", "3"], "--tls-min \"3\""),
             (["--max-snapshot-bytes", "0"], "--max-snapshot-bytes \"0\": 1 to 9223372036854775807 bytes"),
             (["--crl-policy", "fail-open"], "--crl-policy fail-open means nothing without --crl"),
             (["--crl", "l.pem", "--crl-policy", "open"], "--crl-policy \"open\": write fail-closed or fail-open"),

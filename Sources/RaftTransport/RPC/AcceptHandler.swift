@@ -28,7 +28,7 @@ final class AcceptHandler: ChannelInboundHandler, RemovableChannelHandler {
         }
         isSettled = true
         let outbox = Outbox(eventLoop: context.eventLoop)
-        let isPeer = [.peer, .snapshot].contains(established.purpose)
+        let isPeer = established.purpose.isBetweenMembers
         // The place lives as long as the connection's handler does.
         let side = ServerSide(
             service.table, share: isPeer ? nil : server.callShares.share(of: established.principal)

@@ -6,4 +6,7 @@ public enum Purpose: String, Hashable, Sendable, CaseIterable {
     case snapshot = "raft-snapshot/1"
     case client = "raft-client/1"
     case admin = "raft-admin/1"
+
+    /// Whether both sides are members.
+    var isBetweenMembers: Bool { self == .peer || self == .snapshot }
 }

@@ -2,7 +2,7 @@ public import Raft
 
 /// A certificate, its key, and the authorities that other sides must come from: what every connection needs.
 ///
-/// TLS 1.3 only, both sides always show a certificate, and there is no resumption: each connection is judged anew
+/// TLS 1.3 only, unless ``TLSFiles/acceptsTLS12`` says otherwise; both sides always show a certificate, and there is no resumption: each connection is judged anew
 /// (curl CVE-2016-5419, nginx CVE-2025-23419 and their like are all resumptions that skipped it).
 ///
 /// All of it can be read anew while connections stand, see ``reload()``; ``CertificateWatcher`` does when the files

@@ -6,7 +6,7 @@ public enum RevocationPolicy: String, Hashable, Sendable, CaseIterable {
     case failOpen = "fail-open"
 }
 
-/// Where one side's certificate, its key, and what it trusts are: paths of PEM files.
+/// Where one side's certificate, its key, and what it trusts are: paths of PEM files; and how strict it is with them.
 public struct TLSFiles: Hashable, Sendable {
     /// The certificate, and behind it the intermediates that lead to its authority.
     public var certificate: String
@@ -17,6 +17,10 @@ public struct TLSFiles: Hashable, Sendable {
     /// Their revocation lists; nil for none, and then nothing is checked for revocation.
     public var crl: String?
     public var revocation: RevocationPolicy
+    /// Whether clients and administrators that cannot speak TLS 1.3 may speak TLS 1.2 with a node: with ECDHE and
+    /// authenticated encryption alone, without resumption and renegotiation. Their certificates can be read then by
+    /// whoever listens to the handshake. Members, and whoever dials with this, speak TLS 1.3 in any case.
+    public var acceptsTLS12 = false
 
     public init(
         certificate: String, key: String, ca: String, crl: String? = nil, revocation: RevocationPolicy = .failClosed

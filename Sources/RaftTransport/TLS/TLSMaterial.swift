@@ -10,6 +10,7 @@ final class TLSMaterial: @unchecked Sendable {
     let principal: Principal
     let certificate: CertificateInfo
     let trust: TrustStore
+    let acceptsTLS12: Bool
     /// Taken before the files were read.
     let stamps: [FileStamp?]
     /// A new list revokes our own certificate. It is taken all the same: what else it revokes must not stay because of
@@ -59,9 +60,12 @@ final class TLSMaterial: @unchecked Sendable {
         } else {
             ownRevocation = nil
         }
-        let server = try Self.makeContext(TLS_server_method(), chain: chain, key: key, trust)
+        acceptsTLS12 = files.acceptsTLS12
+        let server = try Self.makeContext(
+            TLS_server_method(), chain: chain, key: key, trust, oldest: acceptsTLS12 ? TLS1_2_VERSION : TLS1_3_VERSION)
         do throws(RaftError) {
-            clientContext = try Self.makeContext(TLS_client_method(), chain: chain, key: key, trust)
+            clientContext = try Self.makeContext(
+                TLS_client_method(), chain: chain, key: key, trust, oldest: TLS1_3_VERSION)
         } catch {
             SSL_CTX_free(server)
             throw error
@@ -138,8 +142,14 @@ final class TLSMaterial: @unchecked Sendable {
     private static let optionServerPreference: UInt64 = 1 << 22
     private static let optionNoRenegotiation: UInt64 = 1 << 30
 
+    /// For TLS 1.2, where it is allowed: what etcd allowed beside these was GHSA-5x4g-q5rc-36jp.
+    private static let oldSuites = [
+        "ECDHE-ECDSA-AES128-GCM-SHA256", "ECDHE-RSA-AES128-GCM-SHA256", "ECDHE-ECDSA-AES256-GCM-SHA384",
+        "ECDHE-RSA-AES256-GCM-SHA384", "ECDHE-ECDSA-CHACHA20-POLY1305", "ECDHE-RSA-CHACHA20-POLY1305",
+    ].joined(separator: ":")
+
     private static func makeContext(
-        _ method: OpaquePointer?, chain: [X509Certificate], key: PrivateKey, _ trust: TrustStore
+        _ method: OpaquePointer?, chain: [X509Certificate], key: PrivateKey, _ trust: TrustStore, oldest: Int32
     ) throws(RaftError) -> OpaquePointer {
         ERR_clear_error()
         guard let context = SSL_CTX_new(method) else {
@@ -152,10 +162,11 @@ final class TLSMaterial: @unchecked Sendable {
         SSL_CTX_ctrl(context, SSL_CTRL_MODE, Int(SSL_MODE_NO_AUTO_CHAIN) | Int(SSL_MODE_RELEASE_BUFFERS), nil)
         SSL_CTX_set_verify(context, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, TLSSession.judgeCertificate)
         var isGood =
-            SSL_CTX_ctrl(context, SSL_CTRL_SET_MIN_PROTO_VERSION, Int(TLS1_3_VERSION), nil) == 1
+            SSL_CTX_ctrl(context, SSL_CTRL_SET_MIN_PROTO_VERSION, Int(oldest), nil) == 1
             && SSL_CTX_ctrl(context, SSL_CTRL_SET_MAX_PROTO_VERSION, Int(TLS1_3_VERSION), nil) == 1
             && SSL_CTX_set_ciphersuites(
                 context, "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256") == 1
+            && SSL_CTX_set_cipher_list(context, oldSuites) == 1
             && SSL_CTX_set_num_tickets(context, 0) == 1
             && SSL_CTX_set_max_early_data(context, 0) == 1
             && SSL_CTX_use_certificate(context, chain[0].pointer) == 1

@@ -139,7 +139,7 @@ final class TLSSession: @unchecked Sendable {
         let code = SSL_do_handshake(ssl)
         if code == 1 {
             // The callbacks have seen to all of this; a connection without it must not come into being all the same.
-            guard principal != nil, let purpose, purpose == selected, SSL_version(ssl) == TLS1_3_VERSION else {
+            guard principal != nil, let purpose, purpose == selected, Self.allows(ssl, purpose, material) else {
                 return .failed("the other side completed a handshake without purpose or identity")
             }
             return .done
@@ -147,6 +147,15 @@ final class TLSSession: @unchecked Sendable {
         switch SSL_get_error(ssl, code) {
         case SSL_ERROR_WANT_READ, SSL_ERROR_WANT_WRITE: return .needsInput
         default: return .failed(explain())
+        }
+    }
+
+    /// Whether the version of TLS that was agreed on is good enough for a purpose.
+    private static func allows(_ ssl: OpaquePointer, _ purpose: Purpose, _ material: TLSMaterial) -> Bool {
+        switch SSL_version(ssl) {
+        case TLS1_3_VERSION: true
+        case TLS1_2_VERSION: material.acceptsTLS12 && !purpose.isBetweenMembers
+        default: false
         }
     }
 
@@ -217,6 +226,10 @@ final class TLSSession: @unchecked Sendable {
             guard count > 0, position + 1 + count <= all.count else { break }
             let name = UnsafeBufferPointer(rebasing: all[(position + 1)..<(position + 1 + count)])
             if let purpose = Purpose(rawValue: String(decoding: name, as: UTF8.self)), session.policy.serves(purpose) {
+                guard let ssl, allows(ssl, purpose, session.material) else {
+                    session.refusal = "TLS older than 1.3 for \(purpose.rawValue), which is between members"
+                    return SSL_TLSEXT_ERR_ALERT_FATAL
+                }
                 session.purpose = purpose
                 out.pointee = name.baseAddress
                 outCount.pointee = UInt8(count)

@@ -69,6 +69,80 @@ struct ProtocolAttackTests {
     }
 
     @Test(
+        "where TLS 1.2 is allowed: with ECDHE and AEAD for clients and administrators, and nothing else of what is old",
+        arguments: Purpose.allCases)
+    func olderByOption(_ purpose: Purpose) async throws {
+        let lab = try AttackLab(acceptsTLS12: true)
+        let raw = try lab.raw(purpose, lab.honest(purpose))
+        let isAllowed = purpose == .client || purpose == .admin
+        for version in [TLS1_VERSION, TLS1_1_VERSION, TLS1_2_VERSION, TLS1_3_VERSION] {
+            var client = raw
+            client.versions = version...version
+            client.ciphers = "ALL:COMPLEMENTOFALL:@SECLEVEL=0"
+            let outcome = try await client.connect(to: lab.port)
+            #expect(
+                outcome.isServed == (version == TLS1_3_VERSION || (version == TLS1_2_VERSION && isAllowed)),
+                "version \(String(version, radix: 16))")
+        }
+        // Who can do better does.
+        var eager = raw
+        eager.versions = TLS1_VERSION...TLS1_3_VERSION
+        #expect(try await eager.connect(to: lab.port).version == TLS1_3_VERSION)
+        var old = raw
+        old.versions = TLS1_2_VERSION...TLS1_2_VERSION
+        guard isAllowed else { return await lab.stop() }
+        // The lab's key is of a curve; those of the list with RSA need such a one.
+        let good: Set = [
+            "ECDHE-ECDSA-AES128-GCM-SHA256", "ECDHE-ECDSA-AES256-GCM-SHA384", "ECDHE-ECDSA-CHACHA20-POLY1305",
+        ]
+        let suites = RawTLS.oldSuites
+        #expect(suites.count > 50 && good.isSubset(of: suites))
+        for suite in suites {
+            old.ciphers = suite + ":@SECLEVEL=0"
+            #expect(try await old.connect(to: lab.port).isServed == good.contains(suite), "\(suite)")
+        }
+        old.ciphers = nil
+        let first = try await old.connect(to: lab.port)
+        #expect(!first.isResumable && !first.isCompressed)
+        let second = try await old.connect(to: lab.port, again: true)
+        #expect(second.isServed && !second.isReused)
+        old.renegotiates = true
+        let third = try await old.connect(to: lab.port)
+        #expect(third.isServed && !third.hasRenegotiated && third.alert?.contains("renegotiation") == true)
+        await lab.stop()
+    }
+
+    @Test("who comes with TLS 1.2, where it is allowed, is judged as anybody is")
+    func olderCallers() async throws {
+        let lab = try AttackLab(list: true, acceptsTLS12: true)
+        for purpose in [Purpose.client, .admin] {
+            let uri = "URI:\(AttackLab.identity(for: purpose))"
+            let other = AttackLab.identity(for: purpose == .client ? .admin : .client)
+            let bad: [(String, Forged?)] = [
+                ("none", nil), ("self-signed", try Forge.leaf(uri, by: nil)),
+                ("expired", try Forge.leaf(uri, by: lab.root, notAfter: -10)),
+                ("of another role", try Forge.leaf("URI:\(other)", by: lab.root)),
+                (
+                    "of another cluster",
+                    try Forge.leaf("URI:raft://sibling/\(AttackLab.role(for: purpose))/a", by: lab.root)
+                ),
+            ]
+            for (name, certificate) in bad {
+                var client = try lab.raw(purpose, certificate)
+                client.versions = TLS1_2_VERSION...TLS1_2_VERSION
+                let outcome = try await client.connect(to: lab.port)
+                #expect(!outcome.isServed && outcome.bytes.isEmpty, "\(name)")
+            }
+            var honest = try lab.raw(purpose, lab.honest(purpose))
+            honest.versions = TLS1_2_VERSION...TLS1_2_VERSION
+            #expect(try await honest.connect(to: lab.port).isServed)
+            honest.alpn = nil
+            #expect(try await !honest.connect(to: lab.port).isServed, "a protocol must be named")
+        }
+        await lab.stop()
+    }
+
+    @Test(
         "the protocol must be named, exactly, in its major version",
         arguments: [
             nil, ["h2"], ["http/1.1"], ["raft/2"], ["raft/0"], ["raft"], ["RAFT/1"], ["raft/1 "], ["raft-client/2"],

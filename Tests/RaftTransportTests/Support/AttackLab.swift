@@ -63,16 +63,19 @@ final class AttackLab: Sendable {
 
     /// - Parameters:
     ///   - list: whether revocation is checked, by a list of the root that names nothing.
-    init(list: Bool = false, revocation: RevocationPolicy = .failClosed, limits: TransportLimits = AttackLab.patient)
-        throws
-    {
+    ///   - acceptsTLS12: whether it is so lax as to speak that with clients.
+    init(
+        list: Bool = false, revocation: RevocationPolicy = .failClosed, acceptsTLS12: Bool = false,
+        limits: TransportLimits = AttackLab.patient
+    ) throws {
         var template = Array("/tmp/raft-attacks-XXXXXX\0".utf8.map { CChar($0) })
         directory = String(cString: mkdtemp(&template))
         root = try Forge.root()
         let own = try Forge.leaf("URI:raft://test/peer/1", by: root, subject: "peer 1")
-        let files = TLSFiles(
+        var files = TLSFiles(
             certificate: directory + "/own.pem", key: directory + "/own.key", ca: directory + "/ca.pem",
             crl: list ? directory + "/crl.pem" : nil, revocation: revocation)
+        files.acceptsTLS12 = acceptsTLS12
         self.files = files
         try Self.write(own.chainPEM, files.certificate)
         try Self.write(own.keyPEM, files.key)

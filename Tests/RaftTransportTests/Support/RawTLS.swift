@@ -22,6 +22,8 @@ struct RawTLS: Sendable {
     var source = "127.0.0.1"
     /// Whether a client has read enough; nil for the first frame, or, when it says something, for the end.
     var hasEnough: (@Sendable ([UInt8]) -> Bool)?
+    /// Whether a client, done with all that, asks for another handshake on the same connection.
+    var renegotiates = false
     /// How a server ends the connection: after so many bytes, with TLS's goodbye or without; nil for when the other side
     /// has.
     var ends: (afterBytes: Int, saysGoodbye: Bool)?
@@ -39,6 +41,7 @@ struct RawTLS: Sendable {
         var maximumEarlyData: UInt32 = 0
         var isCompressed = false
         var canRenegotiate = false
+        var hasRenegotiated = false
         /// The first frame of a server that serves: its settings.
         var isServed: Bool { bytes.count >= 32 && bytes[4] == 1 }
     }
@@ -52,6 +55,17 @@ struct RawTLS: Sendable {
 
     static func protocols(_ names: String...) -> [UInt8] {
         names.flatMap { [UInt8($0.utf8.count)] + Array($0.utf8) }
+    }
+
+    /// Every suite that OpenSSL knows for what is older than TLS 1.3.
+    static var oldSuites: [String] {
+        let context = SSL_CTX_new(TLS_client_method())!
+        defer { SSL_CTX_free(context) }
+        SSL_CTX_set_cipher_list(context, "ALL:COMPLEMENTOFALL:@SECLEVEL=0")
+        let stack = SSL_CTX_get_ciphers(context)
+        return (0..<max(0, OPENSSL_sk_num(stack))).map { position in
+            String(cString: SSL_CIPHER_get_name(OpaquePointer(OPENSSL_sk_value(stack, position))))
+        }.filter { !$0.hasPrefix("TLS_") }
     }
 
     private func makeContext(_ method: OpaquePointer?) -> OpaquePointer {
@@ -130,6 +144,10 @@ struct RawTLS: Sendable {
         outcome.isCompressed = SSL_get_current_compression(ssl) != nil
         ERR_clear_error()
         outcome.canRenegotiate = SSL_renegotiate(ssl) == 1
+        if renegotiates {
+            outcome.hasRenegotiated = SSL_do_handshake(ssl) == 1
+            outcome.alert = Self.reason()
+        }
         return (outcome, kept)
     }
 
