@@ -16,8 +16,8 @@ struct AuthorisationTests {
     static let rules: [String: Set<Role>] = [
         "raft.peer.v1.Peer/Hello": [.peer], "raft.peer.v1.Peer/Link": [.peer],
         "raft.client.v1.KeyValue/Put": [.client], "raft.client.v1.KeyValue/Delete": [.client],
-        "raft.client.v1.KeyValue/CompareAndSwap": [.client], "raft.client.v1.KeyValue/Get": [.client],
-        "raft.client.v1.KeyValue/Range": [.client], "raft.client.v1.KeyValue/RegisterSession": [.client],
+        "raft.client.v1.KeyValue/CompareAndSwap": [.client], "raft.client.v1.KeyValue/Get": [.client, .clientRead],
+        "raft.client.v1.KeyValue/Range": [.client, .clientRead], "raft.client.v1.KeyValue/RegisterSession": [.client],
         "raft.client.v1.KeyValue/KeepSession": [.client], "raft.client.v1.KeyValue/CloseSession": [.client],
         "raft.admin.v1.Node/Status": [.admin], "raft.admin.v1.Node/ChangeMembership": [.admin],
         "raft.admin.v1.Node/TriggerSnapshot": [.admin], "raft.admin.v1.Node/PushSnapshot": [.admin],
@@ -105,6 +105,28 @@ struct AuthorisationTests {
             }
         }
         #expect(triedCount == methods.count * Role.allCases.count)
+        await service.stop()
+        _ = await service.untilEnded()
+    }
+
+    @Test("Who may only read finds what others wrote, and is told why it may not write")
+    func readsOnly() async throws {
+        let service = try await service()
+        func client(_ role: Role) throws -> KeyValueClient {
+            var options = KeyValueClient.Options()
+            options.timeout = .seconds(30)
+            return KeyValueClient(
+                endpoints: ["127.0.0.1:\(service.port)"], tls: try context(role, "caller"),
+                group: MultiThreadedEventLoopGroup.singleton, options: options)
+        }
+        let (writer, reader) = (try client(.client), try client(.clientRead))
+        _ = try await writer.put([1], [2])
+        #expect(try await reader.get([1])?.value == [2])
+        let error = await #expect(throws: RaftClientError.self) { _ = try await reader.put([1], [3]) }
+        #expect(error?.message.contains("Put is for client, not for raft://test/client-read/caller") == true)
+        #expect(try await reader.get([1])?.value == [2])
+        await writer.close()
+        await reader.close()
         await service.stop()
         _ = await service.untilEnded()
     }

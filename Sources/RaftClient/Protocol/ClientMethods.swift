@@ -5,8 +5,8 @@ package enum ClientMethods {
     package static let put = client(1, "Put")
     package static let delete = client(2, "Delete")
     package static let compareAndSwap = client(3, "CompareAndSwap")
-    package static let get = client(4, "Get")
-    package static let range = client(5, "Range")
+    package static let get = client(4, "Get", roles: readers)
+    package static let range = client(5, "Range", roles: readers)
     package static let registerSession = client(16, "RegisterSession")
     package static let keepSession = client(17, "KeepSession")
     package static let closeSession = client(18, "CloseSession")
@@ -28,8 +28,11 @@ package enum ClientMethods {
     package static let reloadCertificates = Method(
         id: 7, name: "raft.admin.v1.Node/ReloadCertificates", purpose: .admin, roles: [.admin])
 
-    private static func client(_ id: UInt16, _ name: String) -> Method {
-        Method(id: id, name: "raft.client.v1.KeyValue/\(name)", purpose: .client, roles: [.client])
+    /// Who may call what changes nothing.
+    private static let readers: Set<Role> = [.client, .clientRead]
+
+    private static func client(_ id: UInt16, _ name: String, roles: Set<Role> = [.client]) -> Method {
+        Method(id: id, name: "raft.client.v1.KeyValue/\(name)", purpose: .client, roles: roles)
     }
 
     /// The largest message that either side may need memory for: a frame's limit, and its fields unpacked.

@@ -15,7 +15,7 @@ struct CertIssue: ParsableCommand {
             """)
 
     @Option(help: "The cluster's name.") var cluster: String
-    @Option(help: "peer (a node), client, admin or metrics.") var role: RoleArgument
+    @Option(help: "peer (a node), client, client-read (reads only), admin or metrics.") var role: RoleArgument
     @Option(help: "A node's id, or the name of a client or administrator.") var name: String
     @Option(help: ArgumentHelp("A DNS name or address to add; may be given more than once.", valueName: "host"))
     var host: [String] = []

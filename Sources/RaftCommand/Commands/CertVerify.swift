@@ -20,7 +20,7 @@ struct CertVerify: ParsableCommand {
     @Option(help: "The cluster's name.") var cluster: String
     @Option(help: ArgumentHelp("The node's CA file.", valueName: "file")) var ca = "ca.pem"
     @Option(help: ArgumentHelp("The node's revocation lists.", valueName: "file")) var crl: String?
-    @Option(help: "peer, client or admin: what it is to be used for. Default: the role that it names.")
+    @Option(help: "peer, client, client-read or admin: what it is to be used for. Default: the role that it names.")
     var `for`: RoleArgument?
     @Option(help: ArgumentHelp("Which node it must be.", valueName: "id"), transform: { try NodeArgument(parsing: $0) })
     var node: NodeArgument?
@@ -49,6 +49,7 @@ struct CertVerify: ParsableCommand {
         switch node != nil ? .peer : self.for?.role ?? named ?? .client {
         case .peer: return (.peer, .peer)
         case .client: return (.client, .client)
+        case .clientRead: return (.client, .clientRead)
         case .admin: return (.admin, .admin)
         case .metrics:
             throw RaftError(

@@ -32,7 +32,8 @@ public struct Principal: Hashable, Sendable, CustomStringConvertible {
         guard parts.count == 3 else { throw refuse("has \(parts.count) parts, not cluster, role and name") }
         guard Self.isName(parts[0]) else { throw refuse("has a cluster that is not 1 to 63 of A-Z a-z 0-9 . _ -") }
         guard let role = Role(rawValue: String(decoding: parts[1], as: UTF8.self)) else {
-            throw refuse("has a role that is none of peer, client, admin, metrics")
+            throw refuse(
+                "has a role that is none of \(Role.allCases.map(\.rawValue).joined(separator: ", "))")
         }
         guard Self.isName(parts[2]) else { throw refuse("has a name that is not 1 to 63 of A-Z a-z 0-9 . _ -") }
         let name = String(decoding: parts[2], as: UTF8.self)
