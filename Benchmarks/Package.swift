@@ -21,6 +21,7 @@ let package = Package(
     dependencies: [
         // By name, since the folder of a clone may have any.
         .package(name: "swift-raft", path: ".."),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
         .package(url: "https://github.com/apple/swift-nio", from: "2.90.0"),
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.5.0"),
     ],
@@ -46,6 +47,7 @@ let package = Package(
                 .product(name: "Raft", package: "swift-raft"),
                 .product(name: "RaftClient", package: "swift-raft"),
                 .product(name: "RaftStorage", package: "swift-raft"),
+                .product(name: "Logging", package: "swift-log"),
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: settings),

@@ -318,7 +318,7 @@ func waiting<Value: Sendable>(
     _ slot: TicketSlot? = nil,
     _ body: (@escaping @Sendable (Result<Value, RaftError>) -> Void) -> Void
 ) async throws(RaftError) -> Value {
-    let result = await withTaskCancellationHandler {
+    let result = await withCancellation {
         await withUnsafeContinuation { (continuation: UnsafeContinuation<Result<Value, RaftError>, Never>) in
             body { continuation.resume(returning: $0) }
         }

@@ -8,7 +8,7 @@ struct RaftBenchmark: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "raft-benchmark",
         abstract: "Measure what swift-raft claims, beside what this machine does at best.",
-        subcommands: [LogCommand.self, MembershipCommand.self, SnapshotMoveCommand.self])
+        subcommands: [ClusterCommand.self, LogCommand.self, MembershipCommand.self, SnapshotMoveCommand.self])
 
     static func main() async {
         // Whoever goes away while something is written to it is noticed by the write.

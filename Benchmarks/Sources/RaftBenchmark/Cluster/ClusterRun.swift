@@ -1,0 +1,189 @@
+internal import Benchmarking
+internal import Glibc
+internal import Logging
+internal import Raft
+
+/// One number of clients: rounds of the cluster and of its floor, in turns.
+struct ClusterRun {
+    let clients: Int
+    /// Of each client.
+    let calls: Int
+    let batch: Int
+    let valueSize: Int
+    let callers: Callers
+    let loops: Loops
+
+    func series(rounds: Int) async throws -> ClusterReport.Series {
+        var (rates, bare, cpu): ([Double], [Double], [Double]) = ([], [], [])
+        for _ in 0..<rounds {
+            let cluster = try await MemoryCluster(loops)
+            let calls = Calls(count: calls, batch: batch, command: Noted.Command(size: valueSize))
+            // What is not measured: the first calls, in which the tables grow.
+            _ = try await time(calls.few, of: cluster.leader, on: cluster.loop)
+            let before = processorTime()
+            let time = try await time(calls, of: cluster.leader, on: cluster.loop)
+            let spent = processorTime() - before
+            await cluster.stop()
+            let count = Double(clients * calls.count * batch)
+            rates.append(count / time.inSeconds)
+            cpu.append(spent * 1e6 / count)
+
+            let echo = Echo()
+            let bareTime = try await self.time(calls, of: echo, on: echo.loop)
+            echo.loop.stop()
+            bare.append(Double(clients * calls.count) / bareTime.inSeconds)
+        }
+        return ClusterReport.Series(
+            clients: clients, callers: callers, commandsPerSecond: median(rates), barePerSecond: median(bare),
+            cpuMicrosecondsPerCommand: median(cpu))
+    }
+
+    /// How long it takes until so many clients have made their calls, each when it has the answer to the one before.
+    private func time(_ calls: Calls, of callee: some Callee, on loop: any Loop) async throws -> Duration {
+        let caller = callers == .node ? Caller(loop) : nil
+        let start = ContinuousClock.now
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            for _ in 0..<clients {
+                group.addTask {
+                    if let caller { try await caller.make(calls, of: callee) } else { try await callee.answer(calls) }
+                }
+            }
+            try await group.waitForAll()
+        }
+        return ContinuousClock.now - start
+    }
+
+    private func median(_ values: [Double]) -> Double { values.sorted()[values.count / 2] }
+
+    /// Of this process, in seconds.
+    private func processorTime() -> Double {
+        var usage = rusage()
+        getrusage(__rusage_who_t(RUSAGE_SELF.rawValue), &usage)
+        func seconds(_ time: timeval) -> Double { Double(time.tv_sec) + Double(time.tv_usec) / 1e6 }
+        return seconds(usage.ru_utime) + seconds(usage.ru_stime)
+    }
+}
+
+private struct Calls: Sendable {
+    var count: Int
+    var batch: Int
+    var command: Noted.Command
+
+    var few: Calls {
+        var few = self
+        few.count = max(1, count / 20)
+        return few
+    }
+}
+
+private protocol Callee: Sendable {
+    /// One call after the other.
+    func answer(_ calls: Calls) async throws
+}
+
+/// Who calls from a loop, as an actor of an application may.
+private actor Caller {
+    private nonisolated let loop: any Loop
+    nonisolated var unownedExecutor: UnownedSerialExecutor { loop.asUnownedSerialExecutor() }
+    init(_ loop: any Loop) { self.loop = loop }
+
+    func make(_ calls: Calls, of callee: some Callee) async throws { try await callee.answer(calls) }
+}
+
+extension RaftNode: Callee where Machine == Noted {
+    func answer(_ calls: Calls) async throws {
+        if calls.batch == 1 {
+            for _ in 0..<calls.count { try await propose(calls.command) }
+        } else {
+            let commands = [Noted.Command](repeating: calls.command, count: calls.batch)
+            for _ in 0..<calls.count {
+                for result in await propose(all: commands) { try result.get() }
+            }
+        }
+    }
+}
+
+/// Three nodes, one of which leads.
+private struct MemoryCluster {
+    let leader: RaftNode<Noted>
+    /// The leader's.
+    let loop: any Loop
+    private let nodes: [RaftNode<Noted>]
+    private let shared: ThreadLoop?
+
+    init(_ loops: Loops) async throws {
+        let network = LocalNetwork()
+        let shared = loops == .one ? ThreadLoop(name: "cluster") : nil
+        self.shared = shared
+        let members = try ClusterConfiguration(voters: [1, 2, 3].map { .init(id: $0, address: "local:\($0)") })
+        var nodes: [RaftNode<Noted>] = []
+        var used: [NodeID: any Loop] = [:]
+        // Of each node that starts, leads and stops there is nothing to say.
+        var logger = Logger(label: "raft")
+        logger.logLevel = .error
+        for id in members.voters {
+            let loops =
+                shared.map { NodeLoops(loop: $0, disk: $0, apply: $0, reads: $0) } ?? .threads(name: "node\(id)")
+            let node = try RaftNode(
+                configuration: .init(id: id), machine: Noted(), store: MemoryLogStore(),
+                transport: network.transport(for: id, on: loops.loop), loops: loops, bootstrap: members,
+                logger: logger)
+            try await node.start()
+            nodes.append(node)
+            used[id] = loops.loop
+        }
+        self.nodes = nodes
+        let elected = try await nodes[0].untilLeader(within: .seconds(60))
+        leader = nodes.first { $0.status.id == elected.id }!
+        loop = used[elected.id]!
+        try await leader.barrier()
+    }
+
+    func stop() async {
+        for node in nodes { await node.stop() }
+        shared?.stop()
+    }
+}
+
+/// A machine that does nothing.
+private struct Noted: StateMachine {
+    struct Command: ReplicatedCommand {
+        private let bytes: [UInt8]
+        init(size: Int) { bytes = [UInt8](repeating: 7, count: size) }
+        init(decoding bytes: ArraySlice<UInt8>) { self.bytes = [] }
+        func encode(into bytes: inout [UInt8]) { bytes += self.bytes }
+    }
+    static var execution: StateMachineExecution { .inline }
+    mutating func apply(_ command: Command, at id: LogID) {}
+}
+
+/// Answers at once, on a loop of its own, as many as have asked.
+private final class Echo: Activated, Callee {
+    let loop = ThreadLoop(name: "echo")
+    private struct State: Sendable {
+        var waiting: [UnsafeContinuation<Void, Never>] = []
+        var isPosted = false
+    }
+    private let state = Lock(State())
+
+    func answer(_ calls: Calls) async { for _ in 0..<calls.count { await ask() } }
+
+    private func ask() async {
+        await withUnsafeContinuation { continuation in
+            let posts = state.withLock { state in
+                state.waiting.append(continuation)
+                defer { state.isPosted = true }
+                return !state.isPosted
+            }
+            if posts { loop.post(self) }
+        }
+    }
+
+    func activate() {
+        let waiting = state.withLock { state in
+            defer { state = State() }
+            return state.waiting
+        }
+        for continuation in waiting { continuation.resume() }
+    }
+}
