@@ -2,10 +2,10 @@ internal import Glibc
 
 /// TCP on 127.0.0.1.
 enum Loopback {
-    private static func address(_ port: UInt16) -> sockaddr_in {
+    private static func address(_ port: UInt16, host: UInt32 = 0x7F00_0001) -> sockaddr_in {
         var address = sockaddr_in()
         address.sin_family = sa_family_t(AF_INET)
-        address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
+        address.sin_addr.s_addr = host.bigEndian
         address.sin_port = port.bigEndian
         return address
     }
@@ -47,6 +47,40 @@ enum Loopback {
         }
         return file
     }
+
+    /// Connects from another address of this machine; closing it leaves nothing behind.
+    ///
+    /// - Parameter waits: for the connection to stand, and for at most ten seconds for each read of it; else it only
+    ///   begins.
+    static func connect(to port: UInt16, from host: UInt32, waits: Bool) -> Int32? {
+        guard let file = try? socket() else { return nil }
+        var linger = linger(l_onoff: 1, l_linger: 0)
+        setsockopt(file, SOL_SOCKET, SO_LINGER, &linger, socklen_t(MemoryLayout<Glibc.linger>.size))
+        if waits {
+            var patience = timeval(tv_sec: 10, tv_usec: 0)
+            setsockopt(file, SOL_SOCKET, SO_RCVTIMEO, &patience, socklen_t(MemoryLayout<timeval>.size))
+        } else {
+            _ = fcntl(file, F_SETFL, O_NONBLOCK)
+        }
+        var from = address(0, host: host)
+        var to = address(port)
+        let size = socklen_t(MemoryLayout<sockaddr_in>.size)
+        let isConnected = withUnsafePointer(to: &from) { from in
+            withUnsafePointer(to: &to) { to in
+                from.withMemoryRebound(to: sockaddr.self, capacity: 1) { bind(file, $0, size) } == 0
+                    && (to.withMemoryRebound(to: sockaddr.self, capacity: 1) { Glibc.connect(file, $0, size) } == 0
+                        || errno == EINPROGRESS)
+            }
+        }
+        guard isConnected else {
+            close(file)
+            return nil
+        }
+        return file
+    }
+
+    /// 127.0.0.2 and up.
+    static func attacker(_ number: Int) -> UInt32 { 0x7F00_0002 + UInt32(number) }
 
     static func tune(_ socket: Int32) {
         var one: Int32 = 1

@@ -22,6 +22,26 @@ public final class ServerCluster: Sendable {
         fileprivate let lifeline: Pipe
         public var pid: Int32 { process.processIdentifier }
         public var isRunning: Bool { process.isRunning }
+        /// How much processor time it has used so far, in seconds; nil once it is gone.
+        public var processorSeconds: Double? {
+            guard let text = try? String(contentsOfFile: "/proc/\(pid)/stat", encoding: .utf8),
+                let behindName = text.lastIndex(of: ")")
+            else { return nil }
+            // Behind the name: state is the first, user and system time are the 12th and 13th, in ticks.
+            let fields = text[behindName...].split(separator: " ").dropFirst()
+            guard fields.count > 13, let user = Double(fields[fields.startIndex + 11]),
+                let system = Double(fields[fields.startIndex + 12])
+            else { return nil }
+            return (user + system) / Double(sysconf(Int32(_SC_CLK_TCK)))
+        }
+        /// How much memory it has at the moment, in bytes; nil once it is gone.
+        public var residentBytes: Int? {
+            guard let text = try? String(contentsOfFile: "/proc/\(pid)/status", encoding: .utf8),
+                let line = text.split(separator: "\n").first(where: { $0.hasPrefix("VmRSS:") }),
+                let kibibytes = Int(line.filter(\.isNumber))
+            else { return nil }
+            return kibibytes << 10
+        }
     }
 
     public let directory: String
@@ -180,6 +200,14 @@ public final class ServerCluster: Sendable {
     /// A client of role `client`, which may ask these endpoints first.
     public func client(_ endpoints: [String], usesSessions: Bool = false) throws -> KeyValueClient {
         try client(endpoints, .client, usesSessions)
+    }
+
+    /// Files of what somebody has whom no node lets in: a certificate by an authority of his own.
+    public func stranger() throws -> (certificate: String, key: String) {
+        try CertificateAuthority(name: "stranger").issue(
+            try Principal(cluster: Self.name, role: .client, name: "stranger")
+        ).write(certificate: certificate("stranger"), key: key("stranger"))
+        return (certificate("stranger"), key("stranger"))
     }
 
     public func admin(_ endpoints: [String]) throws -> KeyValueClient { try client(endpoints, .admin, false) }

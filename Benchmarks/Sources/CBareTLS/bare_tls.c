@@ -205,3 +205,52 @@ int bare_tls_measure(const char *certificate, const char *key, const char *autho
     SSL_CTX_free(server);
     return problem ? -1 : 0;
 }
+
+struct bare_tls_caller {
+    SSL_CTX *context;
+};
+
+struct bare_tls_caller *bare_tls_caller_new(const char *certificate, const char *key, const char *protocol) {
+    struct bare_tls_caller *caller = calloc(1, sizeof *caller);
+    size_t count = strlen(protocol);
+    unsigned char offered[256];
+    if (!caller || count == 0 || count > 255) goto failed;
+    offered[0] = (unsigned char)count;
+    memcpy(offered + 1, protocol, count);
+    caller->context = SSL_CTX_new(TLS_client_method());
+    if (!caller->context || SSL_CTX_set_min_proto_version(caller->context, TLS1_3_VERSION) != 1
+        || SSL_CTX_use_certificate_chain_file(caller->context, certificate) != 1
+        || SSL_CTX_use_PrivateKey_file(caller->context, key, SSL_FILETYPE_PEM) != 1
+        || SSL_CTX_set_alpn_protos(caller->context, offered, (unsigned)count + 1) != 0)
+        goto failed;
+    SSL_CTX_set_verify(caller->context, SSL_VERIFY_NONE, NULL);
+    return caller;
+failed:
+    bare_tls_caller_free(caller);
+    return NULL;
+}
+
+void bare_tls_caller_free(struct bare_tls_caller *caller) {
+    if (!caller) return;
+    SSL_CTX_free(caller->context);
+    free(caller);
+}
+
+enum bare_tls_end bare_tls_attempt(const struct bare_tls_caller *caller, int socket) {
+    enum bare_tls_end end = BARE_TLS_CUT_OFF;
+    char byte;
+    SSL *ssl = SSL_new(caller->context);
+    ERR_clear_error();
+    // In TLS 1.3 a client is done before the other side has judged its certificate.
+    if (ssl && SSL_set_fd(ssl, socket) == 1) {
+        int code = SSL_connect(ssl);
+        if (code == 1) code = SSL_read(ssl, &byte, 1);
+        if (code == 1)
+            end = BARE_TLS_LET_IN;
+        else if (SSL_get_error(ssl, code) == SSL_ERROR_SSL)
+            end = BARE_TLS_REFUSED;
+    }
+    SSL_free(ssl);
+    ERR_clear_error();
+    return end;
+}

@@ -8,7 +8,9 @@ struct RaftBenchmark: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "raft-benchmark",
         abstract: "Measure what swift-raft claims, beside what this machine does at best.",
-        subcommands: [ClusterCommand.self, LogCommand.self, MembershipCommand.self, SnapshotMoveCommand.self])
+        subcommands: [
+            ClusterCommand.self, LogCommand.self, MembershipCommand.self, SnapshotMoveCommand.self, FloodCommand.self,
+        ])
 
     static func main() async {
         // Whoever goes away while something is written to it is noticed by the write.

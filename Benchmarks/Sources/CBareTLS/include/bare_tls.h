@@ -17,4 +17,21 @@ int bare_tls_measure(const char *certificate, const char *key, const char *autho
                      size_t slice_bytes, size_t round_trips, uint64_t *round_trip_nanoseconds,
                      double *bytes_per_second, char *error, size_t error_size);
 
+/// A caller with a certificate that it hopes to be let in with. It trusts whoever answers.
+struct bare_tls_caller;
+
+/// - protocol: what it asks for (ALPN), at most 255 bytes.
+/// - Returns: NULL when the certificate or its key cannot be used.
+struct bare_tls_caller *bare_tls_caller_new(const char *certificate, const char *key, const char *protocol);
+void bare_tls_caller_free(struct bare_tls_caller *caller);
+
+/// How an attempt ended.
+enum bare_tls_end { BARE_TLS_LET_IN, BARE_TLS_REFUSED, BARE_TLS_CUT_OFF };
+
+/// Shakes hands on a blocking socket that is connected, and waits for the first byte from the other side. From any
+/// thread. Closes nothing.
+///
+/// - Returns: refused when the other side said so in an alert, cut off when it did not.
+enum bare_tls_end bare_tls_attempt(const struct bare_tls_caller *caller, int socket);
+
 #endif
