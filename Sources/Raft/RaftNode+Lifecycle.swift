@@ -5,7 +5,7 @@ extension RaftNode {
     /// - Throws: what kept it from starting, or why it stopped by itself.
     public func run() async throws(RaftError) {
         try await start()
-        await withCancellation {
+        await withTaskCancellationHandler {
             await untilClosed(nil)
         } onCancel: {
             beginGracefulShutdown()

@@ -62,7 +62,7 @@ extension RaftNode {
         all commands: [Machine.Command], onlyInTerm term: Term? = nil, within timeout: Duration? = nil
     ) async -> [Result<Machine.Output, RaftError>] {
         let gathering = Gathering<Machine.Output>(commands.count)
-        return await withCancellation {
+        return await withTaskCancellationHandler {
             await withUnsafeContinuation { continuation in
                 gathering.begin { continuation.resume(returning: $0) }
                 for (position, command) in commands.enumerated() {

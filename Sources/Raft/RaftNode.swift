@@ -59,6 +59,10 @@ public final class RaftNode<Machine: StateMachine>: Sendable {
 
     deinit { port.mailbox.post(.stop(nil)) }
 
+    /// For tasks that call this node very often: they run on its loop, and no thread has to be woken for an answer. What
+    /// runs there must not compute for long, and never block.
+    public var taskExecutor: LoopTaskExecutor { LoopTaskExecutor(loop) }
+
     /// Opens the log, begins to listen, and takes part. Returns once the node is at work, not once there is a leader.
     ///
     /// - Throws: whatever kept it from starting; ``NodeStatus/stopReason`` says so afterwards, too.
@@ -318,7 +322,7 @@ func waiting<Value: Sendable>(
     _ slot: TicketSlot? = nil,
     _ body: (@escaping @Sendable (Result<Value, RaftError>) -> Void) -> Void
 ) async throws(RaftError) -> Value {
-    let result = await withCancellation {
+    let result = await withTaskCancellationHandler {
         await withUnsafeContinuation { (continuation: UnsafeContinuation<Result<Value, RaftError>, Never>) in
             body { continuation.resume(returning: $0) }
         }

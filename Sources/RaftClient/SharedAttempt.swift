@@ -47,7 +47,7 @@ final class SharedAttempt<Value: Sendable>: Sendable {
             self.giveUp(waiter)
         }
         defer { timer.cancel() }
-        return await withCancellation {
+        return await withTaskCancellationHandler {
             await wait(as: waiter)
         } onCancel: {
             giveUp(waiter)

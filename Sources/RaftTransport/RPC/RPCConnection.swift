@@ -1,5 +1,4 @@
 public import NIOCore
-internal import Raft
 
 /// A connection to a server, on which calls are made. Any thread may use it. Dropping it closes it.
 public final class RPCConnection: Sendable {
@@ -32,7 +31,7 @@ public final class RPCConnection: Sendable {
         timeout: Duration, limits: TransportLimits = TransportLimits()
     ) async throws(RPCStatus) -> RPCConnection {
         let slot = CancellationSlot<Dial> { $0.cancel() }
-        let result = await withCancellation {
+        let result = await withTaskCancellationHandler {
             await withCheckedContinuation { (reply: CheckedContinuation<Result<RPCConnection, RPCStatus>, Never>) in
                 let dial = Dial(to: endpoint, tls: tls, purpose: purpose, on: group.next(), limits: limits) {
                     reply.resume(returning: $0)
@@ -69,7 +68,7 @@ public final class RPCConnection: Sendable {
     ///   `resourceExhausted`. Look at ``RPCStatus/wasSent`` before making the call again elsewhere.
     public func call(_ method: Method, _ request: [UInt8], timeout: Duration) async throws(RPCStatus) -> [UInt8] {
         let slot = CancellationSlot<ClientCall> { [outbox] in outbox.post(.abandon($0)) }
-        let result = await withCancellation {
+        let result = await withTaskCancellationHandler {
             await withCheckedContinuation { (continuation: CheckedContinuation<Result<[UInt8], RPCStatus>, Never>) in
                 let call = ClientCall(method, request, deadline: .now() + timeout.timeAmount) {
                     continuation.resume(returning: $0)

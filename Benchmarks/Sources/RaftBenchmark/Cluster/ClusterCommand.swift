@@ -12,7 +12,7 @@ struct ClusterCommand: AsyncParsableCommand {
             cluster.
 
             Callers are tasks on an executor that a node offers (RaftNode.taskExecutor, "node"), or on the default pool \
-            of Swift's concurrency ("pool"). The nodes share one loop, or each has threads of its own (--loops).
+            of Swift's concurrency ("pool"), or call again in the completion of the call before ("completion"). The nodes share one loop, or each has threads of its own (--loops).
 
             Beside each, in the same run, the floor: the same callers ask somebody on the same loop who answers at once, \
             and do nothing else. The median of --rounds.
@@ -23,7 +23,7 @@ struct ClusterCommand: AsyncParsableCommand {
     @Option(help: ArgumentHelp("Commands of a series.", valueName: "n")) var operations = 200_000
     @Option(help: ArgumentHelp("Commands of one call.", valueName: "n")) var batch = 1
     @Option(help: ArgumentHelp("How long each command is.", valueName: "bytes")) var valueSize = 0
-    @Option(help: "Where the callers run: node, pool.") var callers: [Callers] = [.node, .pool]
+    @Option(help: "Who calls: node, pool, completion.") var callers: [Callers] = Callers.allCases
     @Option(help: "What the nodes run on: one loop, or threads of their own.") var loops = Loops.one
     @Option(help: ArgumentHelp("How often each series is run.", valueName: "n")) var rounds = 5
     @Option(name: [.customShort("o"), .customLong("output")], help: "How to print: table or json.")
@@ -76,6 +76,8 @@ enum Callers: String, ExpressibleByArgument, CaseIterable, Codable {
     case node
     /// On the default pool.
     case pool
+    /// No tasks at all: each call is made in the completion of the one before.
+    case completion
 }
 
 enum Loops: String, ExpressibleByArgument, CaseIterable {

@@ -40,15 +40,23 @@ struct ClusterRun {
 
     /// How long it takes until so many clients have made their calls, each when it has the answer to the one before.
     private func time(_ calls: Calls, of callee: some Callee, on loop: any Loop) async throws -> Duration {
-        let caller = callers == .node ? Caller(loop) : nil
         let start = ContinuousClock.now
-        try await withThrowingTaskGroup(of: Void.self) { group in
-            for _ in 0..<clients {
-                group.addTask {
-                    if let caller { try await caller.make(calls, of: callee) } else { try await callee.answer(calls) }
-                }
+        switch callers {
+        case .completion:
+            await withUnsafeContinuation { continuation in
+                let done = Countdown(clients) { continuation.resume() }
+                for _ in 0..<clients { CompletionCaller(calls, of: callee, done).begin() }
             }
-            try await group.waitForAll()
+        case .node, .pool:
+            let executor = callers == .node ? LoopTaskExecutor(loop) : nil
+            try await withThrowingTaskGroup(of: Void.self) { group in
+                for _ in 0..<clients {
+                    group.addTask(executorPreference: executor) {
+                        for _ in 0..<calls.count { try await callee.answer(calls) }
+                    }
+                }
+                try await group.waitForAll()
+            }
         }
         return ContinuousClock.now - start
     }
@@ -77,29 +85,73 @@ private struct Calls: Sendable {
 }
 
 private protocol Callee: Sendable {
-    /// One call after the other.
+    /// One call.
     func answer(_ calls: Calls) async throws
-}
-
-/// Who calls from a loop, as an actor of an application may.
-private actor Caller {
-    private nonisolated let loop: any Loop
-    nonisolated var unownedExecutor: UnownedSerialExecutor { loop.asUnownedSerialExecutor() }
-    init(_ loop: any Loop) { self.loop = loop }
-
-    func make(_ calls: Calls, of callee: some Callee) async throws { try await callee.answer(calls) }
+    func answer(_ calls: Calls, _ completion: @escaping @Sendable () -> Void)
 }
 
 extension RaftNode: Callee where Machine == Noted {
     func answer(_ calls: Calls) async throws {
         if calls.batch == 1 {
-            for _ in 0..<calls.count { try await propose(calls.command) }
+            try await propose(calls.command)
         } else {
-            let commands = [Noted.Command](repeating: calls.command, count: calls.batch)
-            for _ in 0..<calls.count {
-                for result in await propose(all: commands) { try result.get() }
+            for result in await propose(all: [Noted.Command](repeating: calls.command, count: calls.batch)) {
+                try result.get()
             }
         }
+    }
+
+    func answer(_ calls: Calls, _ completion: @escaping @Sendable () -> Void) {
+        let count = Countdown(calls.batch, completion)
+        for _ in 0..<calls.batch {
+            propose(calls.command) { result in
+                if case .failure(let error) = result { fatalError("a write failed: \(error)") }
+                count.down()
+            }
+        }
+    }
+}
+
+/// Calls again in the completion of the call before.
+private final class CompletionCaller<Target: Callee>: Sendable {
+    private let calls: Calls
+    private let callee: Target
+    private let done: Countdown
+    private let remaining: Lock<Int>
+
+    init(_ calls: Calls, of callee: Target, _ done: Countdown) {
+        self.calls = calls
+        self.callee = callee
+        self.done = done
+        remaining = Lock(calls.count)
+    }
+
+    func begin() {
+        callee.answer(calls) { [self] in
+            let isLast = remaining.withLock { remaining in
+                remaining -= 1
+                return remaining == 0
+            }
+            if isLast { done.down() } else { begin() }
+        }
+    }
+}
+
+private final class Countdown: Sendable {
+    private let count: Lock<Int>
+    private let atZero: @Sendable () -> Void
+
+    init(_ count: Int, _ atZero: @escaping @Sendable () -> Void) {
+        self.count = Lock(count)
+        self.atZero = atZero
+    }
+
+    func down() {
+        let isOver = count.withLock { count in
+            count -= 1
+            return count == 0
+        }
+        if isOver { atZero() }
     }
 }
 
@@ -161,22 +213,22 @@ private struct Noted: StateMachine {
 private final class Echo: Activated, Callee {
     let loop = ThreadLoop(name: "echo")
     private struct State: Sendable {
-        var waiting: [UnsafeContinuation<Void, Never>] = []
+        var waiting: [@Sendable () -> Void] = []
         var isPosted = false
     }
     private let state = Lock(State())
 
-    func answer(_ calls: Calls) async { for _ in 0..<calls.count { await ask() } }
+    func answer(_ calls: Calls) async {
+        await withUnsafeContinuation { continuation in answer(calls) { continuation.resume() } }
+    }
 
-    private func ask() async {
-        await withUnsafeContinuation { continuation in
-            let posts = state.withLock { state in
-                state.waiting.append(continuation)
-                defer { state.isPosted = true }
-                return !state.isPosted
-            }
-            if posts { loop.post(self) }
+    func answer(_ calls: Calls, _ completion: @escaping @Sendable () -> Void) {
+        let posts = state.withLock { state in
+            state.waiting.append(completion)
+            defer { state.isPosted = true }
+            return !state.isPosted
         }
+        if posts { loop.post(self) }
     }
 
     func activate() {
@@ -184,6 +236,6 @@ private final class Echo: Activated, Callee {
             defer { state = State() }
             return state.waiting
         }
-        for continuation in waiting { continuation.resume() }
+        for completion in waiting { completion() }
     }
 }
