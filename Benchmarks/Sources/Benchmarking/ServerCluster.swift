@@ -45,7 +45,8 @@ public final class ServerCluster: Sendable {
     }
 
     public let directory: String
-    private let raft: String
+    /// The program.
+    public let raft: String
     private let keeps: Bool
     private let authority: CertificateAuthority
     private let settings: [String]
@@ -94,6 +95,40 @@ public final class ServerCluster: Sendable {
         try Floors.measure(
             in: directory, certificate: certificate("floor"), key: key("floor"), authority: certificate("ca"),
             streamBytes: streamBytes)
+    }
+
+    /// A certificate that every purpose on this machine accepts: that of a member which is never started.
+    public var credentials: EtcdCluster.Credentials {
+        .init(certificate: certificate("floor"), key: key("floor"), authority: certificate("ca"))
+    }
+
+    /// What the command line needs to find the cluster: the environment of `raft`.
+    public func environment() throws -> [String: String] {
+        let path = directory + "/context.json"
+        let context = Context(
+            cluster: Self.name, endpoints: running.map { "127.0.0.1:\($0.port)" }, ca: "ca.pem",
+            client: .init(certificate: "client.pem", key: "client-key.pem"),
+            admin: .init(certificate: "admin.pem", key: "admin-key.pem"))
+        try JSONEncoder().encode(context).write(to: URL(fileURLWithPath: path))
+        return ["RAFT_CONTEXT": path]
+    }
+
+    private struct Context: Encodable {
+        struct Pair: Encodable {
+            var certificate: String
+            var key: String
+        }
+        var cluster: String
+        var endpoints: [String]
+        var ca: String
+        var client: Pair
+        var admin: Pair
+    }
+
+    /// All running nodes, so far.
+    public func usage() throws -> (processorTime: Double, peakBytes: Int) {
+        let usages = try running.map { try Program.usage(of: $0.pid) }
+        return (usages.map(\.processorTime).reduce(0, +), usages.map(\.peakBytes).max() ?? 0)
     }
 
     // MARK: Nodes

@@ -9,7 +9,8 @@ struct RaftBenchmark: AsyncParsableCommand {
         commandName: "raft-benchmark",
         abstract: "Measure what swift-raft claims, beside what this machine does at best.",
         subcommands: [
-            ClusterCommand.self, LogCommand.self, MembershipCommand.self, SnapshotMoveCommand.self, FloodCommand.self,
+            ClusterCommand.self, FloodCommand.self, LogCommand.self, MembershipCommand.self, ServiceCommand.self,
+            SnapshotMoveCommand.self,
         ])
 
     static func main() async {
