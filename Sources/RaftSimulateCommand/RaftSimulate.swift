@@ -24,8 +24,11 @@ struct RaftSimulate: AsyncParsableCommand {
             With --crash-states, no cluster runs: a node's storage does what a script says, and is started on everything \
             that a crash behind any change of the disk may leave there, and again behind crashes in those starts.
 
+            With --bit-flips, one cluster of three runs again and again, and each time one bit of the leader's disk turns \
+            over, at another byte: of a node that is about to start, and of one that runs.
+
             Exit codes: 0 no failure, or linearizable; 1 at least one failing seed (written to --failures), a mark that \
-            too few seeds reached with --require-marks, a start after a crash that went wrong, or not linearizable; 2 usage, or a file that cannot be read; 3 \
+            too few seeds reached with --require-marks, a start after a crash or a flipped bit that went wrong, or not linearizable; 2 usage, or a file that cannot be read; 3 \
             too many orders to decide.
             """)
 
@@ -73,11 +76,13 @@ struct RaftSimulate: AsyncParsableCommand {
     var scenarios: [String] = []
     @OptionGroup(title: "Rules broken on purpose") var mutants: MutantOptions
     @OptionGroup(title: "Crashes of one node's storage") var crashStates: CrashStateOptions
+    @OptionGroup(title: "Damage of one node's disk") var bitFlips: BitFlipOptions
 
     func validate() throws {
         _ = try range()
         try crashStates.check()
-        let isForOne = !scenarios.isEmpty || seed != nil || crashStates.crashStates
+        try bitFlips.check()
+        let isForOne = !scenarios.isEmpty || seed != nil || crashStates.crashStates || bitFlips.bitFlips
         if isForOne { try mutants.checkForOne() } else { try mutants.check() }
         guard events > 0, jobs > 0 else { throw ValidationError("--events and --jobs must be above zero") }
         if let nodes, !(1...7).contains(nodes) { throw ValidationError("--nodes \(nodes) is not within 1 to 7") }
@@ -110,6 +115,11 @@ struct RaftSimulate: AsyncParsableCommand {
         if crashStates.crashStates {
             mutants.activate()
             guard await CrashStateCampaign(options: crashStates, jobs: jobs).run() else { throw ExitCode(1) }
+            return
+        }
+        if bitFlips.bitFlips {
+            mutants.activate()
+            guard try await BitFlipCampaign(options: bitFlips, jobs: jobs).run() else { throw ExitCode(1) }
             return
         }
         if !scenarios.isEmpty {

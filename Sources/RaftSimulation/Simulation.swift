@@ -97,9 +97,7 @@ public final class Simulation {
     public func run(events: Int, virtualTime: Duration? = nil) throws(Violation) -> SimulationReport {
         defer { end() }
         say("\(profile.nodeCount) nodes, faults: \(profile.faults)")
-        for node in nodes { node.start() }
-        for _ in 0..<profile.workload.clientCount { workload.addClient() }
-        for _ in 0..<profile.workload.sessionClientCount { workload.addSessionClient() }
+        begin()
         if let replayed {
             replay(replayed[...])
         } else {
@@ -116,8 +114,15 @@ public final class Simulation {
             faults: faults.count, highestTerm: checker.termHighest, marks: tally.marks, trace: trace)
     }
 
+    /// Starts all nodes and clients.
+    func begin() {
+        for node in nodes { node.start() }
+        for _ in 0..<profile.workload.clientCount { workload.addClient() }
+        for _ in 0..<profile.workload.sessionClientCount { workload.addSessionClient() }
+    }
+
     /// Lets go of everything: what waits holds the world, and the world holds what waits.
-    private func end() {
+    func end() {
         lastLines = nodes.map(\.line)
         scheduler.end()
         for node in nodes { node.end() }

@@ -10,6 +10,7 @@
 public final class LoopTaskExecutor: TaskExecutor {
     private let loop: any Loop
 
+    /// - Parameter loop: where the tasks run.
     public init(_ loop: any Loop) { self.loop = loop }
 
     public func enqueue(_ job: consuming ExecutorJob) { loop.post(Step(job: UnownedJob(job), executor: self)) }

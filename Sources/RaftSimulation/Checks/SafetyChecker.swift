@@ -365,6 +365,9 @@ final class SafetyChecker: @unchecked Sendable {
         }
         checkConfiguration(status)
         if let old = before[node] {
+            if old.configurationID != status.configurationID, let configuration = old.configuration {
+                reads.changed(node, from: configuration, now: now())
+            }
             let (from, to) = (old.commitIndex, status.commitIndex)
             if status.currentTerm < old.currentTerm {
                 fail("I8", "node \(node): term \(old.currentTerm) to \(status.currentTerm)")

@@ -365,38 +365,6 @@ final class SimulatedNode: @unchecked Sendable {
 
     func freeDisk() { fileSystem.limitCapacity(nil) }
 
-    /// Stands for the file of the newest snapshot, whichever that is.
-    static let newestSnapshot = "snapshots/newest"
-
-    func rot(_ file: String, perMille: Int, bit: Int) {
-        let snapshots = file == Self.newestSnapshot ? (try? fileSystem.list("\(path)/snapshots")) ?? [] : []
-        // Their names begin with the index.
-        let newest = snapshots.last { $0.hasSuffix(".snapshot") }.map { "snapshots/\($0)" }
-        let path = "\(path)/\(newest ?? file)"
-        guard let count = fileSystem.contents(of: path)?.count, count > 0 else { return }
-        isRotten = true
-        checker.rotted(id)
-        if newest != nil, !isUp { checker.damagedSnapshot(of: id) }
-        fileSystem.damage(path, at: count * perMille / 1000, mask: 1 << UInt8(bit))
-    }
-
-    /// The segment that holds the end of the log, and where in it, in thousandths.
-    var logEnd: (file: String, perMille: Int)? {
-        for file in files.reversed() where file.hasSuffix(".segment") {
-            guard let bytes = fileSystem.contents(of: "\(path)/\(file)"), bytes.count > 4096,
-                let last = bytes[4096...].lastIndex(where: { $0 != 0 })
-            else { continue }
-            return (file, last * 1000 / bytes.count)
-        }
-        return nil
-    }
-
-    /// The files that can rot, in order.
-    var files: [String] {
-        let names = ((try? fileSystem.list("\(path)/log")) ?? []).map { "log/\($0)" }
-        return ["vote", "identity", "peers"].filter { fileSystem.contents(of: "\(path)/\($0)") != nil } + names
-    }
-
     /// From now on nothing is wrong with the machine any more.
     func heal() {
         isHealed = true

@@ -66,4 +66,22 @@ struct ReadCheckerTests {
         answer(1, of: 2, by: 5, &checker)
         #expect(checker.isConfirmed(by: 1, since: 90, [both]))
     }
+
+    @Test(
+        "A read that was confirmed by the configuration of then may be served when there is another; by no answer after"
+    )
+    func changed() throws {
+        var checker = ReadChecker()
+        let others = try ClusterConfiguration(voters: [1, 4, 5].map { .init(id: $0, address: "a:\($0)") })
+        round(1, of: 2, at: 100, &checker)
+        answer(1, of: 2, by: 2, &checker)
+        checker.changed(1, from: members, now: 120)
+        #expect(checker.isConfirmed(by: 1, since: 90, [others]))
+        #expect(!checker.isConfirmed(by: 1, since: 110, [others]))
+        #expect(!checker.isConfirmed(by: 1, since: 130, [others]))
+
+        round(2, of: 2, at: 140, &checker)
+        answer(2, of: 2, by: 3, &checker)
+        #expect(!checker.isConfirmed(by: 1, since: 110, [others]))
+    }
 }
