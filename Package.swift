@@ -23,6 +23,7 @@ let package = Package(
         .library(name: "RaftLifecycle", targets: ["RaftLifecycle"]),
         .library(name: "RaftStorage", targets: ["RaftStorage"]),
         .library(name: "RaftTransport", targets: ["RaftTransport"]),
+        .library(name: "RaftKeyValueModel", targets: ["RaftKeyValueModel"]),
         .library(name: "RaftKeyValue", targets: ["RaftKeyValue"]),
         .library(name: "RaftClient", targets: ["RaftClient"]),
         .library(name: "RaftServer", targets: ["RaftServer"]),
@@ -75,20 +76,22 @@ let package = Package(
             swiftSettings: settings),
         // MARK: The key-value service
         .systemLibrary(name: "CLMDB", pkgConfig: "lmdb", providers: [.apt(["liblmdb-dev"])]),
+        // What the machine and its clients both speak of.
+        .target(name: "RaftKeyValueModel", dependencies: ["Raft"], swiftSettings: settings),
         .target(
-            name: "RaftKeyValue", dependencies: ["Raft", "CLMDB", "CRaftProtos", "CProtobufC"],
+            name: "RaftKeyValue", dependencies: ["Raft", "RaftKeyValueModel", "CLMDB", "CRaftProtos", "CProtobufC"],
             swiftSettings: settings),
         .target(
             name: "RaftClient",
             dependencies: [
-                "Raft", "RaftTransport", "CRaftProtos", "CProtobufC",
+                "Raft", "RaftTransport", "RaftKeyValueModel", "CRaftProtos", "CProtobufC",
                 .product(name: "NIOCore", package: "swift-nio"),
             ],
             swiftSettings: settings),
         .target(
             name: "RaftServer",
             dependencies: [
-                "Raft", "RaftStorage", "RaftTransport", "RaftKeyValue", "RaftClient",
+                "Raft", "RaftStorage", "RaftTransport", "RaftKeyValue", "RaftKeyValueModel", "RaftClient",
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
@@ -98,7 +101,8 @@ let package = Package(
             name: "RaftCommand",
             dependencies: [
                 // RaftSimulation for the histories that `raft bench` writes.
-                "Raft", "RaftStorage", "RaftTransport", "RaftClient", "RaftServer", "RaftKeyValue", "RaftSimulation",
+                "Raft", "RaftStorage", "RaftTransport", "RaftClient", "RaftServer", "RaftKeyValue",
+                "RaftKeyValueModel", "RaftSimulation",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "NIOCore", package: "swift-nio"),
@@ -197,7 +201,7 @@ let package = Package(
         .testTarget(
             name: "RaftCommandTests",
             dependencies: [
-                "Raft", "RaftClient", "RaftCommand", "RaftServer", "RaftTransport",
+                "Raft", "RaftClient", "RaftCommand", "RaftKeyValueModel", "RaftServer", "RaftTransport",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
             ],

@@ -547,6 +547,96 @@ void   raft__client__v1__range_response__free_unpacked
   assert(message->base.descriptor == &raft__client__v1__range_response__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   raft__client__v1__txn_request__init
+                     (Raft__Client__V1__TxnRequest         *message)
+{
+  static const Raft__Client__V1__TxnRequest init_value = RAFT__CLIENT__V1__TXN_REQUEST__INIT;
+  *message = init_value;
+}
+size_t raft__client__v1__txn_request__get_packed_size
+                     (const Raft__Client__V1__TxnRequest *message)
+{
+  assert(message->base.descriptor == &raft__client__v1__txn_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t raft__client__v1__txn_request__pack
+                     (const Raft__Client__V1__TxnRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &raft__client__v1__txn_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t raft__client__v1__txn_request__pack_to_buffer
+                     (const Raft__Client__V1__TxnRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &raft__client__v1__txn_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Raft__Client__V1__TxnRequest *
+       raft__client__v1__txn_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Raft__Client__V1__TxnRequest *)
+     protobuf_c_message_unpack (&raft__client__v1__txn_request__descriptor,
+                                allocator, len, data);
+}
+void   raft__client__v1__txn_request__free_unpacked
+                     (Raft__Client__V1__TxnRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &raft__client__v1__txn_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   raft__client__v1__txn_response__init
+                     (Raft__Client__V1__TxnResponse         *message)
+{
+  static const Raft__Client__V1__TxnResponse init_value = RAFT__CLIENT__V1__TXN_RESPONSE__INIT;
+  *message = init_value;
+}
+size_t raft__client__v1__txn_response__get_packed_size
+                     (const Raft__Client__V1__TxnResponse *message)
+{
+  assert(message->base.descriptor == &raft__client__v1__txn_response__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t raft__client__v1__txn_response__pack
+                     (const Raft__Client__V1__TxnResponse *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &raft__client__v1__txn_response__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t raft__client__v1__txn_response__pack_to_buffer
+                     (const Raft__Client__V1__TxnResponse *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &raft__client__v1__txn_response__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Raft__Client__V1__TxnResponse *
+       raft__client__v1__txn_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Raft__Client__V1__TxnResponse *)
+     protobuf_c_message_unpack (&raft__client__v1__txn_response__descriptor,
+                                allocator, len, data);
+}
+void   raft__client__v1__txn_response__free_unpacked
+                     (Raft__Client__V1__TxnResponse *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &raft__client__v1__txn_response__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 void   raft__client__v1__register_session_request__init
                      (Raft__Client__V1__RegisterSessionRequest         *message)
 {
@@ -1332,7 +1422,7 @@ const ProtobufCMessageDescriptor raft__client__v1__get_request__descriptor =
   (ProtobufCMessageInit) raft__client__v1__get_request__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor raft__client__v1__get_response__field_descriptors[3] =
+static const ProtobufCFieldDescriptor raft__client__v1__get_response__field_descriptors[5] =
 {
   {
     "found",
@@ -1370,16 +1460,42 @@ static const ProtobufCFieldDescriptor raft__client__v1__get_response__field_desc
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "created_revision",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Raft__Client__V1__GetResponse, created_revision),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "version",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Raft__Client__V1__GetResponse, version),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned raft__client__v1__get_response__field_indices_by_name[] = {
+  3,   /* field[3] = created_revision */
   0,   /* field[0] = found */
   2,   /* field[2] = revision */
   1,   /* field[1] = value */
+  4,   /* field[4] = version */
 };
 static const ProtobufCIntRange raft__client__v1__get_response__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 3 }
+  { 0, 5 }
 };
 const ProtobufCMessageDescriptor raft__client__v1__get_response__descriptor =
 {
@@ -1389,7 +1505,7 @@ const ProtobufCMessageDescriptor raft__client__v1__get_response__descriptor =
   "Raft__Client__V1__GetResponse",
   "raft.client.v1",
   sizeof(Raft__Client__V1__GetResponse),
-  3,
+  5,
   raft__client__v1__get_response__field_descriptors,
   raft__client__v1__get_response__field_indices_by_name,
   1,  raft__client__v1__get_response__number_ranges,
@@ -1499,7 +1615,7 @@ const ProtobufCMessageDescriptor raft__client__v1__range_request__descriptor =
   (ProtobufCMessageInit) raft__client__v1__range_request__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor raft__client__v1__range_entry__field_descriptors[3] =
+static const ProtobufCFieldDescriptor raft__client__v1__range_entry__field_descriptors[5] =
 {
   {
     "key",
@@ -1537,16 +1653,42 @@ static const ProtobufCFieldDescriptor raft__client__v1__range_entry__field_descr
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "created_revision",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Raft__Client__V1__RangeEntry, created_revision),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "version",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Raft__Client__V1__RangeEntry, version),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned raft__client__v1__range_entry__field_indices_by_name[] = {
+  3,   /* field[3] = created_revision */
   0,   /* field[0] = key */
   2,   /* field[2] = revision */
   1,   /* field[1] = value */
+  4,   /* field[4] = version */
 };
 static const ProtobufCIntRange raft__client__v1__range_entry__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 3 }
+  { 0, 5 }
 };
 const ProtobufCMessageDescriptor raft__client__v1__range_entry__descriptor =
 {
@@ -1556,7 +1698,7 @@ const ProtobufCMessageDescriptor raft__client__v1__range_entry__descriptor =
   "Raft__Client__V1__RangeEntry",
   "raft.client.v1",
   sizeof(Raft__Client__V1__RangeEntry),
-  3,
+  5,
   raft__client__v1__range_entry__field_descriptors,
   raft__client__v1__range_entry__field_indices_by_name,
   1,  raft__client__v1__range_entry__number_ranges,
@@ -1612,6 +1754,96 @@ const ProtobufCMessageDescriptor raft__client__v1__range_response__descriptor =
   raft__client__v1__range_response__field_indices_by_name,
   1,  raft__client__v1__range_response__number_ranges,
   (ProtobufCMessageInit) raft__client__v1__range_response__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor raft__client__v1__txn_request__field_descriptors[2] =
+{
+  {
+    "transaction",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Raft__Client__V1__TxnRequest, transaction),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "session",
+    10,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Raft__Client__V1__TxnRequest, session),
+    &raft__client__v1__session_request__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned raft__client__v1__txn_request__field_indices_by_name[] = {
+  1,   /* field[1] = session */
+  0,   /* field[0] = transaction */
+};
+static const ProtobufCIntRange raft__client__v1__txn_request__number_ranges[2 + 1] =
+{
+  { 1, 0 },
+  { 10, 1 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor raft__client__v1__txn_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "raft.client.v1.TxnRequest",
+  "TxnRequest",
+  "Raft__Client__V1__TxnRequest",
+  "raft.client.v1",
+  sizeof(Raft__Client__V1__TxnRequest),
+  2,
+  raft__client__v1__txn_request__field_descriptors,
+  raft__client__v1__txn_request__field_indices_by_name,
+  2,  raft__client__v1__txn_request__number_ranges,
+  (ProtobufCMessageInit) raft__client__v1__txn_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor raft__client__v1__txn_response__field_descriptors[1] =
+{
+  {
+    "result",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Raft__Client__V1__TxnResponse, result),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned raft__client__v1__txn_response__field_indices_by_name[] = {
+  0,   /* field[0] = result */
+};
+static const ProtobufCIntRange raft__client__v1__txn_response__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 1 }
+};
+const ProtobufCMessageDescriptor raft__client__v1__txn_response__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "raft.client.v1.TxnResponse",
+  "TxnResponse",
+  "Raft__Client__V1__TxnResponse",
+  "raft.client.v1",
+  sizeof(Raft__Client__V1__TxnResponse),
+  1,
+  raft__client__v1__txn_response__field_descriptors,
+  raft__client__v1__txn_response__field_indices_by_name,
+  1,  raft__client__v1__txn_response__number_ranges,
+  (ProtobufCMessageInit) raft__client__v1__txn_response__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
 #define raft__client__v1__register_session_request__field_descriptors NULL

@@ -52,21 +52,23 @@ void   raft__storage__v1__key_value_command__free_unpacked
   assert(message->base.descriptor == &raft__storage__v1__key_value_command__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
-static const ProtobufCEnumValue raft__storage__v1__key_value_command__kind__enum_values_by_number[4] =
+static const ProtobufCEnumValue raft__storage__v1__key_value_command__kind__enum_values_by_number[5] =
 {
   { "KIND_UNSPECIFIED", "RAFT__STORAGE__V1__KEY_VALUE_COMMAND__KIND__KIND_UNSPECIFIED", 0 },
   { "KIND_PUT", "RAFT__STORAGE__V1__KEY_VALUE_COMMAND__KIND__KIND_PUT", 1 },
   { "KIND_DELETE", "RAFT__STORAGE__V1__KEY_VALUE_COMMAND__KIND__KIND_DELETE", 2 },
   { "KIND_COMPARE_AND_SWAP", "RAFT__STORAGE__V1__KEY_VALUE_COMMAND__KIND__KIND_COMPARE_AND_SWAP", 3 },
+  { "KIND_TRANSACTION", "RAFT__STORAGE__V1__KEY_VALUE_COMMAND__KIND__KIND_TRANSACTION", 4 },
 };
 static const ProtobufCIntRange raft__storage__v1__key_value_command__kind__value_ranges[] = {
-{0, 0},{0, 4}
+{0, 0},{0, 5}
 };
-static const ProtobufCEnumValueIndex raft__storage__v1__key_value_command__kind__enum_values_by_name[4] =
+static const ProtobufCEnumValueIndex raft__storage__v1__key_value_command__kind__enum_values_by_name[5] =
 {
   { "KIND_COMPARE_AND_SWAP", 3 },
   { "KIND_DELETE", 2 },
   { "KIND_PUT", 1 },
+  { "KIND_TRANSACTION", 4 },
   { "KIND_UNSPECIFIED", 0 },
 };
 const ProtobufCEnumDescriptor raft__storage__v1__key_value_command__kind__descriptor =
@@ -76,15 +78,15 @@ const ProtobufCEnumDescriptor raft__storage__v1__key_value_command__kind__descri
   "Kind",
   "Raft__Storage__V1__KeyValueCommand__Kind",
   "raft.storage.v1",
-  4,
+  5,
   raft__storage__v1__key_value_command__kind__enum_values_by_number,
-  4,
+  5,
   raft__storage__v1__key_value_command__kind__enum_values_by_name,
   1,
   raft__storage__v1__key_value_command__kind__value_ranges,
   NULL,NULL,NULL,NULL   /* reserved[1234] */
 };
-static const ProtobufCFieldDescriptor raft__storage__v1__key_value_command__field_descriptors[6] =
+static const ProtobufCFieldDescriptor raft__storage__v1__key_value_command__field_descriptors[7] =
 {
   {
     "kind",
@@ -158,6 +160,18 @@ static const ProtobufCFieldDescriptor raft__storage__v1__key_value_command__fiel
     0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "transaction",
+    7,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Raft__Storage__V1__KeyValueCommand, transaction),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned raft__storage__v1__key_value_command__field_indices_by_name[] = {
   5,   /* field[5] = expected_absent */
@@ -165,12 +179,13 @@ static const unsigned raft__storage__v1__key_value_command__field_indices_by_nam
   3,   /* field[3] = expected_value */
   1,   /* field[1] = key */
   0,   /* field[0] = kind */
+  6,   /* field[6] = transaction */
   2,   /* field[2] = value */
 };
 static const ProtobufCIntRange raft__storage__v1__key_value_command__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 6 }
+  { 0, 7 }
 };
 const ProtobufCMessageDescriptor raft__storage__v1__key_value_command__descriptor =
 {
@@ -180,7 +195,7 @@ const ProtobufCMessageDescriptor raft__storage__v1__key_value_command__descripto
   "Raft__Storage__V1__KeyValueCommand",
   "raft.storage.v1",
   sizeof(Raft__Storage__V1__KeyValueCommand),
-  6,
+  7,
   raft__storage__v1__key_value_command__field_descriptors,
   raft__storage__v1__key_value_command__field_indices_by_name,
   1,  raft__storage__v1__key_value_command__number_ranges,

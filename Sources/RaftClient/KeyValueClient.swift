@@ -1,5 +1,6 @@
 public import NIOCore
 public import Raft
+public import RaftKeyValueModel
 public import RaftTransport
 
 /// A client of a key-value cluster. Any number of calls may be under way at a time; they share the connections.
@@ -123,9 +124,9 @@ public final class KeyValueClient: Sendable {
             ClientMethods.get, request.encoded(), isRead: true, needsLeader: consistency.needsLeader,
             first: spreadFirst, timeout
         ) {
-            bytes throws(RPCStatus) in try GetResponse(decoding: bytes)
+            bytes throws(RPCStatus) in try GetResponse(decoding: bytes, key: key)
         }
-        return response.found.map { KeyValue(key: key, value: $0.value, revision: $0.revision) }
+        return response.found
     }
 
     /// Reads the first entries of a range.
@@ -245,7 +246,7 @@ public final class KeyValueClient: Sendable {
     // MARK: Attempts
 
     /// Where a read begins when reads are spread; nil when they are not.
-    private var spreadFirst: String? {
+    var spreadFirst: String? {
         guard options.spreadsReads else { return nil }
         return endpoints[
             turn.withLock { turn in

@@ -1,28 +1,3 @@
-/// One key with its value.
-public struct KeyValue: Hashable, Sendable {
-    public let key: [UInt8]
-    public let value: [UInt8]
-    /// When the value was set: the log index of the command that did, one number for the whole cluster that only grows.
-    public let revision: UInt64
-    public init(key: [UInt8], value: [UInt8], revision: UInt64) {
-        self.key = key
-        self.value = value
-        self.revision = revision
-    }
-}
-
-/// The first entries of a range.
-public struct KeyValuePage: Hashable, Sendable {
-    /// In the order of their keys.
-    public let entries: [KeyValue]
-    /// The range goes on behind the last entry: from its key with a zero byte appended.
-    public let hasMore: Bool
-    public init(entries: [KeyValue], hasMore: Bool) {
-        self.entries = entries
-        self.hasMore = hasMore
-    }
-}
-
 /// What a put did.
 public struct PutResult: Hashable, Sendable {
     public let revision: UInt64
@@ -87,4 +62,19 @@ public enum Consistency: Hashable, Sendable {
 
     /// Whether the leader is the one to ask first.
     var needsLeader: Bool { self == .linearizable || self == .lease }
+}
+
+/// What a delete of a range did.
+public struct RangeDeletion: Hashable, Sendable {
+    /// The deletion's own revision; nil when there was nothing to delete.
+    public let revision: UInt64?
+    /// How many keys were removed.
+    public let count: UInt64
+    /// What they were, if that was asked for.
+    public let previous: [KeyValue]
+    public init(revision: UInt64?, count: UInt64, previous: [KeyValue]) {
+        self.revision = revision
+        self.count = count
+        self.previous = previous
+    }
 }

@@ -13,7 +13,7 @@ struct ClientOptions: ParsableArguments {
             discussion: """
                 Default: $RAFT_CONTEXT, else ./raft-dev/context.json. For a cluster made by hand, write it yourself:
                 \(ClusterContext.example)
-                Paths are relative to the file. "client" is for put, get, delete, range and cas; "admin" for status and member.
+                Paths are relative to the file. "client" is for put, get, delete, range, cas and txn; "admin" for status and member.
                 """, valueName: "file"))
     var context: String?
 

@@ -42,6 +42,7 @@ struct EntryView {
         case .delete(let key): "delete \(ByteText.shown(key))"
         case .compareAndSwap(let key, let expectation, let value):
             "put \(ByteText.shown(key)) \(ByteText.shown(value)) \(text(expectation))"
+        case .transaction(let transaction): TransactionText.shown(transaction).joined(separator: "; ")
         }
     }
 
@@ -82,6 +83,11 @@ struct EntryView {
         case .compareAndSwap(let key, let expectation, let value):
             [.init("operation", .string("cas")), JSON.bytes("key", key), JSON.bytes("value", value)]
                 + [expected(expectation)]
+        case .transaction(let transaction):
+            [
+                .init("operation", .string("txn")),
+                .init("clauses", .array(TransactionText.shown(transaction).map { .string($0) })),
+            ]
         }
     }
 

@@ -73,6 +73,11 @@ struct ServeOptions: ParsableArguments {
             "The largest value taken from clients, in bytes. Default 1572864.  [RAFT_MAX_VALUE_BYTES]",
             valueName: "n"))
     var maxValueBytes: String?
+    @Option(
+        help: ArgumentHelp(
+            "The most comparisons, and operations in each list, of a transaction. Default 128.  [RAFT_MAX_TXN_OPERATIONS]",
+            valueName: "n"))
+    var maxTxnOperations: String?
     @Flag(
         help: """
             Give learners that are added while this node leads a vote once they have caught up and are steady, unless \
@@ -176,6 +181,10 @@ struct ServeOptions: ParsableArguments {
         let valueSizes = 1...ServerConfiguration.largestMaximumValueBytes
         if let count = try values.integer(maxValueBytes, "--max-value-bytes", valueSizes) {
             configuration.maximumValueBytes = count
+        }
+        let transactionCounts = 1...ServerConfiguration.largestMaximumTransactionCount
+        if let count = try values.integer(maxTxnOperations, "--max-txn-operations", transactionCounts) {
+            configuration.maximumTransactionCount = count
         }
         configuration.maximumSnapshotBytesPerSecond = try values.integer(
             snapshotRate, "--snapshot-rate", ServerConfiguration.snapshotRates, unit: " bytes a second")

@@ -25,8 +25,7 @@ final class Environment {
     /// What a snapshot is being made from.
     private weak var view: StateView?
 
-    fileprivate static let appliedKey = Array("applied".utf8)
-    private static let revisionBytes = 8
+    static let appliedKey = Array("applied".utf8)
 
     /// Thrown inside a write when the map is full; the write is then begun anew on a larger map.
     private struct MapFull: Error {}
@@ -95,22 +94,14 @@ final class Environment {
 
     // MARK: Writing
 
-    /// One write transaction.
-    struct Writer {
-        fileprivate let transaction: OpaquePointer
-        fileprivate let values: MDB_dbi
-        fileprivate let meta: MDB_dbi
-        fileprivate let sessions: MDB_dbi
-    }
-
     /// Runs `body` in a write transaction and commits it. May run it more than once: all that an earlier run wrote is
     /// then undone, so `body` must begin from the start each time.
-    func write<Result>(_ body: (Writer) throws -> Result) throws -> Result {
+    func write<Result>(_ body: (StateWriter) throws -> Result) throws -> Result {
         releaseReader()
         while true {
             var begun: OpaquePointer?
             try Self.check(mdb_txn_begin(environment, nil, 0, &begun), "begin a transaction")
-            let writer = Writer(transaction: begun!, values: values, meta: meta, sessions: sessions)
+            let writer = StateWriter(transaction: begun!, values: values, meta: meta, sessions: sessions)
             let result: Result
             do {
                 result = try body(writer)
@@ -181,33 +172,8 @@ final class Environment {
         }
     }
 
-    /// Calls `body` with the value's bytes, which are valid only in it, and its revision; nil when the key is absent.
-    func get<Result>(_ key: [UInt8], _ body: (UnsafeRawBufferPointer, UInt64) throws -> Result) throws -> Result? {
-        try Self.find(key, in: values, try renewReader(), body)
-    }
-
-    /// Calls `body` with each key and stored value from `from` on, in order, until it returns false.
-    func forEach(
-        from: [UInt8],
-        _ body: (_ key: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer, _ revision: UInt64) throws -> Bool
-    ) throws {
-        let reader = try renewReader()
-        var cursor: OpaquePointer?
-        try Self.check(mdb_cursor_open(reader, values, &cursor), "open a cursor")
-        defer { mdb_cursor_close(cursor) }
-        try from.withUnsafeBytes { first in
-            var key = MDB_val(first)
-            var data = MDB_val()
-            // LMDB refuses an empty key even as a bound.
-            var code = mdb_cursor_get(cursor, &key, &data, first.isEmpty ? MDB_FIRST : MDB_SET_RANGE)
-            while code != MDB_NOTFOUND {
-                try Self.check(code, "read a range")
-                let stored = try Self.stored(data)
-                guard try body(UnsafeRawBufferPointer(key), stored.value, stored.revision) else { return }
-                code = mdb_cursor_get(cursor, &key, &data, MDB_NEXT)
-            }
-        }
-    }
+    /// The values as the last write left them, until the next one begins.
+    func makeReader() throws -> ValueReader { ValueReader(transaction: try renewReader(), values: values) }
 
     /// Every row of the sessions, in the order of their keys.
     func sessionRecords() throws -> [SessionRecord] {
@@ -258,33 +224,6 @@ final class Environment {
 
     // MARK: Shared
 
-    fileprivate static func find<Result>(
-        _ key: [UInt8], in database: MDB_dbi, _ transaction: OpaquePointer,
-        _ body: (UnsafeRawBufferPointer, UInt64) throws -> Result
-    ) throws -> Result? {
-        try key.withUnsafeBytes { bytes in
-            var key = MDB_val(bytes)
-            var data = MDB_val()
-            let code = mdb_get(transaction, database, &key, &data)
-            if code == MDB_NOTFOUND { return nil }
-            try check(code, "read a key")
-            let stored = try stored(data)
-            return try body(stored.value, stored.revision)
-        }
-    }
-
-    /// A stored value is its revision, 8 bytes little-endian, and then its bytes.
-    static func stored(_ data: MDB_val) throws -> (revision: UInt64, value: UnsafeRawBufferPointer) {
-        guard data.mv_size >= revisionBytes else {
-            throw RaftError(.corrupt, "key-value state: a stored value of \(data.mv_size) bytes")
-        }
-        let all = UnsafeRawBufferPointer(data)
-        return (
-            UInt64(littleEndian: all.loadUnaligned(as: UInt64.self)),
-            UnsafeRawBufferPointer(rebasing: all.dropFirst(revisionBytes))
-        )
-    }
-
     static func check(_ code: Int32, _ action: String) throws {
         if code == 0 { return }
         if code == MDB_MAP_FULL { throw MapFull() }
@@ -302,61 +241,6 @@ final class Environment {
     private static func wholePages(_ byteCount: Int) -> Int {
         let page = Int(sysconf(Int32(_SC_PAGESIZE)))
         return (max(byteCount, 16 * page) + page - 1) / page * page
-    }
-}
-
-extension Environment.Writer {
-    /// As ``Environment/get(_:_:)``, with what this transaction has written so far.
-    func get<Result>(_ key: [UInt8], _ body: (UnsafeRawBufferPointer, UInt64) throws -> Result) throws -> Result? {
-        try Environment.find(key, in: values, transaction, body)
-    }
-
-    func put(_ key: [UInt8], _ value: [UInt8], revision: UInt64) throws {
-        try key.withUnsafeBytes { bytes in
-            var key = MDB_val(bytes)
-            var data = MDB_val(mv_size: 8 + value.count, mv_data: nil)
-            try Environment.check(mdb_put(transaction, values, &key, &data, UInt32(MDB_RESERVE)), "write a key")
-            data.mv_data.storeBytes(of: revision.littleEndian, as: UInt64.self)
-            value.withUnsafeBytes { value in
-                if let base = value.baseAddress { (data.mv_data + 8).copyMemory(from: base, byteCount: value.count) }
-            }
-        }
-    }
-
-    /// Removes a key that is there.
-    func delete(_ key: [UInt8]) throws {
-        try key.withUnsafeBytes { bytes in
-            var key = MDB_val(bytes)
-            try Environment.check(mdb_del(transaction, values, &key, nil), "delete a key")
-        }
-    }
-
-    /// Writes rows of the sessions, or removes those without a value.
-    func keep(_ records: [SessionRecord]) throws {
-        for record in records {
-            try record.key.withUnsafeBytes { bytes in
-                var key = MDB_val(bytes)
-                guard let value = record.value else {
-                    let code = mdb_del(transaction, sessions, &key, nil)
-                    if code != MDB_NOTFOUND { try Environment.check(code, "end a session") }
-                    return
-                }
-                try value.withUnsafeBytes { value in
-                    var data = MDB_val(value)
-                    try Environment.check(mdb_put(transaction, sessions, &key, &data, 0), "write a session")
-                }
-            }
-        }
-    }
-
-    func setApplied(_ id: LogID) throws {
-        try Environment.appliedKey.withUnsafeBytes { bytes in
-            var key = MDB_val(bytes)
-            var data = MDB_val(mv_size: 16, mv_data: nil)
-            try Environment.check(mdb_put(transaction, meta, &key, &data, UInt32(MDB_RESERVE)), "write the position")
-            data.mv_data.storeBytes(of: id.term.rawValue.littleEndian, as: UInt64.self)
-            data.mv_data.storeBytes(of: id.index.rawValue.littleEndian, toByteOffset: 8, as: UInt64.self)
-        }
     }
 }
 

@@ -1,6 +1,7 @@
 internal import CProtobufC
 internal import CRaftProtos
 public import Raft
+internal import RaftKeyValueModel
 
 extension KeyValueCommand: ReplicatedCommand {
     /// Writes the command as `raft.storage.KeyValueCommand` (Protos/storage.proto).
@@ -21,6 +22,14 @@ extension KeyValueCommand: ReplicatedCommand {
             message.kind = RAFT__STORAGE__V1__KEY_VALUE_COMMAND__KIND__KIND_DELETE
             key.withBinaryData { key in
                 message.key = key
+                Self.pack(&message, into: &bytes)
+            }
+        case .transaction(let transaction):
+            message.kind = RAFT__STORAGE__V1__KEY_VALUE_COMMAND__KIND__KIND_TRANSACTION
+            var packed: [UInt8] = []
+            transaction.encode(into: &packed)
+            packed.withBinaryData { packed in
+                message.transaction = packed
                 Self.pack(&message, into: &bytes)
             }
         case .compareAndSwap(let key, let expectation, let value):
@@ -86,9 +95,20 @@ extension KeyValueCommand: ReplicatedCommand {
                 "key-value command with \(message.base.n_unknown_fields) fields that this version does not know; run the version that wrote it, or a later one"
             )
         }
+        let expectation = message.expectation_case
+        if message.kind == RAFT__STORAGE__V1__KEY_VALUE_COMMAND__KIND__KIND_TRANSACTION {
+            guard expectation == RAFT__STORAGE__V1__KEY_VALUE_COMMAND__EXPECTATION__NOT_SET, message.key.len == 0,
+                message.value.len == 0
+            else { throw RaftError(.corrupt, "transaction with fields that do not go with it") }
+            let bytes = UnsafeBufferPointer(start: message.transaction.data, count: message.transaction.len)
+            self = .transaction(try KeyValueTransaction(decoding: Array(bytes)[...]))
+            return
+        }
         let key = [UInt8](message.key)
         let value = [UInt8](message.value)
-        let expectation = message.expectation_case
+        guard message.transaction.len == 0 else {
+            throw RaftError(.corrupt, "key-value command of kind \(message.kind.rawValue) with a transaction in it")
+        }
         switch message.kind {
         case RAFT__STORAGE__V1__KEY_VALUE_COMMAND__KIND__KIND_PUT
         where expectation == RAFT__STORAGE__V1__KEY_VALUE_COMMAND__EXPECTATION__NOT_SET:

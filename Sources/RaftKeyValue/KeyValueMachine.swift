@@ -1,4 +1,5 @@
 public import Raft
+public import RaftKeyValueModel
 
 #if canImport(Glibc)
     internal import Glibc
@@ -118,7 +119,8 @@ public final class KeyValueMachine: StateMachine {
     public func apply(_ command: KeyValueCommand, at id: LogID) throws -> KeyValueOutput {
         let output = try opened().write { writer in
             try writer.setApplied(id)
-            return try Self.apply(command, at: id, writer)
+            var run = CommandRun(writer, revision: id.index.rawValue)
+            return try run.apply(command)
         }
         lastApplied = id
         return output
@@ -139,44 +141,14 @@ public final class KeyValueMachine: StateMachine {
             outputs.removeSubrange(start...)
             // Not a for loop: the commands of a batch are decoded one by one.
             // swift-format-ignore: ReplaceForEachWithForLoop
-            try batch.forEachCommand { command, id in outputs.append(try Self.apply(command, at: id, writer)) }
+            try batch.forEachCommand { command, id in
+                var run = CommandRun(writer, revision: id.index.rawValue)
+                outputs.append(try run.apply(command))
+            }
             try writer.keep(changes(outputs))
             try writer.setApplied(batch.through)
         }
         lastApplied = batch.through
-    }
-
-    private static func apply(
-        _ command: KeyValueCommand, at id: LogID, _ writer: Environment.Writer
-    ) throws -> KeyValueOutput {
-        let key = command.key
-        if let refusal = KeyValueLimits.refusal(key: key) { return .refused(refusal) }
-        let revision = id.index.rawValue
-        switch command {
-        case .put(_, let value):
-            let previous = try writer.get(key) { _, revision in revision }
-            try writer.put(key, value, revision: revision)
-            return .done(revision: revision, previous: previous)
-        case .delete:
-            guard let previous = try writer.get(key, { _, revision in revision }) else {
-                return .unchanged(current: nil)
-            }
-            try writer.delete(key)
-            return .done(revision: revision, previous: previous)
-        case .compareAndSwap(_, let expectation, let value):
-            let found = try writer.get(key) { bytes, revision in
-                let isExpected =
-                    switch expectation {
-                    case .value(let expected): bytes.elementsEqual(expected)
-                    case .revision(let expected): revision == expected
-                    case .absent: false
-                    }
-                return (isExpected: isExpected, revision: revision)
-            }
-            guard found?.isExpected ?? (expectation == .absent) else { return .unchanged(current: found?.revision) }
-            try writer.put(key, value, revision: revision)
-            return .done(revision: revision, previous: found?.revision)
-        }
     }
 
     // MARK: Sessions
@@ -223,17 +195,13 @@ public final class KeyValueMachine: StateMachine {
         // Pieces may be of any length.
         var bytes: [UInt8] = []
         while bytes.count < KeyValueRecord.header.count, let piece = try contents.next() { bytes += piece }
-        guard bytes.starts(with: KeyValueRecord.header) else {
-            throw RaftError(
-                .corrupt, "the snapshot does not begin as key-value state does; is it of another state machine?")
-        }
-        bytes.removeFirst(KeyValueRecord.header.count)
+        try KeyValueRecord.takeHeader(from: &bytes)
         while true {
             // Not yet written: a write may be begun anew on a larger map.
-            var records: [(key: [UInt8], value: [UInt8], revision: UInt64)] = []
-            try KeyValueRecord.takeAll(from: &bytes) { records.append(($0, $1, $2)) }
+            var entries: [KeyValue] = []
+            try KeyValueRecord.takeAll(from: &bytes) { entries.append($0) }
             try fresh.write { writer in
-                for record in records { try writer.put(record.key, record.value, revision: record.revision) }
+                for entry in entries { try writer.put(entry) }
             }
             guard let more = try contents.next() else { break }
             bytes += more
@@ -261,11 +229,9 @@ public final class KeyValueMachine: StateMachine {
     // MARK: Reads
 
     /// One key, or nil when it is absent.
-    public func get(_ key: [UInt8]) throws -> KeyValueEntry? {
+    public func get(_ key: [UInt8]) throws -> KeyValue? {
         guard KeyValueLimits.refusal(key: key) == nil else { return nil }
-        return try opened().get(key) { value, revision in
-            KeyValueEntry(key: key, value: Array(value), revision: revision)
-        }
+        return try opened().makeReader().get(key) { $0.entry(key) }
     }
 
     /// The first entries of a range.
@@ -273,22 +239,17 @@ public final class KeyValueMachine: StateMachine {
     /// - Parameters:
     ///   - limit: the most entries returned; 0 returns none and only says whether there is one.
     ///   - maximumBytes: the most bytes of keys and values returned, unless the first entry alone has more.
-    public func range(_ range: KeyRange, limit: Int = 1000, maximumBytes: Int = 1 << 20) throws -> RangePage {
-        var page = RangePage(entries: [], hasMore: false)
-        var byteCount = 0
-        // A longer bound than any key: begin at its longest possible prefix, which is the one key to be skipped.
-        let first = Array(range.from.prefix(KeyValueLimits.maximumKeyBytes))
-        try opened().forEach(from: first) { key, value, revision in
-            if first.count < range.from.count, key.lexicographicallyPrecedes(range.from) { return true }
-            if let upTo = range.upTo, !key.lexicographicallyPrecedes(upTo) { return false }
-            byteCount += key.count + value.count
-            guard page.entries.count < limit, page.entries.isEmpty || byteCount <= maximumBytes else {
-                page.hasMore = true
-                return false
-            }
-            page.entries.append(KeyValueEntry(key: Array(key), value: Array(value), revision: revision))
-            return true
-        }
-        return page
+    public func range(
+        _ range: KeyRange, limit: Int = 1000, maximumBytes: Int = KeyValueLimits.maximumRangeBytes
+    ) throws -> KeyValuePage {
+        try opened().makeReader().page(range, limit: limit, maximumBytes: maximumBytes)
+    }
+
+    /// What a transaction gives that only reads, see ``KeyValueTransaction/isReadOnly``; the same as if it were
+    /// applied.
+    public func read(_ transaction: KeyValueTransaction) throws -> KeyValueOutput {
+        precondition(transaction.isReadOnly, "a transaction that changes something is a command")
+        if let refusal = KeyValueLimits.refusal(transaction) { return .refused(refusal) }
+        return try transaction.read(opened().makeReader())
     }
 }

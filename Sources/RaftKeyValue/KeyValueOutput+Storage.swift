@@ -1,4 +1,5 @@
 public import Raft
+internal import RaftKeyValueModel
 
 /// What a session's command gave, as it is kept until its client has it: a tag of one byte and what belongs to it, with
 /// numbers of 8 bytes (little-endian). A revision is never 0, so 0 stands for none.
@@ -15,6 +16,9 @@ extension KeyValueOutput: ReplicatedOutput {
         case .refused(let reason):
             bytes.append(3)
             reason.encode(into: &bytes)
+        case .transaction(let result):
+            bytes.append(4)
+            result.encode(into: &bytes)
         }
     }
 
@@ -31,6 +35,7 @@ extension KeyValueOutput: ReplicatedOutput {
                 revision: try UInt64(decoding: rest.prefix(8)), previous: try revision(rest.dropFirst(8)))
         case 2: self = .unchanged(current: try revision(rest))
         case 3: self = .refused(try String(decoding: rest))
+        case 4: self = .transaction(try TransactionResult(decoding: rest))
         default: throw RaftError(.corrupt, "a key-value output of \(bytes.count) bytes that is none")
         }
     }

@@ -1,5 +1,6 @@
 internal import CLMDB
 internal import Raft
+internal import RaftKeyValueModel
 
 /// The values as they were at one moment, read while later writes go on: one read transaction, on any thread.
 ///
@@ -45,8 +46,7 @@ final class StateView: @unchecked Sendable {
             var data = MDB_val()
             func take(_ found: MDB_val) throws {
                 last = Array(UnsafeRawBufferPointer(found))
-                let stored = try Environment.stored(data)
-                KeyValueRecord.append(key: last, stored.value, revision: stored.revision, to: &bytes)
+                KeyValueRecord.append(key: last, try StoredValue(data), to: &bytes)
             }
             let start = key ?? []
             let first = try start.withUnsafeBytes { bound -> Int32 in
@@ -69,50 +69,5 @@ final class StateView: @unchecked Sendable {
             }
             return (bytes, last)
         }
-    }
-}
-
-/// One key as it stands in a snapshot. A snapshot of key-value state begins with ``header``; then come its keys in
-/// order, each (little-endian)
-///
-///     u32 length of the key · u32 length of the value · u64 revision · key · value
-enum KeyValueRecord {
-    static let header = Array("RAFTKV01".utf8)
-    static let headSize = 16
-
-    static func append(key: [UInt8], _ value: UnsafeRawBufferPointer, revision: UInt64, to bytes: inout [UInt8]) {
-        withUnsafeBytes(of: UInt32(key.count).littleEndian) { bytes.append(contentsOf: $0) }
-        withUnsafeBytes(of: UInt32(value.count).littleEndian) { bytes.append(contentsOf: $0) }
-        withUnsafeBytes(of: revision.littleEndian) { bytes.append(contentsOf: $0) }
-        bytes += key
-        bytes.append(contentsOf: value)
-    }
-
-    /// Takes whole records off the front of `bytes`; what is left is part of one.
-    ///
-    /// - Throws: ``RaftError/Code/corrupt`` for a key or a value that cannot be.
-    static func takeAll(
-        from bytes: inout [UInt8], _ body: (_ key: [UInt8], _ value: [UInt8], _ revision: UInt64) throws -> Void
-    ) throws {
-        var offset = 0
-        while bytes.count - offset >= headSize {
-            let (keyCount, valueCount, revision) = bytes.withUnsafeBytes {
-                (
-                    Int(UInt32(littleEndian: $0.loadUnaligned(fromByteOffset: offset, as: UInt32.self))),
-                    Int(UInt32(littleEndian: $0.loadUnaligned(fromByteOffset: offset + 4, as: UInt32.self))),
-                    UInt64(littleEndian: $0.loadUnaligned(fromByteOffset: offset + 8, as: UInt64.self))
-                )
-            }
-            guard (1...KeyValueLimits.maximumKeyBytes).contains(keyCount), valueCount <= 1 << 26 else {
-                throw RaftError(
-                    .corrupt, "key-value snapshot: a key of \(keyCount) bytes with a value of \(valueCount)")
-            }
-            let end = offset + headSize + keyCount + valueCount
-            guard end <= bytes.count else { break }
-            let key = Array(bytes[(offset + headSize)..<(offset + headSize + keyCount)])
-            try body(key, Array(bytes[(offset + headSize + keyCount)..<end]), revision)
-            offset = end
-        }
-        bytes.removeFirst(offset)
     }
 }

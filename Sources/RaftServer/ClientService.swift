@@ -1,16 +1,16 @@
 internal import Raft
 internal import RaftClient
 internal import RaftKeyValue
+internal import RaftKeyValueModel
 internal import RaftTransport
 
 /// The methods of Protos/client.proto: each maps one call to one method of the node, without a task.
 struct ClientService: Sendable {
     let node: RaftNode<KeyValueMachine>
     let maximumValueBytes: Int
+    /// The most comparisons, and the most operations in each list of a transaction.
+    let maximumTransactionCount: Int
 
-    /// The most entries in one answer, and about the most bytes: an answer fits into one message.
-    static let maximumRangeCount = 10_000
-    static let maximumRangeBytes = 1 << 20
     /// How long a read waits whose caller names no time.
     static let longestRead = Duration.seconds(60)
 
@@ -21,6 +21,7 @@ struct ClientService: Sendable {
         table.register(ClientMethods.compareAndSwap) { compareAndSwap($0) }
         table.register(ClientMethods.get) { get($0) }
         table.register(ClientMethods.range) { range($0) }
+        table.register(ClientMethods.txn) { transact($0) }
         offerSessions(&table)
         server.serve(.client, table)
     }
@@ -47,7 +48,7 @@ struct ClientService: Sendable {
                 case .done(let revision, let previous):
                     DeleteResult(revision: revision, previousRevision: previous).encoded()
                 case .unchanged(let current): DeleteResult(revision: nil, previousRevision: current).encoded()
-                case .refused: nil
+                case .refused, .transaction: nil
                 }
             }
         }
@@ -82,14 +83,14 @@ struct ClientService: Sendable {
                 case .done(let revision, let previous):
                     SwapResult(revision: revision, previousRevision: previous).encoded()
                 case .unchanged(let current): SwapResult(revision: nil, previousRevision: current).encoded()
-                case .refused: nil
+                case .refused, .transaction: nil
                 }
             }
         }
     }
 
     /// - Parameter encode: the answer's bytes; nil for an output that this command does not have.
-    private func propose(
+    func propose(
         _ command: KeyValueCommand, _ session: SessionRequest?, _ call: ServerCall,
         encode: @escaping @Sendable (KeyValueOutput) -> [UInt8]?
     ) {
@@ -118,7 +119,7 @@ struct ClientService: Sendable {
             let request = try GetRequest(decoding: call.request)
             try check(key: request.key)
             read(request.consistency, call) { machine in
-                GetResponse(found: try machine.get(request.key).map { ($0.value, $0.revision) }).encoded()
+                GetResponse(found: try machine.get(request.key)).encoded()
             }
         }
     }
@@ -126,18 +127,15 @@ struct ClientService: Sendable {
     private func range(_ call: ServerCall) {
         answering(call) { () throws(RPCStatus) in
             let request = try RangeRequest(decoding: call.request)
-            let limit = request.limit == 0 ? Self.maximumRangeCount : min(Int(request.limit), Self.maximumRangeCount)
+            let most = KeyValueLimits.maximumRangeCount
+            let limit = request.limit == 0 ? most : min(Int(request.limit), most)
             read(request.consistency, call) { machine in
-                let page = try machine.range(
-                    KeyRange(from: request.from, upTo: request.upTo), limit: limit,
-                    maximumBytes: Self.maximumRangeBytes)
-                let entries = page.entries.map { KeyValue(key: $0.key, value: $0.value, revision: $0.revision) }
-                return KeyValuePage(entries: entries, hasMore: page.hasMore).encoded()
+                try machine.range(KeyRange(from: request.from, upTo: request.upTo), limit: limit).encoded()
             }
         }
     }
 
-    private func read(
+    func read(
         _ consistency: Consistency, _ call: ServerCall,
         _ body: @escaping @Sendable (borrowing KeyValueMachine) throws -> [UInt8]
     ) {
@@ -155,7 +153,9 @@ struct ClientService: Sendable {
             case .failure(let error): call.fail(RPCStatus(error))
             case .success(.success(let bytes)): call.respond(bytes)
             case .success(.failure(let error)):
-                call.fail(RPCStatus(error as? RaftError ?? RaftError(.stateMachine, "\(error)")))
+                call.fail(
+                    error as? RPCStatus
+                        ?? RPCStatus(error as? RaftError ?? RaftError(.stateMachine, "\(error)")))
             }
         }
     }
@@ -169,6 +169,10 @@ struct ClientService: Sendable {
 
     private func check(key: [UInt8], value: [UInt8] = []) throws(RPCStatus) {
         if let reason = KeyValueLimits.refusal(key: key) { throw RPCStatus(refusing: reason) }
+        try check(value: value)
+    }
+
+    func check(value: [UInt8]) throws(RPCStatus) {
         guard value.count <= maximumValueBytes else {
             throw RPCStatus(
                 refusing:

@@ -144,7 +144,10 @@ public final class NodeService: Sendable {
                 bootstrap: isNew && configuration.firstStart == .bootstrap ? configuration.members : nil,
                 snapshots: snapshots, peers: try directory.peers(),
                 logger: logger)
-            ClientService(node: node, maximumValueBytes: configuration.maximumValueBytes).offer(on: server)
+            ClientService(
+                node: node, maximumValueBytes: configuration.maximumValueBytes,
+                maximumTransactionCount: configuration.maximumTransactionCount
+            ).offer(on: server)
             AdminService(
                 node: node, snapshots: SnapshotReads(snapshots, on: loops.reads), tls: tls,
                 certificates: certificates.watcher

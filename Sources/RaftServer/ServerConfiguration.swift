@@ -1,4 +1,5 @@
 public import Raft
+internal import RaftKeyValueModel
 public import RaftTransport
 
 /// The settings of one node as a service.
@@ -55,6 +56,10 @@ public struct ServerConfiguration: Sendable {
     public var maximumSnapshotBytes = 1 << 40
     /// The largest value taken from clients, at most ``largestMaximumValueBytes``.
     public var maximumValueBytes = 1_572_864
+    /// The most comparisons that a transaction of a client has, and the most operations in each of its lists: 1 to
+    /// ``largestMaximumTransactionCount``.
+    public var maximumTransactionCount = 128
+    public static let largestMaximumTransactionCount = KeyValueTransaction.maximumCount
 
     /// The most bytes that one command may have, whatever ``maximumValueBytes`` is: what a peer's message carries.
     /// Two of the largest values of the default limit, as a compare-and-swap brings, fit with their key.

@@ -81,18 +81,39 @@ struct ClientProtocolTests {
                 #expect(try SwapResult(decoding: swap.encoded()) == swap)
             }
         }
-        for found in [nil, ([], 1), ([0, 255], .max)] as [([UInt8], UInt64)?] {
+        for found in [
+            nil, KeyValue(key: [7], value: [], revision: 1),
+            KeyValue(key: [7], value: [0, 255], revision: .max, created: 3, version: 9),
+        ] {
             let get = GetResponse(found: found)
-            #expect(try GetResponse(decoding: get.encoded()) == get)
+            #expect(try GetResponse(decoding: get.encoded(), key: [7]) == get)
         }
         let entries = (0..<1000).map {
-            KeyValue(key: [1, UInt8($0 & 255)], value: [UInt8](repeating: 3, count: $0), revision: UInt64($0 + 1))
+            KeyValue(
+                key: [1, UInt8($0 & 255)], value: [UInt8](repeating: 3, count: $0), revision: UInt64($0 + 1),
+                created: 1, version: 7)
         }
         for page in [
             KeyValuePage(entries: [], hasMore: false), KeyValuePage(entries: entries, hasMore: true),
             KeyValuePage(entries: [KeyValue(key: [], value: [], revision: 0)], hasMore: false),
         ] {
             #expect(try KeyValuePage(decoding: page.encoded()) == page)
+        }
+    }
+
+    @Test("A transaction and its result come back as they were, and one that cannot be read is refused")
+    func transactions() throws {
+        let transaction = KeyValueTransaction(
+            if: [.absent([1])], then: [.put(key: [1], value: [2])], else: [.get([1]), .delete(KeyRange())])
+        let session = SessionRequest(session: SessionID(4), sequence: 2, lowestUnanswered: 1)
+        for request in [TxnRequest(transaction), TxnRequest(transaction, session: session)] {
+            #expect(try TxnRequest(decoding: request.encoded()) == request)
+        }
+        let result = TransactionResult(succeeded: true, revision: 9, results: [.put(previous: nil)])
+        #expect(try TransactionResult(decoding: result.encoded()) == result)
+        for bytes in [[], [0xFF], [0x0A, 1, 2]] as [[UInt8]] {
+            #expect(throws: RPCStatus.self) { try TxnRequest(decoding: bytes) }
+            #expect(throws: RPCStatus.self) { try TransactionResult(decoding: bytes) as TransactionResult }
         }
     }
 
@@ -144,7 +165,7 @@ struct ClientProtocolTests {
     func methods() {
         let client = [
             ClientMethods.put, ClientMethods.delete, ClientMethods.compareAndSwap, ClientMethods.get,
-            ClientMethods.range,
+            ClientMethods.range, ClientMethods.txn,
         ]
         #expect(client.allSatisfy { $0.roles == [.client] && $0.purpose == .client })
         #expect(Set(client.map(\.id)).count == client.count)

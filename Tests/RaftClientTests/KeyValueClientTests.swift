@@ -89,7 +89,7 @@ struct KeyValueClientTests {
     @Test("A read that got lost is made again elsewhere")
     func lostRead() async throws {
         cluster.node("a") { _, _, _ throws(RPCStatus) in throw RPCStatus(.unavailable, "connection reset") }
-        cluster.node("b") { _, _, _ in GetResponse(found: ([5], 3)).encoded() }
+        cluster.node("b") { _, _, _ in GetResponse(found: KeyValue(key: [1], value: [5], revision: 3)).encoded() }
         #expect(try await cluster.client().get([1]) == KeyValue(key: [1], value: [5], revision: 3))
         #expect(cluster.asked == ["a", "b"])
     }

@@ -80,8 +80,8 @@ struct OutputTests {
                 == #"{"key":"a","revision":4,"previousRevision":null}"#)
         #expect(
             Get.json([97], KeyValue(key: [97], value: [255], revision: 4)).text
-                == #"{"key":"a","valueBase64":"/w==","revision":4}"#)
-        #expect(Get.json([97], nil).text == #"{"key":"a","value":null,"revision":null}"#)
+                == #"{"key":"a","valueBase64":"/w==","revision":4,"created":4,"version":1}"#)
+        #expect(Get.json([97], nil).text == #"{"key":"a","value":null,"revision":null,"created":null,"version":null}"#)
         #expect(
             Delete.json([97], DeleteResult(revision: nil, previousRevision: nil)).text
                 == #"{"key":"a","revision":null,"previousRevision":null}"#)
@@ -91,7 +91,7 @@ struct OutputTests {
         let entries = [KeyValue(key: [97], value: [49], revision: 4)]
         #expect(
             RangeCommand.json(entries, true).text
-                == #"{"entries":[{"key":"a","value":"1","revision":4}],"more":true}"#)
+                == #"{"entries":[{"key":"a","value":"1","revision":4,"created":4,"version":1}],"more":true}"#)
     }
 
     @Test("What a terminal must not see is shown escaped")

@@ -51,12 +51,15 @@ struct KeyValueCommandTests {
     @Test(
         "Bytes that are not a command in full are refused",
         arguments: [
-            [], [0x08, 0], [0x08, 4], [0x08, 99, 0x12, 1, 97],  // no kind, or one of a later version
+            [], [0x08, 0], [0x08, 4], [0x08, 4, 0x3A, 1, 9],  // a transaction of a later form
+            [0x08, 4, 0x12, 1, 97, 0x3A, 13] + [1] + [UInt8](repeating: 0, count: 12),  // a transaction with a key
+            [0x08, 1, 0x12, 1, 97, 0x3A, 1, 1],  // a put with a transaction
+            [0x08, 5], [0x08, 99, 0x12, 1, 97],  // no kind, or one of a later version
             [0x08, 3, 0x12, 1, 97],  // compare with nothing
             [0x08, 3, 0x12, 1, 97, 0x30, 0],  // compare with "not absent"
             [0x08, 1, 0x12, 1, 97, 0x30, 1],  // a put with an expectation
             [0x08, 2, 0x12, 1, 97, 0x1A, 1, 49],  // a delete with a value
-            [0x08, 1, 0x12, 1, 97, 0x3A, 0],  // a field that this version does not know
+            [0x08, 1, 0x12, 1, 97, 0x7A, 0],  // a field that this version does not know
             [0x08, 1, 0x12, 200, 97], [0xFF], [0x12, 0xFF, 0xFF, 0xFF, 0xFF, 0x0F],
         ] as [[UInt8]])
     func malformed(_ bytes: [UInt8]) {

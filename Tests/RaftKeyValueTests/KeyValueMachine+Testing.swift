@@ -33,7 +33,7 @@ extension KeyValueMachine {
         try get(Array(key.utf8)).map { String(decoding: $0.value, as: UTF8.self) }
     }
 
-    func dump() throws -> [KeyValueEntry] {
+    func dump() throws -> [KeyValue] {
         try range(KeyRange(), limit: .max, maximumBytes: .max).entries
     }
 }
@@ -43,5 +43,20 @@ extension KeyValueCommand {
     static func delete(_ key: String) -> Self { .delete(key: Array(key.utf8)) }
     static func swap(_ key: String, _ expectation: Expectation, _ value: String) -> Self {
         .compareAndSwap(key: Array(key.utf8), expectation: expectation, value: Array(value.utf8))
+    }
+}
+
+extension StateSnapshot {
+    /// The snapshot as a store has it.
+    func stored(through last: LogID) throws -> any SnapshotReader {
+        let store = MemorySnapshotStore()
+        let writer = try store.begin(.own)
+        try write { try writer.write($0) }
+        let manifest = SnapshotManifest(
+            id: SnapshotID(builder: Incarnation(rawValue: 1), number: last.index.rawValue), last: last,
+            configuration: try ClusterConfiguration(voters: [.init(id: 1, address: "a:1")]), configurationID: .zero,
+            bootstrap: nil, byteCount: writer.byteCount, checksum: writer.checksum)
+        try writer.commit(manifest)
+        return try store.reader(of: manifest.id)
     }
 }

@@ -22,7 +22,7 @@ struct KeyValueMachineTests {
             outputs == [
                 .done(revision: 4, previous: nil), .done(revision: 5, previous: nil), .done(revision: 6, previous: 4),
             ])
-        #expect(try machine.get([97]) == KeyValueEntry(key: [97], value: [51], revision: 6))
+        #expect(try machine.get([97]) == KeyValue(key: [97], value: [51], revision: 6, created: 4, version: 2))
         #expect(try machine.value("b") == "2")
         #expect(try machine.value("c") == nil)
     }
@@ -194,7 +194,7 @@ struct KeyValueMachineTests {
         try machine.run(from: 1, ["a", "b", "c"].map { .put($0, "v") })
         #expect(try machine.range(KeyRange(), limit: 2).hasMore)
         #expect(try !machine.range(KeyRange(), limit: 3).hasMore)
-        #expect(try machine.range(KeyRange(), limit: 0) == RangePage(entries: [], hasMore: true))
+        #expect(try machine.range(KeyRange(), limit: 0) == KeyValuePage(entries: [], hasMore: true))
         let page = try machine.range(KeyRange(), limit: 2)
         #expect(try keys(KeyRange(from: page.entries[1].key + [0])) == ["c"])
     }

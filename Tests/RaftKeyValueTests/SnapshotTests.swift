@@ -9,15 +9,7 @@ struct SnapshotTests {
     init() throws { directory = try TemporaryDirectory() }
 
     private func store(_ view: StateSnapshot, through last: LogID) throws -> any SnapshotReader {
-        let store = MemorySnapshotStore()
-        let writer = try store.begin(.own)
-        try view.write { try writer.write($0) }
-        let manifest = SnapshotManifest(
-            id: SnapshotID(builder: Incarnation(rawValue: 1), number: last.index.rawValue), last: last,
-            configuration: try ClusterConfiguration(voters: [.init(id: 1, address: "a:1")]), configurationID: .zero,
-            bootstrap: nil, byteCount: writer.byteCount, checksum: writer.checksum)
-        try writer.commit(manifest)
-        return try store.reader(of: manifest.id)
+        try view.stored(through: last)
     }
 
     private func fill(_ machine: KeyValueMachine, _ range: ClosedRange<UInt64>, size: Int = 100) throws {
@@ -103,6 +95,26 @@ struct SnapshotTests {
         let again = try KeyValueMachine(in: directory, "target")
         #expect(again.lastApplied == nil)
         #expect(try again.dump().isEmpty)
+    }
+
+    @Test("A snapshot of the layout before keys had versions is refused, and says what to do")
+    func earlier() throws {
+        let target = try KeyValueMachine(in: directory, "target")
+        let bytes = Array("RAFTKV01".utf8) + [1, 0, 0, 0, 1, 0, 0, 0, 5, 0, 0, 0, 0, 0, 0, 0, 97, 49]
+        var contents = SnapshotContents(
+            try store(StateSnapshot { try $0(bytes[...]) }, through: LogID(term: 1, index: 5)))
+        let error = #expect(throws: RaftError.self) { try target.restore(&contents, through: LogID(term: 1, index: 5)) }
+        #expect(error?.message.contains("the version of raft that wrote it") == true)
+    }
+
+    @Test("A record that a later version has is refused, not skipped")
+    func later() throws {
+        let target = try KeyValueMachine(in: directory, "target")
+        let bytes = KeyValueRecord.header + [99] + [UInt8](repeating: 0, count: 40)
+        var contents = SnapshotContents(
+            try store(StateSnapshot { try $0(bytes[...]) }, through: LogID(term: 1, index: 5)))
+        let error = #expect(throws: RaftError.self) { try target.restore(&contents, through: LogID(term: 1, index: 5)) }
+        #expect(error?.message.contains("a record of kind 99") == true)
     }
 
     @Test("Another machine's snapshot is refused")

@@ -18,6 +18,7 @@ struct AuthorisationTests {
         "raft.client.v1.KeyValue/Put": [.client], "raft.client.v1.KeyValue/Delete": [.client],
         "raft.client.v1.KeyValue/CompareAndSwap": [.client], "raft.client.v1.KeyValue/Get": [.client, .clientRead],
         "raft.client.v1.KeyValue/Range": [.client, .clientRead], "raft.client.v1.KeyValue/RegisterSession": [.client],
+        "raft.client.v1.KeyValue/Txn": [.client],
         "raft.client.v1.KeyValue/KeepSession": [.client], "raft.client.v1.KeyValue/CloseSession": [.client],
         "raft.admin.v1.Node/Status": [.admin], "raft.admin.v1.Node/ChangeMembership": [.admin],
         "raft.admin.v1.Node/TriggerSnapshot": [.admin], "raft.admin.v1.Node/PushSnapshot": [.admin],

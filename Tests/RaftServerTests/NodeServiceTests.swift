@@ -12,55 +12,23 @@ import Testing
 /// A sole voter in this process, spoken to over real mTLS.
 @Suite("NodeService", .serialized, .timeLimit(.minutes(1)))
 struct NodeServiceTests {
-    let directory: TemporaryDirectory
-    let authority: CertificateAuthority
+    let lab: ServiceLab
+    private var directory: TemporaryDirectory { lab.directory }
+    private var logger: Logger { lab.logger }
 
-    init() throws {
-        directory = try TemporaryDirectory()
-        authority = try CertificateAuthority(name: "test")
-        try authority.write(certificate: directory.file("ca.pem"), key: directory.file("ca-key.pem"))
-        for (name, role, holder) in [("node", Role.peer, "1"), ("client", .client, "c"), ("admin", .admin, "a")] {
-            try authority.issue(try Principal(cluster: "test", role: role, name: holder))
-                .write(certificate: directory.file("\(name).pem"), key: directory.file("\(name)-key.pem"))
-        }
-    }
+    init() throws { lab = try ServiceLab() }
 
-    private func configuration(id: NodeID = 1) throws -> ServerConfiguration {
-        var configuration = ServerConfiguration(
-            id: id, cluster: "test", listen: "127.0.0.1:0", data: directory.file("data"),
-            certificate: directory.file("node.pem"), key: directory.file("node-key.pem"), ca: directory.file("ca.pem"))
-        configuration.firstStart = .bootstrap
-        configuration.members = try ClusterConfiguration(voters: [.init(id: 1, address: "127.0.0.1:9")])
-        configuration.electionTimeout = .milliseconds(200)...(.milliseconds(400))
-        configuration.heartbeatInterval = .milliseconds(50)
-        return configuration
-    }
-
-    private var logger: Logger { Logger(label: "test") { _ in SwiftLogNoOpLogHandler() } }
+    private func configuration(id: NodeID = 1) throws -> ServerConfiguration { try lab.configuration(id: id) }
 
     private func client(_ name: String, _ service: NodeService) throws -> KeyValueClient {
-        let tls = try TLSContext(
-            certificate: directory.file("\(name).pem"), key: directory.file("\(name)-key.pem"),
-            ca: directory.file("ca.pem"))
-        var options = KeyValueClient.Options()
-        options.timeout = .seconds(30)
-        return KeyValueClient(
-            endpoints: ["127.0.0.1:\(service.port)"], tls: tls, group: MultiThreadedEventLoopGroup.singleton,
-            options: options)
+        try lab.client(name, service)
     }
 
-    /// Starts a node, hands it out with a client, and stops both.
     private func withService(
         _ changed: ServerConfiguration? = nil,
         _ body: (NodeService, KeyValueClient) async throws -> Void
     ) async throws {
-        let service = try await NodeService.start(try changed ?? configuration(), logger: logger)
-        let client = try client("client", service)
-        try await body(service, client)
-        await client.close()
-        await service.stop()
-        #expect(await service.untilEnded() == nil)
-        #expect(service.status.role == .stopped)
+        try await lab.withService(changed, body)
     }
 
     private func failure(_ change: (inout ServerConfiguration) throws -> Void) async throws -> RaftError? {

@@ -27,6 +27,8 @@ typedef struct Raft__Client__V1__GetResponse Raft__Client__V1__GetResponse;
 typedef struct Raft__Client__V1__RangeRequest Raft__Client__V1__RangeRequest;
 typedef struct Raft__Client__V1__RangeEntry Raft__Client__V1__RangeEntry;
 typedef struct Raft__Client__V1__RangeResponse Raft__Client__V1__RangeResponse;
+typedef struct Raft__Client__V1__TxnRequest Raft__Client__V1__TxnRequest;
+typedef struct Raft__Client__V1__TxnResponse Raft__Client__V1__TxnResponse;
 typedef struct Raft__Client__V1__RegisterSessionRequest Raft__Client__V1__RegisterSessionRequest;
 typedef struct Raft__Client__V1__RegisterSessionResponse Raft__Client__V1__RegisterSessionResponse;
 typedef struct Raft__Client__V1__KeepSessionRequest Raft__Client__V1__KeepSessionRequest;
@@ -214,10 +216,15 @@ struct  Raft__Client__V1__GetResponse
   protobuf_c_boolean found;
   ProtobufCBinaryData value;
   uint64_t revision;
+  /*
+   * The revision at which the key was set first since it was absent, and how often since.
+   */
+  uint64_t created_revision;
+  uint64_t version;
 };
 #define RAFT__CLIENT__V1__GET_RESPONSE__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&raft__client__v1__get_response__descriptor) \
-    , 0, {0,NULL}, 0 }
+    , 0, {0,NULL}, 0, 0, 0 }
 
 
 /*
@@ -256,10 +263,15 @@ struct  Raft__Client__V1__RangeEntry
   ProtobufCBinaryData key;
   ProtobufCBinaryData value;
   uint64_t revision;
+  /*
+   * As in GetResponse.
+   */
+  uint64_t created_revision;
+  uint64_t version;
 };
 #define RAFT__CLIENT__V1__RANGE_ENTRY__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&raft__client__v1__range_entry__descriptor) \
-    , {0,NULL}, {0,NULL}, 0 }
+    , {0,NULL}, {0,NULL}, 0, 0, 0 }
 
 
 struct  Raft__Client__V1__RangeResponse
@@ -275,6 +287,31 @@ struct  Raft__Client__V1__RangeResponse
 #define RAFT__CLIENT__V1__RANGE_RESPONSE__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&raft__client__v1__range_response__descriptor) \
     , 0,NULL, 0 }
+
+
+/*
+ * A transaction and its result are the bytes that KeyValueTransaction+Coding.swift describes: the same as in the log.
+ * One that only reads is answered as a linearizable read, and its session is of no account.
+ */
+struct  Raft__Client__V1__TxnRequest
+{
+  ProtobufCMessage base;
+  ProtobufCBinaryData transaction;
+  Raft__Client__V1__SessionRequest *session;
+};
+#define RAFT__CLIENT__V1__TXN_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&raft__client__v1__txn_request__descriptor) \
+    , {0,NULL}, NULL }
+
+
+struct  Raft__Client__V1__TxnResponse
+{
+  ProtobufCMessage base;
+  ProtobufCBinaryData result;
+};
+#define RAFT__CLIENT__V1__TXN_RESPONSE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&raft__client__v1__txn_response__descriptor) \
+    , {0,NULL} }
 
 
 /*
@@ -588,6 +625,44 @@ Raft__Client__V1__RangeResponse *
 void   raft__client__v1__range_response__free_unpacked
                      (Raft__Client__V1__RangeResponse *message,
                       ProtobufCAllocator *allocator);
+/* Raft__Client__V1__TxnRequest methods */
+void   raft__client__v1__txn_request__init
+                     (Raft__Client__V1__TxnRequest         *message);
+size_t raft__client__v1__txn_request__get_packed_size
+                     (const Raft__Client__V1__TxnRequest   *message);
+size_t raft__client__v1__txn_request__pack
+                     (const Raft__Client__V1__TxnRequest   *message,
+                      uint8_t             *out);
+size_t raft__client__v1__txn_request__pack_to_buffer
+                     (const Raft__Client__V1__TxnRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Raft__Client__V1__TxnRequest *
+       raft__client__v1__txn_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   raft__client__v1__txn_request__free_unpacked
+                     (Raft__Client__V1__TxnRequest *message,
+                      ProtobufCAllocator *allocator);
+/* Raft__Client__V1__TxnResponse methods */
+void   raft__client__v1__txn_response__init
+                     (Raft__Client__V1__TxnResponse         *message);
+size_t raft__client__v1__txn_response__get_packed_size
+                     (const Raft__Client__V1__TxnResponse   *message);
+size_t raft__client__v1__txn_response__pack
+                     (const Raft__Client__V1__TxnResponse   *message,
+                      uint8_t             *out);
+size_t raft__client__v1__txn_response__pack_to_buffer
+                     (const Raft__Client__V1__TxnResponse   *message,
+                      ProtobufCBuffer     *buffer);
+Raft__Client__V1__TxnResponse *
+       raft__client__v1__txn_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   raft__client__v1__txn_response__free_unpacked
+                     (Raft__Client__V1__TxnResponse *message,
+                      ProtobufCAllocator *allocator);
 /* Raft__Client__V1__RegisterSessionRequest methods */
 void   raft__client__v1__register_session_request__init
                      (Raft__Client__V1__RegisterSessionRequest         *message);
@@ -740,6 +815,12 @@ typedef void (*Raft__Client__V1__RangeEntry_Closure)
 typedef void (*Raft__Client__V1__RangeResponse_Closure)
                  (const Raft__Client__V1__RangeResponse *message,
                   void *closure_data);
+typedef void (*Raft__Client__V1__TxnRequest_Closure)
+                 (const Raft__Client__V1__TxnRequest *message,
+                  void *closure_data);
+typedef void (*Raft__Client__V1__TxnResponse_Closure)
+                 (const Raft__Client__V1__TxnResponse *message,
+                  void *closure_data);
 typedef void (*Raft__Client__V1__RegisterSessionRequest_Closure)
                  (const Raft__Client__V1__RegisterSessionRequest *message,
                   void *closure_data);
@@ -778,6 +859,8 @@ extern const ProtobufCMessageDescriptor raft__client__v1__get_response__descript
 extern const ProtobufCMessageDescriptor raft__client__v1__range_request__descriptor;
 extern const ProtobufCMessageDescriptor raft__client__v1__range_entry__descriptor;
 extern const ProtobufCMessageDescriptor raft__client__v1__range_response__descriptor;
+extern const ProtobufCMessageDescriptor raft__client__v1__txn_request__descriptor;
+extern const ProtobufCMessageDescriptor raft__client__v1__txn_response__descriptor;
 extern const ProtobufCMessageDescriptor raft__client__v1__register_session_request__descriptor;
 extern const ProtobufCMessageDescriptor raft__client__v1__register_session_response__descriptor;
 extern const ProtobufCMessageDescriptor raft__client__v1__keep_session_request__descriptor;

@@ -92,36 +92,36 @@ extension SessionRequest {
 
 extension [UInt8] {
     /// Adds a number, little-endian.
-    mutating func put<T: FixedWidthInteger>(_ value: T) {
+    package mutating func put<T: FixedWidthInteger>(_ value: T) {
         Swift.withUnsafeBytes(of: value.littleEndian) { append(contentsOf: $0) }
     }
 }
 
 /// Takes numbers off the front of bytes from a disk or a peer.
-struct ByteReader {
-    private(set) var rest: ArraySlice<UInt8>
+package struct ByteReader {
+    package private(set) var rest: ArraySlice<UInt8>
     private let what: String
 
-    init(_ bytes: ArraySlice<UInt8>, of what: String) {
+    package init(_ bytes: ArraySlice<UInt8>, of what: String) {
         rest = bytes
         self.what = what
     }
 
     private func corrupt(_ reason: String) -> RaftError { RaftError(.corrupt, "\(what): \(reason)") }
 
-    mutating func take<T: FixedWidthInteger>(_: T.Type) throws(RaftError) -> T {
+    package mutating func take<T: FixedWidthInteger>(_: T.Type) throws(RaftError) -> T {
         let bytes = try take(count: MemoryLayout<T>.size)
         return T(littleEndian: bytes.withUnsafeBytes { $0.loadUnaligned(as: T.self) })
     }
 
-    mutating func take(count: Int) throws(RaftError) -> ArraySlice<UInt8> {
+    package mutating func take(count: Int) throws(RaftError) -> ArraySlice<UInt8> {
         guard rest.count >= count else { throw corrupt("\(rest.count) bytes are left where \(count) must be") }
         defer { rest = rest.dropFirst(count) }
         return rest.prefix(count)
     }
 
     /// - Throws: when something is left.
-    func end() throws(RaftError) {
+    package func end() throws(RaftError) {
         guard rest.isEmpty else { throw corrupt("\(rest.count) bytes too many") }
     }
 }

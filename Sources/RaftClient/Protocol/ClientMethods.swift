@@ -7,6 +7,7 @@ package enum ClientMethods {
     package static let compareAndSwap = client(3, "CompareAndSwap")
     package static let get = client(4, "Get", roles: readers)
     package static let range = client(5, "Range", roles: readers)
+    package static let txn = client(6, "Txn")
     package static let registerSession = client(16, "RegisterSession")
     package static let keepSession = client(17, "KeepSession")
     package static let closeSession = client(18, "CloseSession")

@@ -1,5 +1,6 @@
 internal import CProtobufC
 internal import CRaftProtos
+package import RaftKeyValueModel
 package import RaftTransport
 
 // The responses of Protos/client.proto. The server encodes them, the client decodes them. On the wire revision 0 is
@@ -59,33 +60,33 @@ extension SwapResult {
     }
 }
 
-/// What a get found; nil when the key is absent.
+/// What a get found; nil when the key is absent. The key itself is not said again.
 package struct GetResponse: Hashable, Sendable {
-    package var found: (value: [UInt8], revision: UInt64)?
-    package init(found: (value: [UInt8], revision: UInt64)?) { self.found = found }
-
-    package static func == (a: GetResponse, b: GetResponse) -> Bool {
-        a.found?.value == b.found?.value && a.found?.revision == b.found?.revision
-    }
-    package func hash(into hasher: inout Hasher) { hasher.combine(found?.revision) }
+    package var found: KeyValue?
+    package init(found: KeyValue?) { self.found = found }
 
     package func encoded() -> [UInt8] {
         var message = Raft__Client__V1__GetResponse()
         raft__client__v1__get_response__init(&message)
         message.found = found == nil ? 0 : 1
         message.revision = found?.revision ?? 0
+        message.created_revision = found?.created ?? 0
+        message.version = found?.version ?? 0
         return withFields(found?.value ?? [], []) { value, _ in
             message.value = value
             return Protobuf.encode(message)
         }
     }
 
-    package init(decoding bytes: [UInt8]) throws(RPCStatus) {
+    package init(decoding bytes: [UInt8], key: [UInt8]) throws(RPCStatus) {
         self = try Protobuf.decode(
             bytes, budget: ClientMethods.unpackBudget, unpack: raft__client__v1__get_response__unpack
         ) { message in
             guard message.pointee.found != 0 else { return GetResponse(found: nil) }
-            return GetResponse(found: (Protobuf.bytes(message.pointee.value), message.pointee.revision))
+            return GetResponse(
+                found: KeyValue(
+                    key: key, value: Protobuf.bytes(message.pointee.value), revision: message.pointee.revision,
+                    created: message.pointee.created_revision, version: message.pointee.version))
         }
     }
 }
@@ -106,6 +107,8 @@ extension KeyValuePage {
             field.key = arena.bytes(entry.key)
             field.value = arena.bytes(entry.value)
             field.revision = entry.revision
+            field.created_revision = entry.created
+            field.version = entry.version
             fields.append(field)
         }
         message.n_entries = fields.count
@@ -123,7 +126,8 @@ extension KeyValuePage {
                     field.map {
                         KeyValue(
                             key: Protobuf.bytes($0.pointee.key), value: Protobuf.bytes($0.pointee.value),
-                            revision: $0.pointee.revision)
+                            revision: $0.pointee.revision, created: $0.pointee.created_revision,
+                            version: $0.pointee.version)
                     }
                 },
                 hasMore: message.pointee.has_more != 0)

@@ -1,22 +1,25 @@
 internal import ArgumentParser
 internal import RaftClient
+internal import RaftKeyValueModel
 internal import RaftTransport
 
 struct Delete: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Remove a key.",
+        abstract: "Remove a key, or all keys of a range in one step.",
         discussion: """
-            Leaves with 3 when there was no such key.
+            Leaves with 3 when there was nothing to remove. At most 100,000 keys go at once.
 
             \(Failure.exitCodeHelp)
             """)
 
-    @Argument(help: "The key.") var key: String
+    @OptionGroup var range: RangeOptions
+    @Flag(help: "Print what was removed.") var previous = false
     @OptionGroup var write: WriteOptions
     @OptionGroup var options: ClientOptions
 
     func run() async throws {
-        let key = ByteText.bytes(ofArgument: key)
+        guard range.isOneKey, !previous else { return try await removeRange() }
+        let key = ByteText.bytes(ofArgument: range.key)
         let result = try await options.withClient(.client, usesSessions: write.session) { client, _ in
             try await client.delete(key)
         }
@@ -30,10 +33,34 @@ struct Delete: AsyncParsableCommand {
         if result.revision == nil { throw Failure(.absent, "key \"\(ByteText.shown(key))\" is absent") }
     }
 
+    private func removeRange() async throws {
+        let result = try await options.withClient(.client, usesSessions: write.session) { client, _ in
+            try await client.delete(range.range, returningPrevious: previous)
+        }
+        switch options.output {
+        case .table:
+            if let revision = result.revision {
+                let removed = previous ? RangeCommand.table(result.previous).text(color: Console.usesColor) : ""
+                try Console.out("revision \(revision), \(result.count) removed\n" + removed, orLeaveWith: .unwritten)
+            }
+        case .json:
+            try Console.out(
+                Self.json(result).text + "\n", orLeaveWith: result.revision == nil ? .refused : .unwritten)
+        }
+        if result.revision == nil { throw Failure(.absent, "there is no such key") }
+    }
+
     static func json(_ key: [UInt8], _ result: DeleteResult) -> JSON {
         .object([
             JSON.bytes("key", key), .init("revision", .number(result.revision)),
             .init("previousRevision", .number(result.previousRevision)),
+        ])
+    }
+
+    static func json(_ result: RangeDeletion) -> JSON {
+        .object([
+            .init("revision", .number(result.revision)), .init("deleted", .number(result.count)),
+            .init("previous", .array(result.previous.map(JSON.entry))),
         ])
     }
 }

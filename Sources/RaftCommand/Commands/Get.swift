@@ -1,5 +1,6 @@
 internal import ArgumentParser
 internal import RaftClient
+internal import RaftKeyValueModel
 internal import RaftTransport
 
 struct Get: AsyncParsableCommand {
@@ -33,6 +34,9 @@ struct Get: AsyncParsableCommand {
         .object(
             [JSON.bytes("key", key)]
                 + [found.map { JSON.bytes("value", $0.value) } ?? .init("value", .null)]
-                + [.init("revision", .number(found?.revision))])
+                + [
+                    .init("revision", .number(found?.revision)), .init("created", .number(found?.created)),
+                    .init("version", .number(found?.version)),
+                ])
     }
 }

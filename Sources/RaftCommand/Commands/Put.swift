@@ -1,5 +1,6 @@
 internal import ArgumentParser
 internal import RaftClient
+internal import RaftKeyValueModel
 internal import RaftTransport
 
 struct Put: AsyncParsableCommand {
@@ -8,25 +9,36 @@ struct Put: AsyncParsableCommand {
 
     @Argument(help: "The key, 1 to 511 bytes.") var key: String
     @Argument(help: "The value; - takes it from standard input, byte for byte.") var value: String
+    @Flag(help: "Print what the key was before.") var previous = false
     @OptionGroup var write: WriteOptions
     @OptionGroup var options: ClientOptions
 
     func run() async throws {
         let key = ByteText.bytes(ofArgument: key)
         let value = try ByteText.value(ofArgument: value)
-        let result = try await options.withClient(.client, usesSessions: write.session) { client, _ in
-            try await client.put(key, value)
+        let (result, before) = try await options.withClient(.client, usesSessions: write.session) { client, _ in
+            previous ? try await client.exchange(key, value) : (try await client.put(key, value), nil)
         }
         switch options.output {
-        case .table: try Console.out("revision \(result.revision)\n", orLeaveWith: .unwritten)
-        case .json: try Console.out(Self.json(key, result).text + "\n", orLeaveWith: .unwritten)
+        case .table:
+            let was = previous ? before.map { "was \(ByteText.shown($0.value))\n" } ?? "was absent\n" : ""
+            try Console.out("revision \(result.revision)\n" + was, orLeaveWith: .unwritten)
+        case .json:
+            let json = previous ? Self.json(key, result, before) : Self.json(key, result)
+            try Console.out(json.text + "\n", orLeaveWith: .unwritten)
         }
     }
 
-    static func json(_ key: [UInt8], _ result: PutResult) -> JSON {
-        .object([
+    static func json(_ key: [UInt8], _ result: PutResult) -> JSON { .object(fields(key, result)) }
+
+    static func json(_ key: [UInt8], _ result: PutResult, _ before: KeyValue?) -> JSON {
+        .object(fields(key, result) + [.init("previous", before.map(JSON.entry) ?? .null)])
+    }
+
+    private static func fields(_ key: [UInt8], _ result: PutResult) -> [JSON.Field] {
+        [
             JSON.bytes("key", key), .init("revision", .number(result.revision)),
             .init("previousRevision", .number(result.previousRevision)),
-        ])
+        ]
     }
 }

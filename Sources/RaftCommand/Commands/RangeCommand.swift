@@ -1,6 +1,6 @@
 internal import ArgumentParser
 internal import RaftClient
-internal import RaftKeyValue
+internal import RaftKeyValueModel
 internal import RaftTransport
 
 struct RangeCommand: AsyncParsableCommand {
@@ -72,15 +72,7 @@ struct RangeCommand: AsyncParsableCommand {
 
     static func json(_ entries: [KeyValue], _ hasMore: Bool) -> JSON {
         .object([
-            .init(
-                "entries",
-                .array(
-                    entries.map { entry in
-                        .object([
-                            JSON.bytes("key", entry.key), JSON.bytes("value", entry.value),
-                            .init("revision", .number(entry.revision)),
-                        ])
-                    })), .init("more", .bool(hasMore)),
+            .init("entries", .array(entries.map(JSON.entry))), .init("more", .bool(hasMore)),
         ])
     }
 }

@@ -109,9 +109,13 @@ enum WireTargets {
             let put = PutRequest(key: [1], value: [2, 3]).encoded()
             let swap = CompareAndSwapRequest(key: [1], expectation: .revision(7), value: [2]).encoded()
             let range = RangeRequest(from: [1], upTo: [9], limit: 17, consistency: .linearizable).encoded()
-            let get = GetResponse(found: ([1, 2], 3)).encoded()
+            let get = GetResponse(found: KeyValue(key: [], value: [1, 2], revision: 3)).encoded()
             let page = KeyValuePage(entries: [KeyValue(key: [1], value: [2], revision: 3)], hasMore: true).encoded()
-            return [[0] + put, [2] + swap, [4] + range, [19] + get, [20] + page]
+            let transaction = TxnRequest(
+                KeyValueTransaction(if: [.absent([1])], then: [.put(key: [1], value: [2])], else: [.get([1])])
+            ).encoded()
+            let number = UInt8(messages.count - 2)
+            return [[0] + put, [2] + swap, [4] + range, [19] + get, [20] + page, [number] + transaction]
         },
         run: { input in
             guard let kind = input.first else { return }
@@ -132,7 +136,7 @@ enum WireTargets {
         DeleteResult.self, SwapResult.self, MemberStatus.self, GetResponse.self, KeyValuePage.self, SessionList.self,
         SnapshotSummary.self, ErrorDetail.self, RegisterSessionResponse.self, SessionResponse.self,
         ChangeMembershipResponse.self, TransferLeadershipResponse.self, ReloadCertificatesRequest.self,
-        ReloadCertificatesResponse.self,
+        ReloadCertificatesResponse.self, TxnRequest.self, TransactionResult.self,
     ]
 
     private static func look<Message: ClientMessage>(_ type: Message.Type, _ bytes: [UInt8]) {
@@ -216,7 +220,11 @@ extension PutResult: ClientMessage {}
 extension DeleteResult: ClientMessage {}
 extension SwapResult: ClientMessage {}
 extension MemberStatus: ClientMessage {}
-extension GetResponse: ClientMessage {}
+extension GetResponse: ClientMessage {
+    init(decoding bytes: [UInt8]) throws(RPCStatus) { try self.init(decoding: bytes, key: []) }
+}
+extension TxnRequest: ClientMessage {}
+extension TransactionResult: ClientMessage {}
 extension KeyValuePage: ClientMessage {}
 extension SessionList: ClientMessage {}
 extension SnapshotSummary: ClientMessage {}
