@@ -85,6 +85,7 @@ let package = Package(
             name: "RaftClient",
             dependencies: [
                 "Raft", "RaftTransport", "RaftKeyValueModel", "CRaftProtos", "CProtobufC",
+                .product(name: "DequeModule", package: "swift-collections"),
                 .product(name: "NIOCore", package: "swift-nio"),
             ],
             swiftSettings: settings),

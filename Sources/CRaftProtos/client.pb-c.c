@@ -637,6 +637,231 @@ void   raft__client__v1__txn_response__free_unpacked
   assert(message->base.descriptor == &raft__client__v1__txn_response__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   raft__client__v1__watch_request__init
+                     (Raft__Client__V1__WatchRequest         *message)
+{
+  static const Raft__Client__V1__WatchRequest init_value = RAFT__CLIENT__V1__WATCH_REQUEST__INIT;
+  *message = init_value;
+}
+size_t raft__client__v1__watch_request__get_packed_size
+                     (const Raft__Client__V1__WatchRequest *message)
+{
+  assert(message->base.descriptor == &raft__client__v1__watch_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t raft__client__v1__watch_request__pack
+                     (const Raft__Client__V1__WatchRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &raft__client__v1__watch_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t raft__client__v1__watch_request__pack_to_buffer
+                     (const Raft__Client__V1__WatchRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &raft__client__v1__watch_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Raft__Client__V1__WatchRequest *
+       raft__client__v1__watch_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Raft__Client__V1__WatchRequest *)
+     protobuf_c_message_unpack (&raft__client__v1__watch_request__descriptor,
+                                allocator, len, data);
+}
+void   raft__client__v1__watch_request__free_unpacked
+                     (Raft__Client__V1__WatchRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &raft__client__v1__watch_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   raft__client__v1__watch_progress__init
+                     (Raft__Client__V1__WatchProgress         *message)
+{
+  static const Raft__Client__V1__WatchProgress init_value = RAFT__CLIENT__V1__WATCH_PROGRESS__INIT;
+  *message = init_value;
+}
+size_t raft__client__v1__watch_progress__get_packed_size
+                     (const Raft__Client__V1__WatchProgress *message)
+{
+  assert(message->base.descriptor == &raft__client__v1__watch_progress__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t raft__client__v1__watch_progress__pack
+                     (const Raft__Client__V1__WatchProgress *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &raft__client__v1__watch_progress__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t raft__client__v1__watch_progress__pack_to_buffer
+                     (const Raft__Client__V1__WatchProgress *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &raft__client__v1__watch_progress__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Raft__Client__V1__WatchProgress *
+       raft__client__v1__watch_progress__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Raft__Client__V1__WatchProgress *)
+     protobuf_c_message_unpack (&raft__client__v1__watch_progress__descriptor,
+                                allocator, len, data);
+}
+void   raft__client__v1__watch_progress__free_unpacked
+                     (Raft__Client__V1__WatchProgress *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &raft__client__v1__watch_progress__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   raft__client__v1__watch_response__init
+                     (Raft__Client__V1__WatchResponse         *message)
+{
+  static const Raft__Client__V1__WatchResponse init_value = RAFT__CLIENT__V1__WATCH_RESPONSE__INIT;
+  *message = init_value;
+}
+size_t raft__client__v1__watch_response__get_packed_size
+                     (const Raft__Client__V1__WatchResponse *message)
+{
+  assert(message->base.descriptor == &raft__client__v1__watch_response__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t raft__client__v1__watch_response__pack
+                     (const Raft__Client__V1__WatchResponse *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &raft__client__v1__watch_response__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t raft__client__v1__watch_response__pack_to_buffer
+                     (const Raft__Client__V1__WatchResponse *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &raft__client__v1__watch_response__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Raft__Client__V1__WatchResponse *
+       raft__client__v1__watch_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Raft__Client__V1__WatchResponse *)
+     protobuf_c_message_unpack (&raft__client__v1__watch_response__descriptor,
+                                allocator, len, data);
+}
+void   raft__client__v1__watch_response__free_unpacked
+                     (Raft__Client__V1__WatchResponse *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &raft__client__v1__watch_response__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   raft__client__v1__compact_request__init
+                     (Raft__Client__V1__CompactRequest         *message)
+{
+  static const Raft__Client__V1__CompactRequest init_value = RAFT__CLIENT__V1__COMPACT_REQUEST__INIT;
+  *message = init_value;
+}
+size_t raft__client__v1__compact_request__get_packed_size
+                     (const Raft__Client__V1__CompactRequest *message)
+{
+  assert(message->base.descriptor == &raft__client__v1__compact_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t raft__client__v1__compact_request__pack
+                     (const Raft__Client__V1__CompactRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &raft__client__v1__compact_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t raft__client__v1__compact_request__pack_to_buffer
+                     (const Raft__Client__V1__CompactRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &raft__client__v1__compact_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Raft__Client__V1__CompactRequest *
+       raft__client__v1__compact_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Raft__Client__V1__CompactRequest *)
+     protobuf_c_message_unpack (&raft__client__v1__compact_request__descriptor,
+                                allocator, len, data);
+}
+void   raft__client__v1__compact_request__free_unpacked
+                     (Raft__Client__V1__CompactRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &raft__client__v1__compact_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   raft__client__v1__compact_response__init
+                     (Raft__Client__V1__CompactResponse         *message)
+{
+  static const Raft__Client__V1__CompactResponse init_value = RAFT__CLIENT__V1__COMPACT_RESPONSE__INIT;
+  *message = init_value;
+}
+size_t raft__client__v1__compact_response__get_packed_size
+                     (const Raft__Client__V1__CompactResponse *message)
+{
+  assert(message->base.descriptor == &raft__client__v1__compact_response__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t raft__client__v1__compact_response__pack
+                     (const Raft__Client__V1__CompactResponse *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &raft__client__v1__compact_response__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t raft__client__v1__compact_response__pack_to_buffer
+                     (const Raft__Client__V1__CompactResponse *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &raft__client__v1__compact_response__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Raft__Client__V1__CompactResponse *
+       raft__client__v1__compact_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Raft__Client__V1__CompactResponse *)
+     protobuf_c_message_unpack (&raft__client__v1__compact_response__descriptor,
+                                allocator, len, data);
+}
+void   raft__client__v1__compact_response__free_unpacked
+                     (Raft__Client__V1__CompactResponse *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &raft__client__v1__compact_response__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 void   raft__client__v1__register_session_request__init
                      (Raft__Client__V1__RegisterSessionRequest         *message)
 {
@@ -1844,6 +2069,301 @@ const ProtobufCMessageDescriptor raft__client__v1__txn_response__descriptor =
   raft__client__v1__txn_response__field_indices_by_name,
   1,  raft__client__v1__txn_response__number_ranges,
   (ProtobufCMessageInit) raft__client__v1__txn_response__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor raft__client__v1__watch_request__field_descriptors[6] =
+{
+  {
+    "from",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Raft__Client__V1__WatchRequest, from),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "up_to",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Raft__Client__V1__WatchRequest, up_to),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "has_up_to",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Raft__Client__V1__WatchRequest, has_up_to),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "has_position",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Raft__Client__V1__WatchRequest, has_position),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "after_revision",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Raft__Client__V1__WatchRequest, after_revision),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "after_ordinal",
+    6,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Raft__Client__V1__WatchRequest, after_ordinal),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned raft__client__v1__watch_request__field_indices_by_name[] = {
+  5,   /* field[5] = after_ordinal */
+  4,   /* field[4] = after_revision */
+  0,   /* field[0] = from */
+  3,   /* field[3] = has_position */
+  2,   /* field[2] = has_up_to */
+  1,   /* field[1] = up_to */
+};
+static const ProtobufCIntRange raft__client__v1__watch_request__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 6 }
+};
+const ProtobufCMessageDescriptor raft__client__v1__watch_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "raft.client.v1.WatchRequest",
+  "WatchRequest",
+  "Raft__Client__V1__WatchRequest",
+  "raft.client.v1",
+  sizeof(Raft__Client__V1__WatchRequest),
+  6,
+  raft__client__v1__watch_request__field_descriptors,
+  raft__client__v1__watch_request__field_indices_by_name,
+  1,  raft__client__v1__watch_request__number_ranges,
+  (ProtobufCMessageInit) raft__client__v1__watch_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor raft__client__v1__watch_progress__field_descriptors[1] =
+{
+  {
+    "taken_bytes",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Raft__Client__V1__WatchProgress, taken_bytes),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned raft__client__v1__watch_progress__field_indices_by_name[] = {
+  0,   /* field[0] = taken_bytes */
+};
+static const ProtobufCIntRange raft__client__v1__watch_progress__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 1 }
+};
+const ProtobufCMessageDescriptor raft__client__v1__watch_progress__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "raft.client.v1.WatchProgress",
+  "WatchProgress",
+  "Raft__Client__V1__WatchProgress",
+  "raft.client.v1",
+  sizeof(Raft__Client__V1__WatchProgress),
+  1,
+  raft__client__v1__watch_progress__field_descriptors,
+  raft__client__v1__watch_progress__field_indices_by_name,
+  1,  raft__client__v1__watch_progress__number_ranges,
+  (ProtobufCMessageInit) raft__client__v1__watch_progress__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor raft__client__v1__watch_response__field_descriptors[3] =
+{
+  {
+    "changes",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Raft__Client__V1__WatchResponse, changes),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "revision",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Raft__Client__V1__WatchResponse, revision),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "ordinal",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Raft__Client__V1__WatchResponse, ordinal),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned raft__client__v1__watch_response__field_indices_by_name[] = {
+  0,   /* field[0] = changes */
+  2,   /* field[2] = ordinal */
+  1,   /* field[1] = revision */
+};
+static const ProtobufCIntRange raft__client__v1__watch_response__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 3 }
+};
+const ProtobufCMessageDescriptor raft__client__v1__watch_response__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "raft.client.v1.WatchResponse",
+  "WatchResponse",
+  "Raft__Client__V1__WatchResponse",
+  "raft.client.v1",
+  sizeof(Raft__Client__V1__WatchResponse),
+  3,
+  raft__client__v1__watch_response__field_descriptors,
+  raft__client__v1__watch_response__field_indices_by_name,
+  1,  raft__client__v1__watch_response__number_ranges,
+  (ProtobufCMessageInit) raft__client__v1__watch_response__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor raft__client__v1__compact_request__field_descriptors[2] =
+{
+  {
+    "revision",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Raft__Client__V1__CompactRequest, revision),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "session",
+    10,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Raft__Client__V1__CompactRequest, session),
+    &raft__client__v1__session_request__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned raft__client__v1__compact_request__field_indices_by_name[] = {
+  0,   /* field[0] = revision */
+  1,   /* field[1] = session */
+};
+static const ProtobufCIntRange raft__client__v1__compact_request__number_ranges[2 + 1] =
+{
+  { 1, 0 },
+  { 10, 1 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor raft__client__v1__compact_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "raft.client.v1.CompactRequest",
+  "CompactRequest",
+  "Raft__Client__V1__CompactRequest",
+  "raft.client.v1",
+  sizeof(Raft__Client__V1__CompactRequest),
+  2,
+  raft__client__v1__compact_request__field_descriptors,
+  raft__client__v1__compact_request__field_indices_by_name,
+  2,  raft__client__v1__compact_request__number_ranges,
+  (ProtobufCMessageInit) raft__client__v1__compact_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor raft__client__v1__compact_response__field_descriptors[1] =
+{
+  {
+    "revision",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Raft__Client__V1__CompactResponse, revision),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned raft__client__v1__compact_response__field_indices_by_name[] = {
+  0,   /* field[0] = revision */
+};
+static const ProtobufCIntRange raft__client__v1__compact_response__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 1 }
+};
+const ProtobufCMessageDescriptor raft__client__v1__compact_response__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "raft.client.v1.CompactResponse",
+  "CompactResponse",
+  "Raft__Client__V1__CompactResponse",
+  "raft.client.v1",
+  sizeof(Raft__Client__V1__CompactResponse),
+  1,
+  raft__client__v1__compact_response__field_descriptors,
+  raft__client__v1__compact_response__field_indices_by_name,
+  1,  raft__client__v1__compact_response__number_ranges,
+  (ProtobufCMessageInit) raft__client__v1__compact_response__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
 #define raft__client__v1__register_session_request__field_descriptors NULL

@@ -52,19 +52,21 @@ void   raft__storage__v1__key_value_command__free_unpacked
   assert(message->base.descriptor == &raft__storage__v1__key_value_command__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
-static const ProtobufCEnumValue raft__storage__v1__key_value_command__kind__enum_values_by_number[5] =
+static const ProtobufCEnumValue raft__storage__v1__key_value_command__kind__enum_values_by_number[6] =
 {
   { "KIND_UNSPECIFIED", "RAFT__STORAGE__V1__KEY_VALUE_COMMAND__KIND__KIND_UNSPECIFIED", 0 },
   { "KIND_PUT", "RAFT__STORAGE__V1__KEY_VALUE_COMMAND__KIND__KIND_PUT", 1 },
   { "KIND_DELETE", "RAFT__STORAGE__V1__KEY_VALUE_COMMAND__KIND__KIND_DELETE", 2 },
   { "KIND_COMPARE_AND_SWAP", "RAFT__STORAGE__V1__KEY_VALUE_COMMAND__KIND__KIND_COMPARE_AND_SWAP", 3 },
   { "KIND_TRANSACTION", "RAFT__STORAGE__V1__KEY_VALUE_COMMAND__KIND__KIND_TRANSACTION", 4 },
+  { "KIND_COMPACT", "RAFT__STORAGE__V1__KEY_VALUE_COMMAND__KIND__KIND_COMPACT", 5 },
 };
 static const ProtobufCIntRange raft__storage__v1__key_value_command__kind__value_ranges[] = {
-{0, 0},{0, 5}
+{0, 0},{0, 6}
 };
-static const ProtobufCEnumValueIndex raft__storage__v1__key_value_command__kind__enum_values_by_name[5] =
+static const ProtobufCEnumValueIndex raft__storage__v1__key_value_command__kind__enum_values_by_name[6] =
 {
+  { "KIND_COMPACT", 5 },
   { "KIND_COMPARE_AND_SWAP", 3 },
   { "KIND_DELETE", 2 },
   { "KIND_PUT", 1 },
@@ -78,15 +80,15 @@ const ProtobufCEnumDescriptor raft__storage__v1__key_value_command__kind__descri
   "Kind",
   "Raft__Storage__V1__KeyValueCommand__Kind",
   "raft.storage.v1",
-  5,
+  6,
   raft__storage__v1__key_value_command__kind__enum_values_by_number,
-  5,
+  6,
   raft__storage__v1__key_value_command__kind__enum_values_by_name,
   1,
   raft__storage__v1__key_value_command__kind__value_ranges,
   NULL,NULL,NULL,NULL   /* reserved[1234] */
 };
-static const ProtobufCFieldDescriptor raft__storage__v1__key_value_command__field_descriptors[7] =
+static const ProtobufCFieldDescriptor raft__storage__v1__key_value_command__field_descriptors[8] =
 {
   {
     "kind",
@@ -172,8 +174,21 @@ static const ProtobufCFieldDescriptor raft__storage__v1__key_value_command__fiel
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "compact_through",
+    8,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Raft__Storage__V1__KeyValueCommand, compact_through),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned raft__storage__v1__key_value_command__field_indices_by_name[] = {
+  7,   /* field[7] = compact_through */
   5,   /* field[5] = expected_absent */
   4,   /* field[4] = expected_revision */
   3,   /* field[3] = expected_value */
@@ -185,7 +200,7 @@ static const unsigned raft__storage__v1__key_value_command__field_indices_by_nam
 static const ProtobufCIntRange raft__storage__v1__key_value_command__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 7 }
+  { 0, 8 }
 };
 const ProtobufCMessageDescriptor raft__storage__v1__key_value_command__descriptor =
 {
@@ -195,7 +210,7 @@ const ProtobufCMessageDescriptor raft__storage__v1__key_value_command__descripto
   "Raft__Storage__V1__KeyValueCommand",
   "raft.storage.v1",
   sizeof(Raft__Storage__V1__KeyValueCommand),
-  7,
+  8,
   raft__storage__v1__key_value_command__field_descriptors,
   raft__storage__v1__key_value_command__field_indices_by_name,
   1,  raft__storage__v1__key_value_command__number_ranges,

@@ -44,6 +44,7 @@ enum CallPolicy {
         case "notLeader", "tooStale":
             if let address = detail?.leader?.address, address != endpoint { return .follow(address) }
             return .elsewhere
+        case "compacted": return .give(up: RaftClientError(.compacted, text))
         case "sessionExpired": return .give(up: RaftClientError(.sessionExpired, text))
         case "replyDropped": return .give(up: RaftClientError(.outcomeUnknown, text))
         case "overloaded", "outOfSpace", "changeInProgress", "notCommittedInTerm", "transferInProgress": return .later

@@ -13,6 +13,8 @@ package protocol Connector: Sendable {
 package protocol Channel: AnyObject, Sendable {
     var isOpen: Bool { get }
     func call(_ method: Method, _ request: [UInt8], timeout: Duration) async throws(RPCStatus) -> [UInt8]
+    /// Opens a stream. `listener` hears what comes; if the stream cannot be opened it hears its end.
+    func openStream(_ method: Method, _ listener: any ClientStreamListener) -> any ClientStream
     func close() async
 }
 

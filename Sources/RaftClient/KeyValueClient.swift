@@ -35,9 +35,9 @@ public final class KeyValueClient: Sendable {
     let options: Options
     /// Nil for a client that uses none.
     let sessions: ClientSessions?
-    private let pool: ConnectionPool
+    let pool: ConnectionPool
     let clock: any ClientClock
-    private let random: @Sendable () -> Double
+    let random: @Sendable () -> Double
     /// Who answered a write last, so leads.
     private let leader = Lock<String?>(nil)
     /// Who answered a read last, which a follower does as well.

@@ -14,6 +14,8 @@ public struct RaftClientError: Error, Hashable, Sendable, CustomStringConvertibl
         /// The write was handed to the cluster, and its result did not come back. It may be applied, now or later;
         /// look before doing it again.
         public static let outcomeUnknown = Code("outcomeUnknown")
+        /// The changes that were asked for are not kept any more.
+        public static let compacted = Code("compacted")
         /// The session is gone, and the call certainly had no effect: it is made again in another one.
         static let sessionExpired = Code("sessionExpired")
         /// The certificate does not allow the call, or one side did not accept the other's. Nothing happened.

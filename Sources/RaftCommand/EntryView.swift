@@ -43,6 +43,7 @@ struct EntryView {
         case .compareAndSwap(let key, let expectation, let value):
             "put \(ByteText.shown(key)) \(ByteText.shown(value)) \(text(expectation))"
         case .transaction(let transaction): TransactionText.shown(transaction).joined(separator: "; ")
+        case .compact(let revision): "compact through \(revision)"
         }
     }
 
@@ -88,6 +89,8 @@ struct EntryView {
                 .init("operation", .string("txn")),
                 .init("clauses", .array(TransactionText.shown(transaction).map { .string($0) })),
             ]
+        case .compact(let revision):
+            [.init("operation", .string("compact")), .init("through", .number(revision))]
         }
     }
 

@@ -33,7 +33,7 @@ struct Failure: Error, Hashable {
 
     init(_ error: RaftClientError) {
         switch error.code {
-        case .refused: self.init(.refused, error.message)
+        case .refused, .compacted: self.init(.refused, error.message)
         case .outcomeUnknown: self.init(.unknown, error.message)
         case .notAuthorized: self.init(.notAuthorized, error.message)
         default: self.init(.unavailable, error.message)

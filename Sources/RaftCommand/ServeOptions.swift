@@ -78,6 +78,24 @@ struct ServeOptions: ParsableArguments {
             "The most comparisons, and operations in each list, of a transaction. Default 128.  [RAFT_MAX_TXN_OPERATIONS]",
             valueName: "n"))
     var maxTxnOperations: String?
+    @Option(
+        help: ArgumentHelp(
+            "The most watches of clients at a time. Default 20000.  [RAFT_MAX_WATCHES]", valueName: "n"))
+    var maxWatches: String?
+    @Option(
+        help: ArgumentHelp(
+            "About the most revisions of which changes are kept for watches. Default 100000.  [RAFT_HISTORY_REVISIONS]",
+            valueName: "n"))
+    var historyRevisions: String?
+    @Option(
+        help: ArgumentHelp(
+            "About the most bytes of changes that are kept. Default 268435456.  [RAFT_HISTORY_BYTES]", valueName: "n"))
+    var historyBytes: String?
+    @Option(
+        help: ArgumentHelp(
+            "How long changes are kept at most. Default: as long as the others allow.  [RAFT_HISTORY_AGE]",
+            valueName: "time"))
+    var historyAge: String?
     @Flag(
         help: """
             Give learners that are added while this node leads a vote once they have caught up and are steady, unless \
@@ -186,6 +204,16 @@ struct ServeOptions: ParsableArguments {
         if let count = try values.integer(maxTxnOperations, "--max-txn-operations", transactionCounts) {
             configuration.maximumTransactionCount = count
         }
+        if let count = try values.integer(maxWatches, "--max-watches", 1...1_000_000) {
+            configuration.maximumWatchCount = count
+        }
+        if let count = try values.integer(historyRevisions, "--history-revisions", 1...(1 << 40)) {
+            configuration.history.maximumRevisions = UInt64(count)
+        }
+        if let count = try values.integer(historyBytes, "--history-bytes", (1 << 20)...(1 << 40)) {
+            configuration.history.maximumBytes = count
+        }
+        if let age = try values.time(historyAge, "--history-age") { configuration.history.maximumAge = age }
         configuration.maximumSnapshotBytesPerSecond = try values.integer(
             snapshotRate, "--snapshot-rate", ServerConfiguration.snapshotRates, unit: " bytes a second")
         if let count = try values.integer(maxSnapshotBytes, "--max-snapshot-bytes", 1...Int.max, unit: " bytes") {

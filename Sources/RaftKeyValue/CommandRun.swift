@@ -5,6 +5,10 @@ internal import RaftKeyValueModel
 struct CommandRun {
     let writer: StateWriter
     let revision: UInt64
+    private let changes: ChangeBuffer
+    private var changeCount: UInt32 = 0
+    /// Through which revision the history is gone.
+    private(set) var compacted: UInt64
     /// What to put back if a transaction is refused half way; nil while nothing can be.
     private var undo: [(key: [UInt8], before: KeyValue?)]?
     private var hasChanged = false
@@ -18,9 +22,12 @@ struct CommandRun {
         let reason: String
     }
 
-    init(_ writer: StateWriter, revision: UInt64) {
+    /// - Parameter changes: is given what the command changes.
+    init(_ writer: StateWriter, revision: UInt64, _ changes: ChangeBuffer, compacted: UInt64) {
         self.writer = writer
         self.revision = revision
+        self.changes = changes
+        self.compacted = compacted
     }
 
     mutating func apply(_ command: KeyValueCommand) throws -> KeyValueOutput {
@@ -31,6 +38,7 @@ struct CommandRun {
         case .delete(let key):
             guard let previous = try writer.reader.get(key, { $0.revision }) else { return .unchanged(current: nil) }
             try writer.delete(key)
+            note(key, nil)
             return .done(revision: revision, previous: previous)
         case .compareAndSwap(let key, let expectation, let value):
             let found = try writer.reader.get(key) { (isExpected: expectation.holds($0), revision: $0.revision) }
@@ -39,7 +47,21 @@ struct CommandRun {
             return .done(revision: revision, previous: found?.revision)
         case .transaction(let transaction):
             return try apply(transaction)
+        case .compact(let through):
+            // Of its own revision and later ones nothing can be gone.
+            let through = min(through, revision - 1)
+            if through > compacted {
+                compacted = through
+                try writer.compact(through: through)
+            }
+            return .compacted(through: compacted)
         }
+    }
+
+    /// Adds to the history.
+    private mutating func note(_ key: [UInt8], _ entry: KeyValue?) {
+        changes.append(KeyChange(revision: revision, ordinal: changeCount, key: key, entry: entry))
+        changeCount += 1
     }
 
     /// What a key was, without its value.
@@ -55,8 +77,11 @@ struct CommandRun {
     @discardableResult
     private mutating func put(_ key: [UInt8], _ value: [UInt8]) throws -> Before? {
         let before = try writer.reader.get(key) { Before($0) }
-        try writer.put(
-            key, value, revision: revision, created: before?.created ?? revision, version: (before?.version ?? 0) + 1)
+        let entry = KeyValue(
+            key: key, value: value, revision: revision, created: before?.created ?? revision,
+            version: (before?.version ?? 0) + 1)
+        try writer.put(entry)
+        note(key, entry)
         return before
     }
 
@@ -66,6 +91,7 @@ struct CommandRun {
         let succeeded = try transaction.holds(writer.reader)
         let list = succeeded ? transaction.then : transaction.otherwise
         undo = list.contains(where: \.mayBeRefused) ? [] : nil
+        let mark = changes.mark
         do {
             let results = try list.map { try perform($0) }
             return .transaction(
@@ -75,6 +101,7 @@ struct CommandRun {
             for (key, before) in undo ?? [] {
                 if let before { try writer.put(before) } else { try writer.delete(key) }
             }
+            changes.cut(to: mark)
             return .refused(refusal.reason)
         }
     }
@@ -85,7 +112,7 @@ struct CommandRun {
             // Read once, for both that may want it.
             let before = undo == nil ? nil : try writer.reader.get(key) { $0.entry(key) }
             if returnsPrevious { try count(before) }
-            try note(key, before)
+            try keep(key, before)
             try put(key, value)
             hasChanged = true
             return .put(previous: returnsPrevious ? before : nil)
@@ -107,8 +134,9 @@ struct CommandRun {
             }
             let reader = writer.reader
             for key in keys {
-                try note(key, reader.get(key) { $0.entry(key) })
+                try keep(key, reader.get(key) { $0.entry(key) })
                 try writer.delete(key)
+                note(key, nil)
             }
             if !keys.isEmpty { hasChanged = true }
             return .deleted(count: UInt64(keys.count), previous: previous)
@@ -125,8 +153,8 @@ struct CommandRun {
         if resultBytes > KeyValueLimits.maximumResultBytes { throw Refusal(reason: KeyValueLimits.resultRefusal) }
     }
 
-    /// Notes what a key was that is about to change.
-    private mutating func note(_ key: [UInt8], _ before: @autoclosure () throws -> KeyValue?) throws {
+    /// Keeps what a key was that is about to change.
+    private mutating func keep(_ key: [UInt8], _ before: @autoclosure () throws -> KeyValue?) throws {
         guard undo != nil else { return }
         let before = try before()
         undoBytes += key.count + (before?.resultBytes ?? 0)

@@ -17,6 +17,7 @@ final class Environment {
     private let values: MDB_dbi
     private let meta: MDB_dbi
     private let sessions: MDB_dbi
+    private let history: MDB_dbi
     private let maximumMapBytes: Int
     private var mapBytes: Int
     /// One read transaction for all reads between two writes: renewing it costs less than beginning one.
@@ -26,6 +27,7 @@ final class Environment {
     private weak var view: StateView?
 
     static let appliedKey = Array("applied".utf8)
+    static let compactedKey = Array("compacted".utf8)
 
     /// Thrown inside a write when the map is full; the write is then begun anew on a larger map.
     private struct MapFull: Error {}
@@ -37,6 +39,7 @@ final class Environment {
         var values = MDB_dbi()
         var meta = MDB_dbi()
         var sessions = MDB_dbi()
+        var history = MDB_dbi()
         let mapBytes: Int
         do {
             guard Int(mdb_env_get_maxkeysize(environment)) >= KeyValueLimits.maximumKeyBytes else {
@@ -47,7 +50,7 @@ final class Environment {
             }
             mapBytes = max(Self.fileSize(directory + "/data.mdb"), Self.wholePages(initialMapBytes))
             try Self.check(mdb_env_set_mapsize(environment, mapBytes), "set the map size to \(mapBytes) bytes")
-            try Self.check(mdb_env_set_maxdbs(environment, 3), "set the count of databases")
+            try Self.check(mdb_env_set_maxdbs(environment, 4), "set the count of databases")
             // NOTLS: the read transaction belongs to this object, not to the thread that began it.
             let flags = UInt32(MDB_WRITEMAP) | UInt32(MDB_NOSYNC) | UInt32(MDB_NOTLS)
             try Self.check(mdb_env_open(environment, directory, flags, 0o600), "open \(directory)")
@@ -57,9 +60,10 @@ final class Environment {
             do {
                 try Self.check(mdb_dbi_open(transaction, "values", UInt32(MDB_CREATE), &values), "open the values")
                 try Self.check(mdb_dbi_open(transaction, "meta", UInt32(MDB_CREATE), &meta), "open the position")
-                // A state from before there were sessions has none.
                 try Self.check(
                     mdb_dbi_open(transaction, "sessions", UInt32(MDB_CREATE), &sessions), "open the sessions")
+                try Self.check(
+                    mdb_dbi_open(transaction, "history", UInt32(MDB_CREATE), &history), "open the history")
             } catch {
                 mdb_txn_abort(transaction)
                 throw error
@@ -73,6 +77,7 @@ final class Environment {
         self.values = values
         self.meta = meta
         self.sessions = sessions
+        self.history = history
         self.mapBytes = mapBytes
         self.maximumMapBytes = maximumMapBytes
     }
@@ -101,7 +106,8 @@ final class Environment {
         while true {
             var begun: OpaquePointer?
             try Self.check(mdb_txn_begin(environment, nil, 0, &begun), "begin a transaction")
-            let writer = StateWriter(transaction: begun!, values: values, meta: meta, sessions: sessions)
+            let writer = StateWriter(
+                transaction: begun!, values: values, meta: meta, sessions: sessions, history: history)
             let result: Result
             do {
                 result = try body(writer)
@@ -175,6 +181,26 @@ final class Environment {
     /// The values as the last write left them, until the next one begins.
     func makeReader() throws -> ValueReader { ValueReader(transaction: try renewReader(), values: values) }
 
+    /// The history as the last write left it, until the next one begins.
+    func makeHistoryReader() throws -> HistoryReader {
+        HistoryReader(transaction: try renewReader(), history: history, compacted: try compacted())
+    }
+
+    /// Through which revision the history is gone; 0 when all of it is there.
+    func compacted() throws -> UInt64 {
+        try Self.compactedKey.withUnsafeBytes { bytes in
+            var key = MDB_val(bytes)
+            var data = MDB_val()
+            let code = mdb_get(try renewReader(), meta, &key, &data)
+            if code == MDB_NOTFOUND { return 0 }
+            try Self.check(code, "read the position")
+            guard data.mv_size == 8 else {
+                throw RaftError(.corrupt, "key-value state: an end of the history of \(data.mv_size) bytes")
+            }
+            return UInt64(littleEndian: data.mv_data.loadUnaligned(as: UInt64.self))
+        }
+    }
+
     /// Every row of the sessions, in the order of their keys.
     func sessionRecords() throws -> [SessionRecord] {
         var cursor: OpaquePointer?
@@ -197,10 +223,11 @@ final class Environment {
     /// The values as they are now, for a snapshot. One at a time: an earlier view ends.
     func makeView() throws -> StateView {
         view?.end()
+        let compacted = try compacted()
         var transaction: OpaquePointer?
         try Self.check(
             mdb_txn_begin(environment, nil, UInt32(MDB_RDONLY), &transaction), "begin a read transaction")
-        let made = StateView(transaction!, values: values)
+        let made = StateView(transaction!, values: values, history: history, compacted: compacted)
         view = made
         return made
     }

@@ -32,6 +32,10 @@ extension KeyValueCommand: ReplicatedCommand {
                 message.transaction = packed
                 Self.pack(&message, into: &bytes)
             }
+        case .compact(let revision):
+            message.kind = RAFT__STORAGE__V1__KEY_VALUE_COMMAND__KIND__KIND_COMPACT
+            message.compact_through = revision
+            Self.pack(&message, into: &bytes)
         case .compareAndSwap(let key, let expectation, let value):
             message.kind = RAFT__STORAGE__V1__KEY_VALUE_COMMAND__KIND__KIND_COMPARE_AND_SWAP
             key.withBinaryData { key in
@@ -96,18 +100,24 @@ extension KeyValueCommand: ReplicatedCommand {
             )
         }
         let expectation = message.expectation_case
-        if message.kind == RAFT__STORAGE__V1__KEY_VALUE_COMMAND__KIND__KIND_TRANSACTION {
-            guard expectation == RAFT__STORAGE__V1__KEY_VALUE_COMMAND__EXPECTATION__NOT_SET, message.key.len == 0,
-                message.value.len == 0
-            else { throw RaftError(.corrupt, "transaction with fields that do not go with it") }
+        let isBare =
+            expectation == RAFT__STORAGE__V1__KEY_VALUE_COMMAND__EXPECTATION__NOT_SET && message.key.len == 0
+            && message.value.len == 0
+        switch message.kind {
+        case RAFT__STORAGE__V1__KEY_VALUE_COMMAND__KIND__KIND_TRANSACTION where isBare && message.compact_through == 0:
             let bytes = UnsafeBufferPointer(start: message.transaction.data, count: message.transaction.len)
             self = .transaction(try KeyValueTransaction(decoding: Array(bytes)[...]))
             return
+        case RAFT__STORAGE__V1__KEY_VALUE_COMMAND__KIND__KIND_COMPACT where isBare && message.transaction.len == 0:
+            self = .compact(through: message.compact_through)
+            return
+        default: break
         }
         let key = [UInt8](message.key)
         let value = [UInt8](message.value)
-        guard message.transaction.len == 0 else {
-            throw RaftError(.corrupt, "key-value command of kind \(message.kind.rawValue) with a transaction in it")
+        guard message.transaction.len == 0, message.compact_through == 0 else {
+            throw RaftError(
+                .corrupt, "key-value command of kind \(message.kind.rawValue), with fields that do not go with it")
         }
         switch message.kind {
         case RAFT__STORAGE__V1__KEY_VALUE_COMMAND__KIND__KIND_PUT

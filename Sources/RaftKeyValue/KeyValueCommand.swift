@@ -11,6 +11,8 @@ public enum KeyValueCommand: Hashable, Sendable {
 
     /// Does several of these at once, if the keys are what the caller thinks they are.
     case transaction(KeyValueTransaction)
+    /// Forgets the history through this revision, or as far as it is over.
+    case compact(through: UInt64)
 
     /// What a compare-and-swap wants to find.
     public enum Expectation: Hashable, Sendable {
@@ -34,6 +36,8 @@ public enum KeyValueOutput: Hashable, Sendable {
     case unchanged(current: UInt64?)
     /// What a transaction did.
     case transaction(TransactionResult)
+    /// The history is gone through this revision.
+    case compacted(through: UInt64)
     /// The command breaks a limit that is the same on every replica; nothing changed. The rim refuses such a command
     /// before it is proposed, see ``KeyValueLimits``.
     case refused(String)

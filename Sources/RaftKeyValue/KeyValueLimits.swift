@@ -49,6 +49,7 @@ public enum KeyValueLimits {
         switch command {
         case .put(let key, _), .delete(let key), .compareAndSwap(let key, _, _): refusal(key: key)
         case .transaction(let transaction): refusal(transaction)
+        case .compact: nil
         }
     }
 

@@ -34,6 +34,13 @@ public final class KeyValueMachine: StateMachine {
     private let maximumMapBytes: Int
     private let mark: CleanMark
     private var environment: Environment?
+    /// Of the run that is being applied.
+    private let changes = ChangeBuffer()
+    /// The history is gone through this revision; 0 when all of it is there.
+    public private(set) var compacted: UInt64 = 0
+    /// Told, where commands are applied, of every run that changed something once it is applied, and of every state
+    /// that another one was replaced by.
+    package var observer: (@Sendable (StateNews) -> Void)?
 
     /// Opens the state in `directory`, which is made if it is not there. The caller sees to it that no other process
     /// uses it.
@@ -87,6 +94,7 @@ public final class KeyValueMachine: StateMachine {
         let environment = try Environment(
             directory: directory, initialMapBytes: initialMapBytes, maximumMapBytes: maximumMapBytes)
         lastApplied = try environment.applied()
+        compacted = try environment.compacted()
         self.environment = environment
     }
 
@@ -117,13 +125,23 @@ public final class KeyValueMachine: StateMachine {
     public func open(logEnd: LogID) throws { try discard(ifAbove: logEnd) }
 
     public func apply(_ command: KeyValueCommand, at id: LogID) throws -> KeyValueOutput {
-        let output = try opened().write { writer in
+        let (output, compacted) = try opened().write { [compacted] writer in
+            changes.removeAll()
             try writer.setApplied(id)
-            var run = CommandRun(writer, revision: id.index.rawValue)
-            return try run.apply(command)
+            var run = CommandRun(writer, revision: id.index.rawValue, changes, compacted: compacted)
+            let output = try run.apply(command)
+            try writer.append(changes.rows)
+            return (output, run.compacted)
         }
-        lastApplied = id
+        applied(through: id, compacted: compacted)
         return output
+    }
+
+    private func applied(through id: LogID, compacted: UInt64) {
+        lastApplied = id
+        self.compacted = compacted
+        guard let observer, !changes.rows.isEmpty else { return }
+        observer(.applied(changes.rows.map(\.bytes), through: id.index.rawValue))
     }
 
     /// Applies the whole run in one transaction, together with its last position.
@@ -137,18 +155,23 @@ public final class KeyValueMachine: StateMachine {
         keeping changes: ([KeyValueOutput]) -> [SessionRecord]
     ) throws {
         let start = outputs.count
-        try opened().write { writer in
+        let compacted = try opened().write { [compacted] writer in
             outputs.removeSubrange(start...)
+            self.changes.removeAll()
+            var compacted = compacted
             // Not a for loop: the commands of a batch are decoded one by one.
             // swift-format-ignore: ReplaceForEachWithForLoop
             try batch.forEachCommand { command, id in
-                var run = CommandRun(writer, revision: id.index.rawValue)
+                var run = CommandRun(writer, revision: id.index.rawValue, self.changes, compacted: compacted)
                 outputs.append(try run.apply(command))
+                compacted = run.compacted
             }
+            try writer.append(self.changes.rows)
             try writer.keep(changes(outputs))
             try writer.setApplied(batch.through)
+            return compacted
         }
-        lastApplied = batch.through
+        applied(through: batch.through, compacted: compacted)
     }
 
     // MARK: Sessions
@@ -169,11 +192,7 @@ public final class KeyValueMachine: StateMachine {
         return StateSnapshot { write in
             defer { view.end() }
             try write(KeyValueRecord.header[...])
-            var last: [UInt8]?
-            while let piece = try view.records(after: last, maximumBytes: Self.pieceBytes) {
-                try write(piece.bytes[...])
-                last = piece.last
-            }
+            while let piece = try view.next(maximumBytes: Self.pieceBytes) { try write(piece[...]) }
         }
     }
 
@@ -196,26 +215,42 @@ public final class KeyValueMachine: StateMachine {
         var bytes: [UInt8] = []
         while bytes.count < KeyValueRecord.header.count, let piece = try contents.next() { bytes += piece }
         try KeyValueRecord.takeHeader(from: &bytes)
+        var compacted: UInt64?
+        changes.removeAll()
         while true {
             // Not yet written: a write may be begun anew on a larger map.
             var entries: [KeyValue] = []
-            try KeyValueRecord.takeAll(from: &bytes) { entries.append($0) }
+            try KeyValueRecord.takeAll(from: &bytes) { record in
+                switch record {
+                case .key(let entry): entries.append(entry)
+                case .change(let change): changes.append(change)
+                case .compacted(let revision): compacted = revision
+                }
+            }
             try fresh.write { writer in
                 for entry in entries { try writer.put(entry) }
+                try writer.append(changes.rows)
             }
+            changes.removeAll()
             guard let more = try contents.next() else { break }
             bytes += more
         }
         guard bytes.isEmpty else {
             throw RaftError(.corrupt, "key-value snapshot: \(bytes.count) bytes at its end are no key")
         }
+        guard let compacted else {
+            throw RaftError(.corrupt, "key-value snapshot: it does not say how far its history goes back")
+        }
         try fresh.write { writer in
+            try writer.compact(through: compacted)
             try writer.keep(sessions)
             try writer.setApplied(last)
         }
         try mark.write(.open)
         environment = fresh
         lastApplied = last
+        self.compacted = compacted
+        observer?(.replaced(through: last.index.rawValue))
     }
 
     /// Syncs the state and marks it clean, so that the next start finds it even if the machine was off in between.
@@ -244,6 +279,23 @@ public final class KeyValueMachine: StateMachine {
     ) throws -> KeyValuePage {
         try opened().makeReader().page(range, limit: limit, maximumBytes: maximumBytes)
     }
+
+    /// The changes of a range behind a position, in order: as far as one answer goes.
+    ///
+    /// - Parameter maximumBytes: about the most bytes of keys and values in it; at least one change is.
+    /// - Throws: ``HistoryCompacted`` when some of them may not be kept any more.
+    public func changes(
+        after position: ChangePosition, in range: KeyRange = KeyRange(),
+        maximumBytes: Int = KeyValueLimits.maximumRangeBytes
+    ) throws -> ChangePage {
+        guard position >= ChangePosition(revision: compacted) else { throw HistoryCompacted(revision: compacted) }
+        return try opened().makeHistoryReader().page(
+            after: position, in: range, maximumBytes: maximumBytes,
+            end: ChangePosition(revision: lastApplied?.index.rawValue ?? 0))
+    }
+
+    /// About how many bytes the history takes on disk.
+    public func historyBytes() throws -> Int { try opened().makeHistoryReader().byteCount() }
 
     /// What a transaction gives that only reads, see ``KeyValueTransaction/isReadOnly``; the same as if it were
     /// applied.

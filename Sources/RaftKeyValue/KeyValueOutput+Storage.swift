@@ -19,6 +19,9 @@ extension KeyValueOutput: ReplicatedOutput {
         case .transaction(let result):
             bytes.append(4)
             result.encode(into: &bytes)
+        case .compacted(let revision):
+            bytes.append(5)
+            revision.encode(into: &bytes)
         }
     }
 
@@ -36,6 +39,7 @@ extension KeyValueOutput: ReplicatedOutput {
         case 2: self = .unchanged(current: try revision(rest))
         case 3: self = .refused(try String(decoding: rest))
         case 4: self = .transaction(try TransactionResult(decoding: rest))
+        case 5: self = .compacted(through: try UInt64(decoding: rest))
         default: throw RaftError(.corrupt, "a key-value output of \(bytes.count) bytes that is none")
         }
     }

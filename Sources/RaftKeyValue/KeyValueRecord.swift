@@ -1,22 +1,43 @@
 internal import Raft
 internal import RaftKeyValueModel
 
-/// One record of a snapshot. A snapshot of key-value state begins with ``header``; then come its keys in order, each
-/// (little-endian)
+/// One record of a snapshot. A snapshot of key-value state begins with ``header``; then come how far its history goes
+/// back, its keys in order, and the changes of its history in order. Each is (little-endian)
 ///
 ///     u8 1 · u32 length of the key · u32 length of the value · u64 revision · u64 created · u64 version · key · value
+///     u8 2 · u32 length · a change
+///     u8 3 · u64 through which revision the history is gone
 ///
 /// The first byte says what the record is: one that a reader does not know is of a later version, and is refused.
 enum KeyValueRecord {
+    case key(KeyValue)
+    case change(KeyChange)
+    case compacted(UInt64)
+
     static let header = Array("RAFTKV02".utf8)
     /// Of keys without what they were created at and how often they were set: from these nobody can say it now, and
     /// members that begin at different snapshots would part ways.
     private static let earlierHeader = Array("RAFTKV01".utf8)
-    static let headSize = 33
-    private static let keyTag: UInt8 = 1
+    private static let keyHeadSize = 33
 
+    /// Writes one that is no key.
+    func append(to bytes: inout [UInt8]) {
+        switch self {
+        case .key(let entry): preconditionFailure("key \(entry.key) is written as it is stored")
+        case .change(let change):
+            var packed: [UInt8] = []
+            change.encode(into: &packed)
+            bytes.append(2)
+            bytes.put(counted: packed)
+        case .compacted(let revision):
+            bytes.append(3)
+            bytes.put(revision)
+        }
+    }
+
+    /// Writes a key as it is stored.
     static func append(key: [UInt8], _ stored: StoredValue, to bytes: inout [UInt8]) {
-        bytes.append(keyTag)
+        bytes.append(1)
         bytes.put(UInt32(key.count))
         bytes.put(UInt32(stored.value.count))
         bytes.put(stored.revision)
@@ -43,34 +64,58 @@ enum KeyValueRecord {
 
     /// Takes whole records off the front of `bytes`; what is left is part of one.
     ///
-    /// - Throws: ``RaftError/Code/corrupt`` for a key or a value that cannot be.
-    static func takeAll(from bytes: inout [UInt8], _ body: (KeyValue) throws -> Void) throws {
-        var offset = 0
-        while bytes.count - offset >= headSize {
-            var head = ByteReader(bytes[offset..<(offset + headSize)], of: "key-value snapshot")
-            let tag = try head.take(UInt8.self)
-            guard tag == keyTag else {
-                throw RaftError(
-                    .corrupt,
-                    "key-value snapshot: a record of kind \(tag), which this version does not know; run the version that wrote it, or a later one"
-                )
-            }
-            let keyCount = Int(try head.take(UInt32.self))
-            let valueCount = Int(try head.take(UInt32.self))
+    /// - Throws: ``RaftError/Code/corrupt`` for a record that cannot be.
+    static func takeAll(from bytes: inout [UInt8], _ body: (KeyValueRecord) throws -> Void) throws {
+        var rest = bytes[...]
+        while let (record, count) = try take(rest) {
+            try body(record)
+            rest = rest.dropFirst(count)
+        }
+        bytes.removeFirst(bytes.count - rest.count)
+    }
+
+    /// The record that the bytes begin with, and how many it takes; nil when it is not whole yet.
+    private static func take(_ bytes: ArraySlice<UInt8>) throws -> (KeyValueRecord, byteCount: Int)? {
+        guard let tag = bytes.first else { return nil }
+        var rest = ByteReader(bytes.dropFirst(), of: "key-value snapshot")
+        switch tag {
+        case 1:
+            guard bytes.count >= keyHeadSize else { return nil }
+            let (keyCount, valueCount) = (Int(try rest.take(UInt32.self)), Int(try rest.take(UInt32.self)))
             guard (1...KeyValueLimits.maximumKeyBytes).contains(keyCount), valueCount <= 1 << 26 else {
                 throw RaftError(
                     .corrupt, "key-value snapshot: a key of \(keyCount) bytes with a value of \(valueCount)")
             }
-            let start = offset + headSize
-            let end = start + keyCount + valueCount
-            guard end <= bytes.count else { break }
-            try body(
-                KeyValue(
-                    key: Array(bytes[start..<(start + keyCount)]), value: Array(bytes[(start + keyCount)..<end]),
-                    revision: try head.take(UInt64.self), created: try head.take(UInt64.self),
-                    version: try head.take(UInt64.self)))
-            offset = end
+            let byteCount = keyHeadSize + keyCount + valueCount
+            guard bytes.count >= byteCount else { return nil }
+            let (revision, created) = (try rest.take(UInt64.self), try rest.take(UInt64.self))
+            let version = try rest.take(UInt64.self)
+            let key = Array(try rest.take(count: keyCount))
+            let value = Array(try rest.take(count: valueCount))
+            return (
+                .key(KeyValue(key: key, value: value, revision: revision, created: created, version: version)),
+                byteCount
+            )
+        case 2:
+            guard bytes.count >= 5 else { return nil }
+            let count = Int(try rest.take(UInt32.self))
+            guard count <= 1 << 27 else {
+                throw RaftError(.corrupt, "key-value snapshot: a change of \(count) bytes")
+            }
+            guard bytes.count >= 5 + count else { return nil }
+            let changes = try KeyChange.all(decoding: try rest.take(count: count))
+            guard let change = changes.first, changes.count == 1 else {
+                throw RaftError(.corrupt, "key-value snapshot: \(changes.count) changes where one must be")
+            }
+            return (.change(change), 5 + count)
+        case 3:
+            guard bytes.count >= 9 else { return nil }
+            return (.compacted(try rest.take(UInt64.self)), 9)
+        default:
+            throw RaftError(
+                .corrupt,
+                "key-value snapshot: a record of kind \(tag), which this version does not know; run the version that wrote it, or a later one"
+            )
         }
-        bytes.removeFirst(offset)
     }
 }

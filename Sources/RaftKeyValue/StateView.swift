@@ -2,7 +2,8 @@ internal import CLMDB
 internal import Raft
 internal import RaftKeyValueModel
 
-/// The values as they were at one moment, read while later writes go on: one read transaction, on any thread.
+/// The values and the history as they were at one moment, read while later writes go on: one read transaction, on any
+/// thread.
 ///
 /// The map must not move under a transaction, so whoever lets it grow ends the view first; the snapshot that it was
 /// for fails, and is made again later.
@@ -11,14 +12,26 @@ final class StateView: @unchecked Sendable {
     private struct Live: @unchecked Sendable {
         // @unchecked: as the view.
         var transaction: OpaquePointer?
+        var place = Place.front
+    }
+    /// What comes next.
+    private enum Place {
+        case front
+        case keys(after: [UInt8]?)
+        case history(after: [UInt8]?)
+        case end
     }
     private let live: Lock<Live>
     private let values: MDB_dbi
+    private let history: MDB_dbi
+    private let compacted: UInt64
 
     /// - Parameter transaction: a read transaction that belongs to the view from now on.
-    init(_ transaction: OpaquePointer, values: MDB_dbi) {
+    init(_ transaction: OpaquePointer, values: MDB_dbi, history: MDB_dbi, compacted: UInt64) {
         live = Lock(Live(transaction: transaction))
         self.values = values
+        self.history = history
+        self.compacted = compacted
     }
 
     deinit { end() }
@@ -30,44 +43,77 @@ final class StateView: @unchecked Sendable {
         }
     }
 
-    /// The records after `key`, or from the first on: at least one and about `maximumBytes`; nil when there is none.
-    ///
-    /// - Returns: their bytes, and the last one's key.
-    func records(after key: [UInt8]?, maximumBytes: Int) throws -> (bytes: [UInt8], last: [UInt8])? {
+    /// The next records, about `maximumBytes` of them; nil when there are no more.
+    func next(maximumBytes: Int) throws -> [UInt8]? {
         try live.withLock { live in
             guard let transaction = live.transaction else {
                 throw RaftError(.snapshotFailed, "the key-value state had to grow while its snapshot was written")
             }
-            var cursor: OpaquePointer?
-            try Environment.check(mdb_cursor_open(transaction, values, &cursor), "open a cursor")
-            defer { mdb_cursor_close(cursor) }
             var bytes: [UInt8] = []
-            var last: [UInt8] = []
-            var data = MDB_val()
-            func take(_ found: MDB_val) throws {
-                last = Array(UnsafeRawBufferPointer(found))
-                KeyValueRecord.append(key: last, try StoredValue(data), to: &bytes)
-            }
-            let start = key ?? []
-            let first = try start.withUnsafeBytes { bound -> Int32 in
-                var found = MDB_val(bound)
-                var code = mdb_cursor_get(cursor, &found, &data, key == nil ? MDB_FIRST : MDB_SET_RANGE)
-                if code == 0, let key, UnsafeRawBufferPointer(found).elementsEqual(key) {
-                    code = mdb_cursor_get(cursor, &found, &data, MDB_NEXT)
+            while bytes.count < maximumBytes {
+                switch live.place {
+                case .front:
+                    KeyValueRecord.compacted(compacted).append(to: &bytes)
+                    live.place = .keys(after: nil)
+                case .keys(let last):
+                    let last = try Self.read(values, after: last, transaction) { key, data in
+                        KeyValueRecord.append(key: Array(key), try StoredValue(data), to: &bytes)
+                        return bytes.count < maximumBytes
+                    }
+                    live.place = last.map { .keys(after: $0) } ?? .history(after: nil)
+                case .history(let last):
+                    let floor = ChangePosition(revision: compacted)
+                    let last = try Self.read(history, after: last, transaction) { _, data in
+                        var rest = ByteReader(Array(UnsafeRawBufferPointer(data))[...], of: "a row of the history")
+                        while !rest.rest.isEmpty {
+                            guard let change = try KeyChange.take(&rest, after: floor, in: KeyRange()).change else {
+                                continue
+                            }
+                            KeyValueRecord.change(change).append(to: &bytes)
+                        }
+                        return bytes.count < maximumBytes
+                    }
+                    live.place = last.map { .history(after: $0) } ?? .end
+                case .end: return bytes.isEmpty ? nil : bytes
                 }
-                if code == 0 { try take(found) }
+            }
+            return bytes
+        }
+    }
+
+    /// Gives `body` each row after `key`, or from the first on, until it returns false.
+    ///
+    /// - Returns: the key of the last one given; nil when there was none.
+    private static func read(
+        _ database: MDB_dbi, after key: [UInt8]?, _ transaction: OpaquePointer,
+        _ body: (_ key: UnsafeRawBufferPointer, _ data: MDB_val) throws -> Bool
+    ) throws -> [UInt8]? {
+        var cursor: OpaquePointer?
+        try Environment.check(mdb_cursor_open(transaction, database, &cursor), "open a cursor")
+        defer { mdb_cursor_close(cursor) }
+        var found = MDB_val()
+        var data = MDB_val()
+        var code: Int32
+        if let key {
+            code = key.withUnsafeBytes { bound in
+                var place = MDB_val(bound)
+                let code = mdb_cursor_get(cursor, &place, &data, MDB_SET_RANGE)
+                found = place
                 return code
             }
-            if first == MDB_NOTFOUND { return nil }
-            try Environment.check(first, "read the values")
-            while bytes.count < maximumBytes {
-                var found = MDB_val()
-                let code = mdb_cursor_get(cursor, &found, &data, MDB_NEXT)
-                if code == MDB_NOTFOUND { break }
-                try Environment.check(code, "read the values")
-                try take(found)
+            if code == 0, UnsafeRawBufferPointer(found).elementsEqual(key) {
+                code = mdb_cursor_get(cursor, &found, &data, MDB_NEXT)
             }
-            return (bytes, last)
+        } else {
+            code = mdb_cursor_get(cursor, &found, &data, MDB_FIRST)
         }
+        var last: [UInt8]?
+        while code != MDB_NOTFOUND {
+            try Environment.check(code, "read the state")
+            last = Array(UnsafeRawBufferPointer(found))
+            guard try body(UnsafeRawBufferPointer(found), data) else { break }
+            code = mdb_cursor_get(cursor, &found, &data, MDB_NEXT)
+        }
+        return last
     }
 }

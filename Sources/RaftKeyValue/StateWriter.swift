@@ -8,6 +8,7 @@ struct StateWriter {
     let values: MDB_dbi
     let meta: MDB_dbi
     let sessions: MDB_dbi
+    let history: MDB_dbi
 
     /// The values with what this transaction has written so far.
     var reader: ValueReader { ValueReader(transaction: transaction, values: values) }

@@ -29,7 +29,7 @@ public struct KeyRange: Hashable, Sendable {
     }
 
     /// Whether the key lies in it.
-    public func contains(_ key: [UInt8]) -> Bool {
+    public func contains(_ key: some Sequence<UInt8>) -> Bool {
         !key.lexicographicallyPrecedes(from) && (upTo.map { key.lexicographicallyPrecedes($0) } ?? true)
     }
 }

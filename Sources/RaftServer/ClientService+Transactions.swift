@@ -26,6 +26,16 @@ extension ClientService {
         }
     }
 
+    func compact(_ call: ServerCall) {
+        answering(call) { () throws(RPCStatus) in
+            let request = try CompactRequest(decoding: call.request)
+            propose(.compact(through: request.revision), request.session, call) { output in
+                guard case .compacted(let revision) = output else { return nil }
+                return CompactResponse(revision: revision).encoded()
+            }
+        }
+    }
+
     private func check(_ transaction: KeyValueTransaction) throws(RPCStatus) {
         for (count, what) in [
             (transaction.comparisons.count, "comparisons"), (transaction.then.count, "operations"),

@@ -10,6 +10,7 @@ struct ClientService: Sendable {
     let maximumValueBytes: Int
     /// The most comparisons, and the most operations in each list of a transaction.
     let maximumTransactionCount: Int
+    let watches: WatchHub
 
     /// How long a read waits whose caller names no time.
     static let longestRead = Duration.seconds(60)
@@ -22,6 +23,8 @@ struct ClientService: Sendable {
         table.register(ClientMethods.get) { get($0) }
         table.register(ClientMethods.range) { range($0) }
         table.register(ClientMethods.txn) { transact($0) }
+        table.register(ClientMethods.compact) { compact($0) }
+        watches.offer(&table)
         offerSessions(&table)
         server.serve(.client, table)
     }
@@ -48,7 +51,7 @@ struct ClientService: Sendable {
                 case .done(let revision, let previous):
                     DeleteResult(revision: revision, previousRevision: previous).encoded()
                 case .unchanged(let current): DeleteResult(revision: nil, previousRevision: current).encoded()
-                case .refused, .transaction: nil
+                case .refused, .transaction, .compacted: nil
                 }
             }
         }
@@ -83,7 +86,7 @@ struct ClientService: Sendable {
                 case .done(let revision, let previous):
                     SwapResult(revision: revision, previousRevision: previous).encoded()
                 case .unchanged(let current): SwapResult(revision: nil, previousRevision: current).encoded()
-                case .refused, .transaction: nil
+                case .refused, .transaction, .compacted: nil
                 }
             }
         }

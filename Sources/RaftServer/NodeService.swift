@@ -20,10 +20,11 @@ public final class NodeService: Sendable {
     private let preparation: ThreadLoop
     private let certificates: Certificates
     private let ended: EndSignal
+    private let chores: Chores
 
     private init(
         node: RaftNode<KeyValueMachine>, server: RPCServer, directory: DataDirectory,
-        loops: EventLoops, preparation: ThreadLoop, certificates: Certificates, ended: EndSignal
+        loops: EventLoops, preparation: ThreadLoop, certificates: Certificates, ended: EndSignal, chores: Chores
     ) {
         port = server.port
         self.certificates = certificates
@@ -33,6 +34,7 @@ public final class NodeService: Sendable {
         self.loops = loops
         self.preparation = preparation
         self.ended = ended
+        self.chores = chores
     }
 
     /// What the node knows of itself now.
@@ -136,6 +138,8 @@ public final class NodeService: Sendable {
             }
             let isNew = recovered.last == .zero
             let snapshots = SnapshotDirectory(directory: directory)
+            let news = NewsRelay()
+            machine.observer = { news.tell($0) }
             let node = try RaftNode(
                 configuration: settings, machine: machine, store: OpenedLog(log, recovered),
                 transport: TLSTransport(
@@ -144,19 +148,24 @@ public final class NodeService: Sendable {
                 bootstrap: isNew && configuration.firstStart == .bootstrap ? configuration.members : nil,
                 snapshots: snapshots, peers: try directory.peers(),
                 logger: logger)
+            let watches = WatchHub(node: node, maximumCount: configuration.maximumWatchCount)
+            news.set(watches)
             ClientService(
                 node: node, maximumValueBytes: configuration.maximumValueBytes,
-                maximumTransactionCount: configuration.maximumTransactionCount
+                maximumTransactionCount: configuration.maximumTransactionCount, watches: watches
             ).offer(on: server)
             AdminService(
                 node: node, snapshots: SnapshotReads(snapshots, on: loops.reads), tls: tls,
                 certificates: certificates.watcher
             ).offer(on: server)
             try await node.start()
+            let chores = Chores(
+                watches, HistoryKeeper(node: node, configuration.history) { loop.now }, on: loop.eventLoop)
             certificates.watcher.start { [weak node] in node?.announceCertificates($0, isUsed: $1) }
             return NodeService(
                 node: node, server: server, directory: directory, loops: eventLoops, preparation: preparation,
-                certificates: certificates, ended: ended)
+                certificates: certificates, ended: ended,
+                chores: chores)
         } catch {
             certificates.stop()
             preparation.stop()
@@ -169,6 +178,7 @@ public final class NodeService: Sendable {
     /// nil when it was asked to.
     public func untilEnded() async -> RaftError? {
         await ended.wait()
+        chores.stop()
         certificates.stop()
         await server.stop()
         directory.close()
@@ -217,6 +227,36 @@ private struct Certificates: Sendable {
     func stop() {
         watcher.stop()
         loop.stop()
+    }
+}
+
+/// Tells the watches what became of the state: these are there only after the node that the machine belongs to.
+private final class NewsRelay: Sendable {
+    private struct State {
+        weak var watches: WatchHub?
+    }
+    private let state = Lock(State())
+    func set(_ watches: WatchHub) { state.withLock { $0.watches = watches } }
+    func tell(_ news: StateNews) { state.withLock { $0.watches }?.heard(news) }
+}
+
+/// What a node does every few seconds for its clients.
+private struct Chores: Sendable {
+    private let watches: WatchHub
+    private let task: RepeatedTask
+
+    init(_ watches: WatchHub, _ history: HistoryKeeper, on loop: any EventLoop) {
+        self.watches = watches
+        let interval = TimeAmount.seconds(WatchHub.tick.components.seconds)
+        task = loop.scheduleRepeatedTask(initialDelay: interval, delay: interval) { _ in
+            watches.look()
+            history.look()
+        }
+    }
+
+    func stop() {
+        task.cancel()
+        watches.stop()
     }
 }
 

@@ -59,6 +59,10 @@ public struct ServerConfiguration: Sendable {
     /// The most comparisons that a transaction of a client has, and the most operations in each of its lists: 1 to
     /// ``largestMaximumTransactionCount``.
     public var maximumTransactionCount = 128
+    /// The most watches that are open on this node at a time; each also counts as a call of its connection.
+    public var maximumWatchCount = 20_000
+    /// What of the history of changes is kept, while this node leads.
+    public var history = HistoryLimits()
     public static let largestMaximumTransactionCount = KeyValueTransaction.maximumCount
 
     /// The most bytes that one command may have, whatever ``maximumValueBytes`` is: what a peer's message carries.

@@ -5,11 +5,13 @@ import RaftTransport
 
 /// Nodes made of closures, and a clock that jumps whenever somebody waits.
 final class FakeCluster: Connector, ClientClock {
+    typealias Serve = @Sendable (FakeStream) -> Void
     typealias Answer = @Sendable (_ method: Method, _ request: [UInt8], _ call: Int) throws(RPCStatus) -> [UInt8]
 
     private struct State {
         var now: Duration = .zero
         var answers: [String: Answer] = [:]
+        var serves: [String: Serve] = [:]
         var unreachable: [String: RPCStatus] = [:]
         var asked: [String] = []
         var connected: [String] = []
@@ -70,6 +72,11 @@ final class FakeCluster: Connector, ClientClock {
             $0.answers[endpoint] = answer
         }
     }
+
+    /// What this node does with a stream, once it has its first message.
+    func streams(_ endpoint: String, _ serve: @escaping Serve) { state.withLock { $0.serves[endpoint] = serve } }
+
+    fileprivate func serve(_ endpoint: String) -> Serve? { state.withLock { $0.serves[endpoint] } }
 
     func unreachable(_ endpoint: String, _ code: RPCStatus.Code = .unavailable, _ message: String = "refused") {
         state.withLock { $0.unreachable[endpoint] = RPCStatus(code, message, wasSent: false) }
@@ -140,7 +147,47 @@ final class FakeChannel: Channel {
         guard isOpen else { throw RPCStatus(.unavailable, "closed", wasSent: false) }
         return try cluster.answer(endpoint, method, request, timeout)
     }
+    func openStream(_ method: Method, _ listener: any ClientStreamListener) -> any ClientStream {
+        FakeStream(listener, cluster.serve(endpoint))
+    }
     func close() async { isBroken.withLock { $0 = true } }
+}
+
+/// A stream at a node made of a closure.
+final class FakeStream: ClientStream {
+    private struct State {
+        var messages: [[UInt8]] = []
+        var isCancelled = false
+    }
+    private let state = Lock(State())
+    private let listener: any ClientStreamListener
+    private let serve: FakeCluster.Serve?
+
+    init(_ listener: any ClientStreamListener, _ serve: FakeCluster.Serve?) {
+        self.listener = listener
+        self.serve = serve
+    }
+
+    func send(_ message: [UInt8]) {
+        let count = state.withLock { state in
+            state.messages.append(message)
+            return state.messages.count
+        }
+        guard count == 1 else { return }
+        if let serve { serve(self) } else { end(RPCStatus(.unavailable, "nobody here")) }
+    }
+    func cancel() { state.withLock { $0.isCancelled = true } }
+
+    var isCancelled: Bool { state.withLock { $0.isCancelled } }
+    var request: WatchRequest? { state.withLock { $0.messages.first }.flatMap { try? WatchRequest(decoding: $0) } }
+    /// What the caller said last that it has dealt with.
+    var reported: UInt64 {
+        let last = state.withLock { $0.messages.count > 1 ? $0.messages.last : nil }
+        return last.flatMap { try? WatchProgress(decoding: $0).takenBytes } ?? 0
+    }
+
+    func give(_ message: [UInt8]) { listener.received(message) }
+    func end(_ status: RPCStatus?) { listener.ended(status) }
 }
 
 /// Lets others run until it is so; a test that waits in vain ends by its time limit.

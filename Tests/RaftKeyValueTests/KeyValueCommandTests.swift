@@ -54,7 +54,8 @@ struct KeyValueCommandTests {
             [], [0x08, 0], [0x08, 4], [0x08, 4, 0x3A, 1, 9],  // a transaction of a later form
             [0x08, 4, 0x12, 1, 97, 0x3A, 13] + [1] + [UInt8](repeating: 0, count: 12),  // a transaction with a key
             [0x08, 1, 0x12, 1, 97, 0x3A, 1, 1],  // a put with a transaction
-            [0x08, 5], [0x08, 99, 0x12, 1, 97],  // no kind, or one of a later version
+            [0x08, 5, 0x12, 1, 97],  // a compaction with a key
+            [0x08, 9], [0x08, 99, 0x12, 1, 97],  // no kind, or one of a later version
             [0x08, 3, 0x12, 1, 97],  // compare with nothing
             [0x08, 3, 0x12, 1, 97, 0x30, 0],  // compare with "not absent"
             [0x08, 1, 0x12, 1, 97, 0x30, 1],  // a put with an expectation

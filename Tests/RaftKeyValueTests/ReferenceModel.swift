@@ -5,6 +5,20 @@ import Raft
 /// What the commands mean, said once more and as simply as can be: a dictionary, and no limits on sizes.
 struct ReferenceModel {
     private(set) var entries: [[UInt8]: KeyValue] = [:]
+    /// Everything that ever changed, unless it was compacted.
+    private(set) var changes: [KeyChange] = []
+    private var compacted: UInt64 = 0
+
+    private mutating func note(_ key: [UInt8], _ revision: UInt64) {
+        let ordinal = changes.last?.revision == revision ? changes[changes.count - 1].ordinal + 1 : 0
+        changes.append(KeyChange(revision: revision, ordinal: ordinal, key: key, entry: entries[key]))
+    }
+
+    private mutating func remove(_ key: [UInt8], _ revision: UInt64) -> KeyValue? {
+        guard let before = entries.removeValue(forKey: key) else { return nil }
+        note(key, revision)
+        return before
+    }
 
     var sorted: [KeyValue] { entries.values.sorted { $0.key.lexicographicallyPrecedes($1.key) } }
 
@@ -19,6 +33,7 @@ struct ReferenceModel {
         entries[key] = KeyValue(
             key: key, value: value, revision: revision, created: before?.created ?? revision,
             version: (before?.version ?? 0) + 1)
+        note(key, revision)
         return before
     }
 
@@ -27,7 +42,7 @@ struct ReferenceModel {
         case .put(let key, let value):
             return .done(revision: revision, previous: put(key, value, revision)?.revision)
         case .delete(let key):
-            guard let before = entries.removeValue(forKey: key) else { return .unchanged(current: nil) }
+            guard let before = remove(key, revision) else { return .unchanged(current: nil) }
             return .done(revision: revision, previous: before.revision)
         case .compareAndSwap(let key, let expectation, let value):
             let before = entries[key]
@@ -41,6 +56,10 @@ struct ReferenceModel {
             return .done(revision: revision, previous: put(key, value, revision)?.revision)
         case .transaction(let transaction):
             return apply(transaction, at: revision)
+        case .compact(let through):
+            compacted = max(compacted, min(through, revision - 1))
+            changes.removeAll { $0.revision <= compacted }
+            return .compacted(through: compacted)
         }
     }
 
@@ -67,7 +86,7 @@ struct ReferenceModel {
                 let before = put(key, value, revision)
                 return .put(previous: returnsPrevious ? before : nil)
             case .delete(let range, let returnsPrevious):
-                let removed = keys(in: range).compactMap { entries.removeValue(forKey: $0) }
+                let removed = keys(in: range).compactMap { remove($0, revision) }
                 return .deleted(count: UInt64(removed.count), previous: returnsPrevious ? removed : [])
             case .range(let range, let limit):
                 let all = keys(in: range).compactMap { entries[$0] }
@@ -145,7 +164,9 @@ struct CommandSource {
 
     /// - Parameter near: the revision that it will have, more or less.
     mutating func next(_ near: UInt64) -> KeyValueCommand {
-        switch pick(8) {
+        switch pick(9) {
+        case 8:
+            pick(4) == 0 ? .compact(through: UInt64(max(0, Int(near) - pick(60)))) : .put(key: key(), value: value())
         case 0: .put(key: key(), value: value())
         case 1: .delete(key: key())
         case 2:

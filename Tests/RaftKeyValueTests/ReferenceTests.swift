@@ -12,7 +12,7 @@ struct ReferenceTests {
     }
 
     @Test(
-        "Random commands give the same outputs and the same keys as a dictionary, through batches, snapshots and restarts",
+        "Random commands give the same outputs, keys and history as a dictionary, through batches, snapshots and restarts",
         arguments: 0..<24 as Range<UInt64>)
     func random(seed: UInt64) throws {
         let directory = try TemporaryDirectory(isInMemory: true)
@@ -31,6 +31,8 @@ struct ReferenceTests {
             refusedCount += expected.count { $0 == .refused("") }
             next += UInt64(count)
             #expect(try machine.dump() == reference.sorted, "seed \(seed), round \(round)")
+            let changes = try machine.changes(after: ChangePosition(revision: machine.compacted)).changes
+            #expect(changes == reference.changes, "seed \(seed), round \(round)")
             switch Int.random(in: 0..<8, using: &source.random) {
             case 0:
                 // A follower that is given the snapshot goes on in its place.

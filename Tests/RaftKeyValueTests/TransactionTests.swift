@@ -185,12 +185,14 @@ struct TransactionTests {
             [.put(key: [1], value: [1])] + (2...5).map { .put(key: [$0], value: [0], returnsPrevious: true) },
         ]
         for (position, list) in lists.enumerated() {
-            let output = try run(at: UInt64(10 + position), then: list)
+            let output = try run(at: UInt64(10 * (position + 1)), then: list)
             // The second has three megabytes only, and fits.
             if position == 1 {
                 guard case .transaction(let result) = output else { return #expect(Bool(false), "\(output)") }
-                #expect(result.revision == 11)
-                for entry in before { try machine.run(from: 11, [.put(key: entry.key, value: entry.value)]) }
+                #expect(result.revision == 20)
+                for (place, entry) in before.enumerated() {
+                    try machine.run(from: UInt64(21 + place), [.put(key: entry.key, value: entry.value)])
+                }
             } else {
                 #expect(output == .refused(KeyValueLimits.resultRefusal))
                 #expect(try machine.dump().map(\.key) == before.map(\.key))
@@ -212,12 +214,12 @@ struct TransactionTests {
             try run(at: first, then: [.put(key: [1, 2, 3, 4, 5], value: [1]), .delete(KeyRange(upTo: [0, 1]))])
                 != .refused(KeyValueLimits.deletionRefusal), "a part of them goes")
         try machine.run(
-            from: first,
+            from: first + 1,
             (0...count).map { .put(key: withUnsafeBytes(of: UInt32($0).bigEndian, Array.init), value: [1]) })
         let before = try machine.range(KeyRange(), limit: 3)
         #expect(
             try run(
-                at: first + UInt64(count) + 1, then: [.put(key: [255], value: [1]), .delete(KeyRange(upTo: [254]))])
+                at: first + UInt64(count) + 2, then: [.put(key: [255], value: [1]), .delete(KeyRange(upTo: [254]))])
                 == .refused(KeyValueLimits.deletionRefusal))
         #expect(try machine.range(KeyRange(), limit: 3) == before)
         #expect(try machine.get([255]) == nil)

@@ -44,16 +44,7 @@ struct NodeServiceTests {
         }
     }
 
-    /// A client's, once the node leads.
-    private func connection(_ service: NodeService) async throws -> RPCConnection {
-        let tls = try TLSContext(
-            certificate: directory.file("client.pem"), key: directory.file("client-key.pem"),
-            ca: directory.file("ca.pem"))
-        while service.status.role != .leader { try await Task.sleep(for: .milliseconds(5)) }
-        return try await RPCConnection.connect(
-            to: "127.0.0.1:\(service.port)", tls: tls, purpose: .client,
-            on: MultiThreadedEventLoopGroup.singleton, timeout: .seconds(10))
-    }
+    private func connection(_ service: NodeService) async throws -> RPCConnection { try await lab.connection(service) }
 
     /// The first number of a new session.
     private func firstOfSession(_ connection: RPCConnection) async throws -> SessionRequest {

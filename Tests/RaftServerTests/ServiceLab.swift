@@ -46,6 +46,17 @@ struct ServiceLab {
             options: options)
     }
 
+    /// A client's, once the node leads.
+    func connection(_ service: NodeService) async throws -> RPCConnection {
+        let tls = try TLSContext(
+            certificate: directory.file("client.pem"), key: directory.file("client-key.pem"),
+            ca: directory.file("ca.pem"))
+        while service.status.role != .leader { try await Task.sleep(for: .milliseconds(5)) }
+        return try await RPCConnection.connect(
+            to: "127.0.0.1:\(service.port)", tls: tls, purpose: .client,
+            on: MultiThreadedEventLoopGroup.singleton, timeout: .seconds(10))
+    }
+
     /// Starts a node, hands it out with a client, and stops both.
     func withService(
         _ changed: ServerConfiguration? = nil, usesSessions: Bool = false,

@@ -29,6 +29,11 @@ typedef struct Raft__Client__V1__RangeEntry Raft__Client__V1__RangeEntry;
 typedef struct Raft__Client__V1__RangeResponse Raft__Client__V1__RangeResponse;
 typedef struct Raft__Client__V1__TxnRequest Raft__Client__V1__TxnRequest;
 typedef struct Raft__Client__V1__TxnResponse Raft__Client__V1__TxnResponse;
+typedef struct Raft__Client__V1__WatchRequest Raft__Client__V1__WatchRequest;
+typedef struct Raft__Client__V1__WatchProgress Raft__Client__V1__WatchProgress;
+typedef struct Raft__Client__V1__WatchResponse Raft__Client__V1__WatchResponse;
+typedef struct Raft__Client__V1__CompactRequest Raft__Client__V1__CompactRequest;
+typedef struct Raft__Client__V1__CompactResponse Raft__Client__V1__CompactResponse;
 typedef struct Raft__Client__V1__RegisterSessionRequest Raft__Client__V1__RegisterSessionRequest;
 typedef struct Raft__Client__V1__RegisterSessionResponse Raft__Client__V1__RegisterSessionResponse;
 typedef struct Raft__Client__V1__KeepSessionRequest Raft__Client__V1__KeepSessionRequest;
@@ -312,6 +317,95 @@ struct  Raft__Client__V1__TxnResponse
 #define RAFT__CLIENT__V1__TXN_RESPONSE__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&raft__client__v1__txn_response__descriptor) \
     , {0,NULL} }
+
+
+/*
+ * The first message of a stream of Watch: the changes of the keys in [from, up_to), in order.
+ */
+struct  Raft__Client__V1__WatchRequest
+{
+  ProtobufCMessage base;
+  ProtobufCBinaryData from;
+  /*
+   * Used when has_up_to; else to the last key of all.
+   */
+  ProtobufCBinaryData up_to;
+  protobuf_c_boolean has_up_to;
+  /*
+   * Behind this place. Without it, behind all that was acknowledged before the node took the call.
+   */
+  protobuf_c_boolean has_position;
+  uint64_t after_revision;
+  /*
+   * The last one of that revision to be left out; the greatest number for all of them.
+   */
+  uint32_t after_ordinal;
+};
+#define RAFT__CLIENT__V1__WATCH_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&raft__client__v1__watch_request__descriptor) \
+    , {0,NULL}, {0,NULL}, 0, 0, 0, 0 }
+
+
+/*
+ * Every further message of the caller: how many bytes of changes it has dealt with since the stream began. The node sends
+ * only so many beyond that.
+ */
+struct  Raft__Client__V1__WatchProgress
+{
+  ProtobufCMessage base;
+  uint64_t taken_bytes;
+};
+#define RAFT__CLIENT__V1__WATCH_PROGRESS__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&raft__client__v1__watch_progress__descriptor) \
+    , 0 }
+
+
+/*
+ * Every message of the node.
+ */
+struct  Raft__Client__V1__WatchResponse
+{
+  ProtobufCMessage base;
+  /*
+   * As KeyChange.swift describes them, one after the other.
+   */
+  ProtobufCBinaryData changes;
+  /*
+   * How far the watch has come: every change up to here was sent.
+   */
+  uint64_t revision;
+  uint32_t ordinal;
+};
+#define RAFT__CLIENT__V1__WATCH_RESPONSE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&raft__client__v1__watch_response__descriptor) \
+    , {0,NULL}, 0, 0 }
+
+
+/*
+ * The history is forgotten through this revision, or as far as it is over.
+ */
+struct  Raft__Client__V1__CompactRequest
+{
+  ProtobufCMessage base;
+  uint64_t revision;
+  Raft__Client__V1__SessionRequest *session;
+};
+#define RAFT__CLIENT__V1__COMPACT_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&raft__client__v1__compact_request__descriptor) \
+    , 0, NULL }
+
+
+struct  Raft__Client__V1__CompactResponse
+{
+  ProtobufCMessage base;
+  /*
+   * Through this one it is gone.
+   */
+  uint64_t revision;
+};
+#define RAFT__CLIENT__V1__COMPACT_RESPONSE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&raft__client__v1__compact_response__descriptor) \
+    , 0 }
 
 
 /*
@@ -663,6 +757,101 @@ Raft__Client__V1__TxnResponse *
 void   raft__client__v1__txn_response__free_unpacked
                      (Raft__Client__V1__TxnResponse *message,
                       ProtobufCAllocator *allocator);
+/* Raft__Client__V1__WatchRequest methods */
+void   raft__client__v1__watch_request__init
+                     (Raft__Client__V1__WatchRequest         *message);
+size_t raft__client__v1__watch_request__get_packed_size
+                     (const Raft__Client__V1__WatchRequest   *message);
+size_t raft__client__v1__watch_request__pack
+                     (const Raft__Client__V1__WatchRequest   *message,
+                      uint8_t             *out);
+size_t raft__client__v1__watch_request__pack_to_buffer
+                     (const Raft__Client__V1__WatchRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Raft__Client__V1__WatchRequest *
+       raft__client__v1__watch_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   raft__client__v1__watch_request__free_unpacked
+                     (Raft__Client__V1__WatchRequest *message,
+                      ProtobufCAllocator *allocator);
+/* Raft__Client__V1__WatchProgress methods */
+void   raft__client__v1__watch_progress__init
+                     (Raft__Client__V1__WatchProgress         *message);
+size_t raft__client__v1__watch_progress__get_packed_size
+                     (const Raft__Client__V1__WatchProgress   *message);
+size_t raft__client__v1__watch_progress__pack
+                     (const Raft__Client__V1__WatchProgress   *message,
+                      uint8_t             *out);
+size_t raft__client__v1__watch_progress__pack_to_buffer
+                     (const Raft__Client__V1__WatchProgress   *message,
+                      ProtobufCBuffer     *buffer);
+Raft__Client__V1__WatchProgress *
+       raft__client__v1__watch_progress__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   raft__client__v1__watch_progress__free_unpacked
+                     (Raft__Client__V1__WatchProgress *message,
+                      ProtobufCAllocator *allocator);
+/* Raft__Client__V1__WatchResponse methods */
+void   raft__client__v1__watch_response__init
+                     (Raft__Client__V1__WatchResponse         *message);
+size_t raft__client__v1__watch_response__get_packed_size
+                     (const Raft__Client__V1__WatchResponse   *message);
+size_t raft__client__v1__watch_response__pack
+                     (const Raft__Client__V1__WatchResponse   *message,
+                      uint8_t             *out);
+size_t raft__client__v1__watch_response__pack_to_buffer
+                     (const Raft__Client__V1__WatchResponse   *message,
+                      ProtobufCBuffer     *buffer);
+Raft__Client__V1__WatchResponse *
+       raft__client__v1__watch_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   raft__client__v1__watch_response__free_unpacked
+                     (Raft__Client__V1__WatchResponse *message,
+                      ProtobufCAllocator *allocator);
+/* Raft__Client__V1__CompactRequest methods */
+void   raft__client__v1__compact_request__init
+                     (Raft__Client__V1__CompactRequest         *message);
+size_t raft__client__v1__compact_request__get_packed_size
+                     (const Raft__Client__V1__CompactRequest   *message);
+size_t raft__client__v1__compact_request__pack
+                     (const Raft__Client__V1__CompactRequest   *message,
+                      uint8_t             *out);
+size_t raft__client__v1__compact_request__pack_to_buffer
+                     (const Raft__Client__V1__CompactRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Raft__Client__V1__CompactRequest *
+       raft__client__v1__compact_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   raft__client__v1__compact_request__free_unpacked
+                     (Raft__Client__V1__CompactRequest *message,
+                      ProtobufCAllocator *allocator);
+/* Raft__Client__V1__CompactResponse methods */
+void   raft__client__v1__compact_response__init
+                     (Raft__Client__V1__CompactResponse         *message);
+size_t raft__client__v1__compact_response__get_packed_size
+                     (const Raft__Client__V1__CompactResponse   *message);
+size_t raft__client__v1__compact_response__pack
+                     (const Raft__Client__V1__CompactResponse   *message,
+                      uint8_t             *out);
+size_t raft__client__v1__compact_response__pack_to_buffer
+                     (const Raft__Client__V1__CompactResponse   *message,
+                      ProtobufCBuffer     *buffer);
+Raft__Client__V1__CompactResponse *
+       raft__client__v1__compact_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   raft__client__v1__compact_response__free_unpacked
+                     (Raft__Client__V1__CompactResponse *message,
+                      ProtobufCAllocator *allocator);
 /* Raft__Client__V1__RegisterSessionRequest methods */
 void   raft__client__v1__register_session_request__init
                      (Raft__Client__V1__RegisterSessionRequest         *message);
@@ -821,6 +1010,21 @@ typedef void (*Raft__Client__V1__TxnRequest_Closure)
 typedef void (*Raft__Client__V1__TxnResponse_Closure)
                  (const Raft__Client__V1__TxnResponse *message,
                   void *closure_data);
+typedef void (*Raft__Client__V1__WatchRequest_Closure)
+                 (const Raft__Client__V1__WatchRequest *message,
+                  void *closure_data);
+typedef void (*Raft__Client__V1__WatchProgress_Closure)
+                 (const Raft__Client__V1__WatchProgress *message,
+                  void *closure_data);
+typedef void (*Raft__Client__V1__WatchResponse_Closure)
+                 (const Raft__Client__V1__WatchResponse *message,
+                  void *closure_data);
+typedef void (*Raft__Client__V1__CompactRequest_Closure)
+                 (const Raft__Client__V1__CompactRequest *message,
+                  void *closure_data);
+typedef void (*Raft__Client__V1__CompactResponse_Closure)
+                 (const Raft__Client__V1__CompactResponse *message,
+                  void *closure_data);
 typedef void (*Raft__Client__V1__RegisterSessionRequest_Closure)
                  (const Raft__Client__V1__RegisterSessionRequest *message,
                   void *closure_data);
@@ -861,6 +1065,11 @@ extern const ProtobufCMessageDescriptor raft__client__v1__range_entry__descripto
 extern const ProtobufCMessageDescriptor raft__client__v1__range_response__descriptor;
 extern const ProtobufCMessageDescriptor raft__client__v1__txn_request__descriptor;
 extern const ProtobufCMessageDescriptor raft__client__v1__txn_response__descriptor;
+extern const ProtobufCMessageDescriptor raft__client__v1__watch_request__descriptor;
+extern const ProtobufCMessageDescriptor raft__client__v1__watch_progress__descriptor;
+extern const ProtobufCMessageDescriptor raft__client__v1__watch_response__descriptor;
+extern const ProtobufCMessageDescriptor raft__client__v1__compact_request__descriptor;
+extern const ProtobufCMessageDescriptor raft__client__v1__compact_response__descriptor;
 extern const ProtobufCMessageDescriptor raft__client__v1__register_session_request__descriptor;
 extern const ProtobufCMessageDescriptor raft__client__v1__register_session_response__descriptor;
 extern const ProtobufCMessageDescriptor raft__client__v1__keep_session_request__descriptor;

@@ -8,6 +8,9 @@ package enum ClientMethods {
     package static let get = client(4, "Get", roles: readers)
     package static let range = client(5, "Range", roles: readers)
     package static let txn = client(6, "Txn")
+    /// A stream, so of a number that no call of an administrator has.
+    package static let watch = client(32, "Watch", roles: readers)
+    package static let compact = client(8, "Compact")
     package static let registerSession = client(16, "RegisterSession")
     package static let keepSession = client(17, "KeepSession")
     package static let closeSession = client(18, "CloseSession")

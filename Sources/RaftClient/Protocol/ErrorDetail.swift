@@ -77,6 +77,12 @@ extension RPCStatus {
         self.init(.invalidArgument, reason, details: detail.encoded())
     }
 
+    /// Changes were asked for that are not kept any more.
+    package init(compacted reason: String) {
+        let detail = ErrorDetail(code: "compacted", outcome: .nothingHappened, leader: nil)
+        self.init(.outOfRange, reason, details: detail.encoded())
+    }
+
     /// The detail that a node sent along, or nil: it has none, or it cannot be read.
     package var detail: ErrorDetail? { details.isEmpty ? nil : try? ErrorDetail(decoding: details) }
 }
