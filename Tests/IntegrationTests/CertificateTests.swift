@@ -48,6 +48,13 @@ struct CertificateTests {
         }
     }
 
+    /// Somebody is out now. Prints how long after the list was in its place that is: promised are two seconds, on a
+    /// machine that has time for it.
+    private func note(_ who: String, since start: ContinuousClock.Instant) {
+        let milliseconds = (ContinuousClock.now - start) / .milliseconds(1)
+        print("revocation: \(who) was out \(Int(milliseconds)) ms after the list was there")
+    }
+
     private func takenCount(_ cluster: ServedCluster, _ id: Int) -> Int {
         cluster.log(of: id).components(separatedBy: "took certificate raft://test/peer/\(id)").count - 1
     }
@@ -138,15 +145,17 @@ struct CertificateTests {
             "cert", "verify", "client-mallory.pem", "--cluster", "test", "--crl", "crl.pem")
         #expect(verdict.code == 0, "\(verdict.text)")
         try await cluster.require("cert", "revoke", "client-mallory.pem")
-        let judged = try await cluster.run(
-            "cert", "verify", "client-mallory.pem", "--cluster", "test", "--crl", "crl.pem")
-        #expect(judged.code == 1 && judged.text.contains("NO   is not revoked"))
+        let listed = ContinuousClock.now
         try await eventually("the revoked client is out") {
             do {
                 _ = try await victim.put([1], [2])
                 return false
             } catch { return (error as? RaftClientError)?.code == .notAuthorized }
         }
+        note("a revoked client, in the midst of its puts,", since: listed)
+        let judged = try await cluster.run(
+            "cert", "verify", "client-mallory.pem", "--cluster", "test", "--crl", "crl.pem")
+        #expect(judged.code == 1 && judged.text.contains("NO   is not revoked"))
         let wrote = cluster.log(of: 1) + cluster.log(of: 2) + cluster.log(of: 3)
         #expect(wrote.contains("ended a connection of raft://test/client/mallory"))
         _ = try await bystander.put([1], [3])
@@ -157,9 +166,11 @@ struct CertificateTests {
         let others = (1...3).filter { $0 != follower }
         let leader = try #require(before.leader)
         try await cluster.require("cert", "revoke", "peer-\(follower).pem")
+        let removed = ContinuousClock.now
         try await eventually("the leader has ended the revoked node's connections") {
             cluster.log(of: leader).contains("ended a connection of raft://test/peer/\(follower): certificate")
         }
+        note("a revoked member", since: removed)
         // It campaigns now, which nobody hears.
         for id in others {
             try await eventually("node \(id) refuses the revoked node") {
