@@ -21,6 +21,7 @@ let package = Package(
     products: [
         .library(name: "Raft", targets: ["Raft"]),
         .library(name: "RaftLifecycle", targets: ["RaftLifecycle"]),
+        .library(name: "RaftMetrics", targets: ["RaftMetrics"]),
         .library(name: "RaftStorage", targets: ["RaftStorage"]),
         .library(name: "RaftTransport", targets: ["RaftTransport"]),
         .library(name: "RaftKeyValueModel", targets: ["RaftKeyValueModel"]),
@@ -36,6 +37,7 @@ let package = Package(
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
+        .package(url: "https://github.com/apple/swift-metrics", from: "2.10.0"),
         .package(url: "https://github.com/apple/swift-collections", from: "1.1.0"),
         .package(url: "https://github.com/apple/swift-nio", from: "2.90.0"),
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.5.0"),
@@ -57,6 +59,10 @@ let package = Package(
             name: "RaftLifecycle",
             dependencies: ["Raft", .product(name: "ServiceLifecycle", package: "swift-service-lifecycle")],
             swiftSettings: settings),
+        .target(
+            name: "RaftMetrics",
+            dependencies: ["Raft", .product(name: "CoreMetrics", package: "swift-metrics")],
+            swiftSettings: settings),
         // MARK: Devices
         .target(name: "CWriteBack"),
         .target(name: "RaftStorage", dependencies: ["CChecksum", "CWriteBack", "Raft"], swiftSettings: settings),
@@ -68,9 +74,11 @@ let package = Package(
             name: "RaftTransport",
             dependencies: [
                 "Raft", "COpenSSL", "CProtobufC", "CRaftProtos",
+                .product(name: "CoreMetrics", package: "swift-metrics"),
                 .product(name: "DequeModule", package: "swift-collections"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOHTTP1", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
             ],
             swiftSettings: settings),
@@ -92,7 +100,8 @@ let package = Package(
         .target(
             name: "RaftServer",
             dependencies: [
-                "Raft", "RaftStorage", "RaftTransport", "RaftKeyValue", "RaftKeyValueModel", "RaftClient",
+                "Raft", "RaftStorage", "RaftTransport", "RaftKeyValue", "RaftKeyValueModel", "RaftClient", "RaftMetrics",
+                .product(name: "CoreMetrics", package: "swift-metrics"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
@@ -155,6 +164,13 @@ let package = Package(
             ],
             swiftSettings: settings),
         .testTarget(
+            name: "RaftMetricsTests",
+            dependencies: [
+                "Raft", "RaftMetrics", .product(name: "CoreMetrics", package: "swift-metrics"),
+                .product(name: "MetricsTestKit", package: "swift-metrics"),
+            ],
+            swiftSettings: settings),
+        .testTarget(
             name: "ExamplesTests",
             dependencies: ["CounterExample", "LedgerExample", "LockExample", "Raft", "RaftSimulation"],
             swiftSettings: settings),
@@ -181,7 +197,9 @@ let package = Package(
             name: "RaftTransportTests",
             dependencies: [
                 "RaftTransport", "Raft", "COpenSSL",
+                .product(name: "CoreMetrics", package: "swift-metrics"),
                 .product(name: "Logging", package: "swift-log"),
+                .product(name: "MetricsTestKit", package: "swift-metrics"),
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
             ],
@@ -195,6 +213,7 @@ let package = Package(
             name: "RaftServerTests",
             dependencies: [
                 "Raft", "RaftClient", "RaftServer", "RaftStorage", "RaftTransport",
+                .product(name: "CoreMetrics", package: "swift-metrics"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "NIOPosix", package: "swift-nio"),
             ],

@@ -12,6 +12,11 @@ struct ServeOptions: ParsableArguments {
             "Where others reach this node; default: its entry in --members, else --listen.  [RAFT_ADVERTISE]",
             valueName: "host:port"))
     var advertise: String?
+    @Option(
+        help: ArgumentHelp(
+            "Where to show metrics, at https://…/metrics, to certificates of role metrics or admin. Default: nowhere.  [RAFT_METRICS]",
+            valueName: "host:port"))
+    var metrics: String?
     @Option(help: ArgumentHelp("Where the node keeps its data.  [RAFT_DATA]", valueName: "dir")) var data: String?
     @Option(help: ArgumentHelp("The node's certificate, of role peer.  [RAFT_CERT]", valueName: "file"))
     var cert: String?
@@ -175,6 +180,8 @@ struct ServeOptions: ParsableArguments {
             data: try values.required(data, "--data"), certificate: try values.required(cert, "--cert"),
             key: try values.required(key, "--key"), ca: try values.required(ca, "--ca"))
         configuration.advertise = advertise
+        configuration.metrics = values.optional(metrics, "--metrics")
+        if let metrics = configuration.metrics { try MembersArgument.checkAddress(metrics, "--metrics", anyPort: true) }
         configuration.crl = values.optional(crl, "--crl")
         if let text = values.optional(crlPolicy, "--crl-policy") {
             guard let policy = RevocationPolicy(rawValue: text) else {

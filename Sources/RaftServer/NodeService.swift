@@ -1,3 +1,4 @@
+internal import CoreMetrics
 public import Logging
 internal import NIOCore
 internal import NIOPosix
@@ -15,6 +16,9 @@ public final class NodeService: Sendable {
     public let port: Int
     private let node: RaftNode<KeyValueMachine>
     private let server: RPCServer
+    private let metrics: MetricsDoor?
+    /// The port that metrics are shown at; nil when they are not.
+    public var metricsPort: Int? { metrics?.port }
     private let directory: DataDirectory
     private let loops: EventLoops
     private let preparation: ThreadLoop
@@ -23,13 +27,14 @@ public final class NodeService: Sendable {
     private let chores: Chores
 
     private init(
-        node: RaftNode<KeyValueMachine>, server: RPCServer, directory: DataDirectory,
+        node: RaftNode<KeyValueMachine>, server: RPCServer, metrics: MetricsDoor?, directory: DataDirectory,
         loops: EventLoops, preparation: ThreadLoop, certificates: Certificates, ended: EndSignal, chores: Chores
     ) {
         port = server.port
         self.certificates = certificates
         self.node = node
         self.server = server
+        self.metrics = metrics
         self.directory = directory
         self.loops = loops
         self.preparation = preparation
@@ -66,17 +71,23 @@ public final class NodeService: Sendable {
 
         let eventLoops = EventLoops()
         let server: RPCServer
+        var metrics: MetricsDoor?
         do throws(RaftError) {
+            if let endpoint = configuration.metrics {
+                metrics = try MetricsDoor(listen: endpoint, tls: tls, group: eventLoops.handshakes)
+            }
             server = try RPCServer(
                 listen: configuration.listen, tls: tls, group: eventLoops.all, handshakes: eventLoops.handshakes,
-                limits: configuration.limits)
+                limits: configuration.limits, metrics: metrics?.metrics.backend ?? MetricsSystem.factory)
         } catch {
+            await metrics?.stop()
             await eventLoops.shutDown()
             throw error
         }
         do throws(RaftError) {
-            return try await start(configuration, settings, mode, tls, server, eventLoops, logger)
+            return try await start(configuration, settings, mode, tls, server, metrics, eventLoops, logger)
         } catch {
+            await metrics?.stop()
             await server.stop()
             await eventLoops.shutDown()
             throw error
@@ -100,11 +111,15 @@ public final class NodeService: Sendable {
 
     private static func start(
         _ configuration: ServerConfiguration, _ settings: Configuration, _ mode: DataDirectory.Mode,
-        _ tls: TLSContext, _ server: RPCServer, _ eventLoops: EventLoops, _ logger: Logger
+        _ tls: TLSContext, _ server: RPCServer, _ metrics: MetricsDoor?, _ eventLoops: EventLoops, _ logger: Logger
     ) async throws(RaftError) -> NodeService {
         var generator = SystemRandomNumberGenerator()
+        let measured = metrics.map { door in
+            TimedFileSystem(POSIXFileSystem()) { [metrics = door.metrics] in metrics.noteSync($0) }
+        }
         let directory = try DataDirectory.open(
-            configuration.data, cluster: configuration.cluster, node: configuration.id, mode: mode, using: &generator)
+            configuration.data, cluster: configuration.cluster, node: configuration.id, mode: mode,
+            fileSystem: measured ?? POSIXFileSystem(), using: &generator)
         if mode == .create, configuration.firstStart == .bootstrap {
             logger.warning("\(StartupChecks.firstStartWarning(configuration))")
         }
@@ -162,10 +177,10 @@ public final class NodeService: Sendable {
             let chores = Chores(
                 watches, HistoryKeeper(node: node, configuration.history) { loop.now }, on: loop.eventLoop)
             certificates.watcher.start { [weak node] in node?.announceCertificates($0, isUsed: $1) }
+            metrics?.open(node, server, tls, directory)
             return NodeService(
-                node: node, server: server, directory: directory, loops: eventLoops, preparation: preparation,
-                certificates: certificates, ended: ended,
-                chores: chores)
+                node: node, server: server, metrics: metrics, directory: directory, loops: eventLoops,
+                preparation: preparation, certificates: certificates, ended: ended, chores: chores)
         } catch {
             certificates.stop()
             preparation.stop()
@@ -180,6 +195,7 @@ public final class NodeService: Sendable {
         await ended.wait()
         chores.stop()
         certificates.stop()
+        await metrics?.stop()
         await server.stop()
         directory.close()
         preparation.stop()

@@ -20,6 +20,8 @@ public struct ServerConfiguration: Sendable {
     public var cluster: String
     /// `host:port` to listen on; port 0 for one that the kernel chooses.
     public var listen: String
+    /// `host:port` to show metrics at, over mutual TLS to certificates of role metrics or admin; nil for nowhere.
+    public var metrics: String?
     /// Where others reach this node; nil for its entry in ``members``, else ``listen``.
     public var advertise: String?
     /// The data directory.

@@ -37,6 +37,17 @@ public final class DataDirectory: Sendable {
     var logPath: String { Self.logPath(path) }
     var votePath: String { path + "/vote" }
 
+    /// How many bytes the log's files have. Looks at each of them.
+    public func logBytes() throws(RaftError) -> Int {
+        var bytes = 0
+        for name in try fileSystem.list(logPath) where Segment.number(in: name) != nil {
+            let file = try fileSystem.open(logPath + "/" + name, .read)
+            defer { file.close() }
+            bytes += try file.size()
+        }
+        return bytes
+    }
+
     static func logPath(_ path: String) -> String { path + "/log" }
     static func identityPath(_ path: String) -> String { path + "/identity" }
 

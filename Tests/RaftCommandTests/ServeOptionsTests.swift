@@ -72,6 +72,13 @@ struct ServeOptionsTests {
         #expect(try configuration(Self.complete, environment: ["RAFT_TLS_MIN": "1.2"]).acceptsTLS12)
     }
 
+    @Test("Metrics are shown where somebody says so, and nowhere else")
+    func metrics() throws {
+        #expect(try configuration(Self.complete).metrics == nil)
+        #expect(try configuration(Self.complete + ["--metrics", "127.0.0.1:0"]).metrics == "127.0.0.1:0")
+        #expect(try configuration(Self.complete, environment: ["RAFT_METRICS": "a:7101"]).metrics == "a:7101")
+    }
+
     @Test("The largest snapshot taken is 1 TiB, or as told")
     func snapshots() throws {
         #expect(try configuration(Self.complete).maximumSnapshotBytes == 1 << 40)
@@ -146,6 +153,7 @@ struct ServeOptionsTests {
                 "--snapshot-rate \"64MiB\": 65536 to 1099511627776 bytes a second"
             ),
             (["--snapshot-rate", "65535"], "--snapshot-rate \"65535\""),
+            (["--metrics", "nowhere"], "--metrics"),
             (["--tls-min", "1.1"], "--tls-min \"1.1\": write 1.3 or 1.2"),
             (["--tls-min", "1.2", "--tls-min", "3"], "--tls-min \"3\""),
             (["--max-snapshot-bytes", "0"], "--max-snapshot-bytes \"0\": 1 to 9223372036854775807 bytes"),

@@ -80,7 +80,7 @@ struct AuthorisationTests {
         var triedCount = 0
         for role in Role.allCases {
             let tls = try context(role, role == .peer ? "2" : "caller")
-            for purpose in Purpose.allCases {
+            for purpose in Purpose.ofCalls {
                 let mine = methods.filter { $0.purpose == purpose }
                 #expect(!mine.isEmpty, "\(purpose) serves nothing")
                 let connection: RPCConnection

@@ -20,7 +20,9 @@ struct CertVerify: ParsableCommand {
     @Option(help: "The cluster's name.") var cluster: String
     @Option(help: ArgumentHelp("The node's CA file.", valueName: "file")) var ca = "ca.pem"
     @Option(help: ArgumentHelp("The node's revocation lists.", valueName: "file")) var crl: String?
-    @Option(help: "peer, client, client-read or admin: what it is to be used for. Default: the role that it names.")
+    @Option(
+        help: "peer, client, client-read, admin or metrics: what it is to be used for. Default: the role that it names."
+    )
     var `for`: RoleArgument?
     @Option(help: ArgumentHelp("Which node it must be.", valueName: "id"), transform: { try NodeArgument(parsing: $0) })
     var node: NodeArgument?
@@ -51,9 +53,7 @@ struct CertVerify: ParsableCommand {
         case .client: return (.client, .client)
         case .clientRead: return (.client, .clientRead)
         case .admin: return (.admin, .admin)
-        case .metrics:
-            throw RaftError(
-                .transport, "nothing is served for role metrics yet; say what \(file) is to be used for with --for")
+        case .metrics: return (.metrics, .metrics)
         }
     }
 

@@ -33,6 +33,9 @@ struct Serve: AsyncParsableCommand {
         logger.notice(
             "\(Self.startLine(configuration, port: service.port))"
         )
+        if let endpoint = configuration.metrics, let port = service.metricsPort {
+            logger.notice("metrics at https://\(Self.place(endpoint, port))/metrics")
+        }
         let stopping = Task {
             for await signal in signals.events {
                 guard signal != .hangUp else {
@@ -53,10 +56,13 @@ struct Serve: AsyncParsableCommand {
 
     /// Where the node listens, and the times that it goes by: what one looks for when nodes do not find each other.
     static func startLine(_ configuration: ServerConfiguration, port: Int) -> String {
-        // The port asked for may be 0; the kernel's choice is the one that can be reached.
-        let host = configuration.listen.lastIndex(of: ":").map { configuration.listen[..<$0] } ?? ""
         let election = configuration.electionTimeout
         return
-            "node \(configuration.id) of cluster \(configuration.cluster) listens on \(host):\(port); election timeout \(election.lowerBound.formatted) to \(election.upperBound.formatted), heartbeat \(configuration.heartbeatInterval.formatted)"
+            "node \(configuration.id) of cluster \(configuration.cluster) listens on \(place(configuration.listen, port)); election timeout \(election.lowerBound.formatted) to \(election.upperBound.formatted), heartbeat \(configuration.heartbeatInterval.formatted)"
+    }
+
+    /// An address with the port that it was bound to: the one asked for may be 0.
+    private static func place(_ endpoint: String, _ port: Int) -> String {
+        (endpoint.lastIndex(of: ":").map { endpoint[..<$0] } ?? "") + ":\(port)"
     }
 }

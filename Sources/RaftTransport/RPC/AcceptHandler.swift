@@ -27,11 +27,13 @@ final class AcceptHandler: ChannelInboundHandler, RemovableChannelHandler {
             return move(to: eventLoop, context)
         }
         isSettled = true
+        if let page = service.page { return serve(page, established, context) }
         let outbox = Outbox(eventLoop: context.eventLoop)
         let isPeer = established.purpose.isBetweenMembers
         // The place lives as long as the connection's handler does.
         let side = ServerSide(
-            service.table, share: isPeer ? nil : server.callShares.share(of: established.principal)
+            service.table, share: isPeer ? nil : server.callShares.share(of: established.principal),
+            metrics: server.metrics
         ) { [place] _ in withExtendedLifetime(place) {} }
         let refusal = server.connections.settle(place, isPeer: isPeer, channel: context.channel, outbox: outbox)
         let connection = Connection(
@@ -39,10 +41,18 @@ final class AcceptHandler: ChannelInboundHandler, RemovableChannelHandler {
             budget: isPeer ? nil : server.budget, side: side)
         try? context.pipeline.syncOperations.addHandler(connection, position: .after(self))
         if let refusal {
-            server.refuse("\(refusal) (\(established.principal))", context.channel)
+            server.refuse(.places, "\(refusal) (\(established.principal))", context.channel)
             connection.refuse(
                 "no room for another connection: \(refusal); use those, or try another node", code: .resourceExhausted)
         }
+    }
+
+    private func serve(_ page: RPCServer.Page, _ established: TLSEstablished, _ context: ChannelHandlerContext) {
+        if let refusal = server.connections.settle(place, isPeer: false, channel: context.channel, outbox: nil) {
+            server.refuse(.places, "\(refusal) (\(established.principal))", context.channel)
+            return context.close(promise: nil)
+        }
+        try? context.pipeline.syncOperations.addHandlers(PageHandler.pipeline(page, place), position: .after(self))
     }
 
     /// A node's peers live on the node's own loop, so that nothing hops threads. NIO does not move channels, but the
@@ -75,7 +85,8 @@ final class AcceptHandler: ChannelInboundHandler, RemovableChannelHandler {
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
         guard !isSettled else { return context.fireErrorCaught(error) }
         isSettled = true
-        server.refuse("\((error as? TLSFailure)?.reason ?? "\(error)")", context.channel)
+        let failure = error as? TLSFailure
+        server.refuse(failure?.rule ?? .abandoned, failure?.reason ?? "\(error)", context.channel)
         context.close(promise: nil)
     }
 }

@@ -135,7 +135,7 @@ final class ConnectionRegistry: Sendable {
     /// Notes what the place became.
     ///
     /// - Returns: why there is no room for it; nil when there is.
-    func settle(_ place: Place, isPeer: Bool, channel: any Channel, outbox: Outbox) -> String? {
+    func settle(_ place: Place, isPeer: Bool, channel: any Channel, outbox: Outbox?) -> String? {
         state.withLock { state in
             // Evicted while its handshake came to an end: too late.
             guard !state.isClosed, state.live[ObjectIdentifier(place)] != nil else { return "it came too late" }

@@ -68,11 +68,14 @@ final class Dial: @unchecked Sendable {
         let policy = TLSPolicy(
             serves: { _ in false },
             judge: { principal, _ in
-                guard principal.role == .peer else { return "server certificate \(principal) is not a peer's" }
-                guard principal.cluster == cluster else {
-                    return "server certificate \(principal) is of another cluster than \(cluster)"
+                guard principal.role == .peer else {
+                    return TLSRefusal(.role, "server certificate \(principal) is not a peer's")
                 }
-                return expecting(principal)
+                guard principal.cluster == cluster else {
+                    return TLSRefusal(
+                        .cluster, "server certificate \(principal) is of another cluster than \(cluster)")
+                }
+                return expecting(principal).map { TLSRefusal(.identity, $0) }
             })
         ClientBootstrap(group: eventLoop)
             .connectTimeout(timeout.timeAmount)

@@ -1,3 +1,4 @@
+public import CoreMetrics
 internal import Logging
 public import NIOCore
 internal import NIOPosix
@@ -10,8 +11,15 @@ public final class RPCServer: Sendable {
     /// The address as given.
     public let endpoint: String
 
+    /// Text that is made anew for whoever asks for it.
+    struct Page: Sendable {
+        let path: String
+        let text: @Sendable () -> String
+    }
     struct Service: Sendable {
-        let table: ServiceTable
+        var table = ServiceTable()
+        /// Instead of a table.
+        var page: Page?
         let roles: Set<Role>
         /// Where its connections live; nil for where they were accepted.
         let eventLoop: (any EventLoop)?
@@ -29,6 +37,7 @@ public final class RPCServer: Sendable {
     let connections: ConnectionRegistry
     let budget: QueueBudget
     let callShares: CallShares
+    let metrics: TransportMetrics
     private let group: any EventLoopGroup
     private let handshakes: (any EventLoopGroup)?
     private let descriptor: CInt
@@ -42,13 +51,14 @@ public final class RPCServer: Sendable {
     ///   - group: where connections live.
     ///   - handshakes: where they are accepted and shake hands; nil for `group`. Handshakes cost a hundred times what a
     ///     call does, and anybody can begin them: on threads of their own they keep nobody waiting.
+    ///   - metrics: where what it counts goes: `raft_refused_connections` by rule, `raft_requests` by method and status.
     ///   - label: how its log lines are labelled.
     /// - Throws: ``RaftError/Code/transport`` when the address cannot be parsed, resolved or bound;
     ///   ``RaftError/Code/invalidConfiguration`` for limits that cannot be.
     public init(
         listen endpoint: String, tls: TLSContext, group: any EventLoopGroup,
         handshakes: (any EventLoopGroup)? = nil, limits: TransportLimits = TransportLimits(),
-        label: String = "raft.transport"
+        metrics: any MetricsFactory = MetricsSystem.factory, label: String = "raft.transport"
     ) throws(RaftError) {
         guard tls.principal.role == .peer else {
             throw RaftError(
@@ -66,6 +76,7 @@ public final class RPCServer: Sendable {
         self.handshakes = handshakes
         self.limits = limits
         connections = ConnectionRegistry(limits: limits)
+        self.metrics = TransportMetrics(metrics)
         callShares = CallShares(maximum: limits.maximumCallsInFlightPerCaller)
         budget = QueueBudget(maximumBytes: limits.maximumQueuedBytesInAll)
         logger = Logger(label: label)
@@ -91,11 +102,22 @@ public final class RPCServer: Sendable {
         state.withLock { $0.services[purpose] = service }
     }
 
+    /// Offers one page over HTTP/1.1 (``Purpose/metrics``), for the holders of some roles.
+    ///
+    /// - Parameter text: called on the event loop of whoever asks; it must not wait there for long.
+    public func servePage(_ path: String, to roles: Set<Role>, text: @escaping @Sendable () -> String) {
+        let service = Service(page: Page(path: path, text: text), roles: roles, eventLoop: nil)
+        state.withLock { $0.services[.metrics] = service }
+    }
+
     /// What is served, of every purpose, ordered by purpose and id: for tests that check who may call what.
     package var methods: [Method] {
         let services = state.withLock { $0.services }
-        return Purpose.allCases.flatMap { services[$0]?.table.methods ?? [] }
+        return Purpose.ofCalls.flatMap { services[$0]?.table.methods ?? [] }
     }
+
+    /// How many connections there are, those still in their handshake included.
+    package var connectionCount: Int { connections.count }
 
     func service(_ purpose: Purpose) -> Service? { state.withLock { $0.services[purpose] } }
 
@@ -174,19 +196,19 @@ public final class RPCServer: Sendable {
         guard let reason = connections.refusal(from: RemoteAddress(channel.remoteAddress), now: .now()) else {
             return false
         }
-        refuse(reason, channel)
+        refuse(.failures, reason, channel)
         return true
     }
 
     private func accepted(_ channel: any Channel) throws {
         guard let place = connections.enter(channel) else {
-            refuse("\(limits.maximumConnections) connections are open already", channel)
+            refuse(.places, "\(limits.maximumConnections) connections are open already", channel)
             return channel.close(promise: nil)
         }
         let policy = TLSPolicy(
             serves: { [weak self] in self?.service($0) != nil },
             judge: { [weak self] principal, purpose in
-                guard let self else { return "the server has stopped" }
+                guard let self else { return TLSRefusal(.protocol, "the server has stopped") }
                 return self.judge(principal, purpose)
             })
         guard let session = TLSSession(tls, purpose: nil, policy: policy) else {
@@ -197,20 +219,22 @@ public final class RPCServer: Sendable {
     }
 
     /// Who may connect for a purpose, by the certificate alone.
-    private func judge(_ principal: Principal, _ purpose: Purpose) -> String? {
+    private func judge(_ principal: Principal, _ purpose: Purpose) -> TLSRefusal? {
         guard principal.cluster == tls.principal.cluster else {
-            return "certificate \(principal) is of another cluster than \(tls.principal.cluster)"
+            return TLSRefusal(
+                .cluster, "certificate \(principal) is of another cluster than \(tls.principal.cluster)")
         }
         guard let roles = service(purpose)?.roles, roles.contains(principal.role) else {
-            return "certificate \(principal) has no use for \(purpose.rawValue)"
+            return TLSRefusal(.role, "certificate \(principal) has no use for \(purpose.rawValue)")
         }
         return nil
     }
 
     func noteFailure(_ what: String) { logger.error("\(what)") }
 
-    /// Notes a refused connection, a few a second at most.
-    func refuse(_ reason: String, _ channel: any Channel) {
+    /// Counts a refused connection, and says why in the log, a few a second at most.
+    func refuse(_ rule: RefusalRule, _ reason: String, _ channel: any Channel) {
+        metrics.refused(rule)
         guard let skipped = state.withLock({ $0.refusals.admit(.now()) }) else { return }
         let more = skipped > 0 ? " (and \(skipped) others before)" : ""
         let from = channel.remoteAddress.map { "\($0)" } ?? "an unknown address"

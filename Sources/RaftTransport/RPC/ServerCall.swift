@@ -5,6 +5,7 @@ internal import Synchronization
 public final class ServerCall: Sendable {
     /// Who calls: what the certificate of the connection says.
     public let principal: Principal
+    let method: Method
     /// The request's bytes.
     public let request: [UInt8]
     /// How long the caller still waited for the answer when the call arrived; nil for ever.
@@ -16,10 +17,12 @@ public final class ServerCall: Sendable {
     private let place: CallPlace?
 
     init(
-        principal: Principal, request: [UInt8], timeoutMilliseconds: UInt32, stream: UInt32, outbox: Outbox,
+        _ method: Method, principal: Principal, request: [UInt8], timeoutMilliseconds: UInt32, stream: UInt32,
+        outbox: Outbox,
         place: CallPlace? = nil
     ) {
         self.place = place
+        self.method = method
         self.principal = principal
         self.request = request
         self.stream = stream

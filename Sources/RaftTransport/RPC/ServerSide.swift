@@ -17,6 +17,7 @@ final class ServerSide: ConnectionSide {
     private let table: ServiceTable
     private let onEnd: (String) -> Void
     private let share: CallShare?
+    private let metrics: TransportMetrics?
     private var open: [UInt32: Open] = [:]
     /// Calls that their caller has cancelled and their handler not answered yet. They still cost what they cost, so they
     /// count: else calling and cancelling in a circle would be without any limit.
@@ -29,10 +30,15 @@ final class ServerSide: ConnectionSide {
 
     /// - Parameters:
     ///   - share: what the caller may have at work over all of its connections; nil for as much as it likes.
+    ///   - metrics: where calls are counted when they end.
     ///   - onEnd: told once, when the connection is over and why.
-    init(_ table: ServiceTable, share: CallShare? = nil, onEnd: @escaping (String) -> Void) {
+    init(
+        _ table: ServiceTable, share: CallShare? = nil, metrics: TransportMetrics? = nil,
+        onEnd: @escaping (String) -> Void
+    ) {
         self.table = table
         self.share = share
+        self.metrics = metrics
         self.onEnd = onEnd
     }
 
@@ -47,6 +53,7 @@ final class ServerSide: ConnectionSide {
             guard open[stream] == nil else { throw MalformedFrame("stream \(stream) is open already") }
             lastStream = max(lastStream, stream)
             if let status = begin(stream, method, isStreaming, timeout, bytes, connection) {
+                metrics?.ended(table.entries[method]?.method, status.code)
                 answer(stream, .failure(status), connection)
             }
         case .cancel(let stream):
@@ -54,8 +61,10 @@ final class ServerSide: ConnectionSide {
             switch open.removeValue(forKey: stream) {
             case .call(let call):
                 call.cancel()
+                metrics?.ended(call.method, .cancelled)
                 abandoned.insert(stream)
             case .stream(let rpc):
+                metrics?.ended(rpc.method, .cancelled)
                 rpc.markEnded()?.streamEnded(RPCStatus(.cancelled, "the caller cancelled"), on: rpc)
             case nil: break
             }
@@ -106,7 +115,7 @@ final class ServerSide: ConnectionSide {
         }
         func makeCall() -> ServerCall {
             let call = ServerCall(
-                principal: connection.principal, request: bytes, timeoutMilliseconds: timeout, stream: stream,
+                method, principal: connection.principal, request: bytes, timeoutMilliseconds: timeout, stream: stream,
                 outbox: connection.outbox, place: place)
             open[stream] = .call(call)
             return call
@@ -163,6 +172,8 @@ final class ServerSide: ConnectionSide {
             abandoned.remove(call.stream)
             guard case .call(let current)? = open[call.stream], current === call else { return }
             open[call.stream] = nil
+            let code: RPCStatus.Code = if case .failure(let status) = result { status.code } else { .ok }
+            metrics?.ended(call.method, code)
             answer(call.stream, result, connection)
             closeIfDone(connection)
         case .send(let stream, let message, let isUrgent):
@@ -198,6 +209,7 @@ final class ServerSide: ConnectionSide {
     private func end(_ stream: RPCStream, _ status: RPCStatus?, _ connection: Connection) {
         open[stream.flow.id] = nil
         lastUse = .now()
+        metrics?.ended(stream.method, status?.code ?? .ok)
         stream.markEnded()?.streamEnded(status, on: stream)
         closeIfDone(connection)
     }
@@ -216,8 +228,11 @@ final class ServerSide: ConnectionSide {
         open = [:]
         for (_, item) in items {
             switch item {
-            case .call(let call): call.cancel()
+            case .call(let call):
+                call.cancel()
+                metrics?.ended(call.method, .unavailable)
             case .stream(let stream):
+                metrics?.ended(stream.method, .unavailable)
                 stream.markEnded()?.streamEnded(RPCStatus(.unavailable, reason), on: stream)
             }
         }

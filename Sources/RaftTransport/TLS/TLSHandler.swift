@@ -9,6 +9,7 @@ struct TLSEstablished: Sendable {
 /// Why a TLS connection could not begin or go on.
 struct TLSFailure: Error, CustomStringConvertible {
     let reason: String
+    var rule = RefusalRule.tls
     /// The connection was cut off; nobody refused anybody.
     var isCutOff = false
     var description: String { reason }
@@ -73,7 +74,10 @@ final class TLSHandler: ChannelDuplexHandler {
             timer = context.eventLoop.scheduleTask(in: deadline) {
                 let (handler, context) = bound.value
                 handler.fail(
-                    context, "the TLS handshake took longer than \(handler.deadline.nanoseconds / 1_000_000) ms")
+                    context,
+                    TLSFailure(
+                        reason: "the TLS handshake took longer than \(handler.deadline.nanoseconds / 1_000_000) ms",
+                        rule: .deadline))
             }
             step(context)
         case .open: announce(context)
@@ -92,7 +96,7 @@ final class TLSHandler: ChannelDuplexHandler {
             }
         }
         switch enrolment {
-        case .refused(let reason): return fail(context, reason)
+        case .refused(let reason): return fail(context, TLSFailure(reason: reason, rule: .certificate))
         case .standing(let withdraw): self.withdraw = withdraw
         }
         context.fireUserInboundEventTriggered(TLSEstablished(principal: principal, purpose: purpose))
@@ -110,28 +114,28 @@ final class TLSHandler: ChannelDuplexHandler {
             timer?.cancel()
             phase = .open
             announce(context)
-        case .failed(let reason): fail(context, reason)
+        case .failed(let refusal): fail(context, TLSFailure(reason: refusal.reason, rule: refusal.rule))
         }
     }
 
-    private func fail(_ context: ChannelHandlerContext, _ reason: String, isCutOff: Bool = false) {
+    private func fail(_ context: ChannelHandlerContext, _ failure: TLSFailure) {
         guard phase != .closed, phase != .detached else { return }
         phase = .closed
         timer?.cancel()
         leave()
         flushOutput(context)
-        context.fireErrorCaught(TLSFailure(reason: reason, isCutOff: isCutOff))
+        context.fireErrorCaught(failure)
         context.close(promise: nil)
     }
 
     /// The other side's certificate, good once, is so no more.
     private func expel(_ context: ChannelHandlerContext, _ expulsion: Expulsion) {
-        guard !expulsion.isSudden else { return fail(context, expulsion.reason) }
+        guard !expulsion.isSudden else { return fail(context, TLSFailure(reason: expulsion.reason)) }
         guard phase == .open else { return }
         let bound = NIOLoopBound((self, context), eventLoop: context.eventLoop)
         timer = context.eventLoop.scheduleTask(in: .milliseconds(Expulsion.grace)) {
             let (handler, context) = bound.value
-            handler.fail(context, expulsion.reason)
+            handler.fail(context, TLSFailure(reason: expulsion.reason))
         }
         context.fireUserInboundEventTriggered(expulsion)
     }
@@ -164,7 +168,7 @@ final class TLSHandler: ChannelDuplexHandler {
                 flushOutput(context)
                 context.fireUserInboundEventTriggered(ChannelEvent.inputClosed)
                 return context.close(promise: nil)
-            case .failed(let reason): return fail(context, reason)
+            case .failed(let reason): return fail(context, TLSFailure(reason: reason))
             }
         }
     }
@@ -179,7 +183,7 @@ final class TLSHandler: ChannelDuplexHandler {
         for buffer in written {
             guard buffer.withUnsafeReadableBytes({ session.write($0) }) else {
                 dropWritten()
-                return fail(context, "cannot seal a record")
+                return fail(context, TLSFailure(reason: "cannot seal a record"))
             }
         }
         written.removeAll(keepingCapacity: true)
@@ -217,8 +221,13 @@ final class TLSHandler: ChannelDuplexHandler {
         leave()
         dropWritten()
         switch phase {
-        case .handshake: fail(context, "the connection was closed during the TLS handshake", isCutOff: true)
-        case .open: fail(context, "the connection was cut off without a goodbye", isCutOff: true)
+        case .handshake:
+            fail(
+                context,
+                TLSFailure(
+                    reason: "the connection was closed during the TLS handshake", rule: .abandoned, isCutOff: true))
+        case .open:
+            fail(context, TLSFailure(reason: "the connection was cut off without a goodbye", isCutOff: true))
         case .closed, .detached: break
         }
         context.fireChannelInactive()

@@ -11,7 +11,7 @@ final class TLSSession: @unchecked Sendable {
     enum HandshakeStep {
         case needsInput
         case done
-        case failed(String)
+        case failed(TLSRefusal)
     }
     enum ReadResult {
         case bytes
@@ -34,7 +34,7 @@ final class TLSSession: @unchecked Sendable {
     /// Who the other side is; set during the handshake, once its certificate was found good.
     private(set) var principal: Principal?
     /// Why our own check refused the other side.
-    private var refusal: String?
+    private var refusal: TLSRefusal?
 
     /// - Parameter purpose: what a client asks for; nil makes a server.
     init?(_ context: TLSContext, purpose: Purpose?, policy: TLSPolicy) {
@@ -112,7 +112,7 @@ final class TLSSession: @unchecked Sendable {
             case SSL_ERROR_WANT_READ, SSL_ERROR_WANT_WRITE: return result
             // The bytes before it are given first; the next read finds it again.
             case SSL_ERROR_ZERO_RETURN: return isFirst ? .closeNotify : result
-            default: return .failed(explain())
+            default: return .failed(explain().reason)
             }
         }
         return result
@@ -140,7 +140,8 @@ final class TLSSession: @unchecked Sendable {
         if code == 1 {
             // The callbacks have seen to all of this; a connection without it must not come into being all the same.
             guard principal != nil, let purpose, purpose == selected, Self.allows(ssl, purpose, material) else {
-                return .failed("the other side completed a handshake without purpose or identity")
+                return .failed(
+                    TLSRefusal(.identity, "the other side completed a handshake without purpose or identity"))
             }
             return .done
         }
@@ -198,9 +199,11 @@ final class TLSSession: @unchecked Sendable {
         }
     }
 
-    private func explain() -> String {
+    private func explain() -> TLSRefusal {
         let reason = OpenSSLErrors.take()
-        return refusal ?? reason
+        // The one thing about certificates that OpenSSL says without asking us.
+        let isMissing = reason.contains("did not return a certificate")
+        return refusal ?? TLSRefusal(isMissing ? .certificate : .tls, reason)
     }
 
     private var selected: Purpose? {
@@ -227,7 +230,8 @@ final class TLSSession: @unchecked Sendable {
             let name = UnsafeBufferPointer(rebasing: all[(position + 1)..<(position + 1 + count)])
             if let purpose = Purpose(rawValue: String(decoding: name, as: UTF8.self)), session.policy.serves(purpose) {
                 guard let ssl, allows(ssl, purpose, session.material) else {
-                    session.refusal = "TLS older than 1.3 for \(purpose.rawValue), which is between members"
+                    session.refusal = TLSRefusal(
+                        .tls, "TLS older than 1.3 for \(purpose.rawValue), which is between members")
                     return SSL_TLSEXT_ERR_ALERT_FATAL
                 }
                 session.purpose = purpose
@@ -237,7 +241,7 @@ final class TLSSession: @unchecked Sendable {
             }
             position += 1 + count
         }
-        session.refusal = "the client asked for no protocol that is served here"
+        session.refusal = TLSRefusal(.protocol, "the client asked for no protocol that is served here")
         return SSL_TLSEXT_ERR_ALERT_FATAL
     }
 
@@ -255,27 +259,30 @@ final class TLSSession: @unchecked Sendable {
                 X509_STORE_CTX_set_error(context, X509_V_OK)
                 return 1
             }
-            session.refusal = TrustStore.explain(code, certificate).text
+            let refusal = TrustStore.explain(code, certificate)
+            session.refusal = TLSRefusal(refusal.rule, refusal.text)
             return 0
         }
         guard depth == 0 else { return 1 }
-        if let reason = session.judge(certificate) {
-            session.refusal = reason
+        if let refusal = session.judge(certificate) {
+            session.refusal = refusal
             X509_STORE_CTX_set_error(context, X509_V_ERR_APPLICATION_VERIFICATION)
             return 0
         }
         return 1
     }
 
-    private func judge(_ certificate: X509Certificate) -> String? {
-        guard let purpose, !isServer || selected == purpose else { return "the client named no protocol (ALPN)" }
+    private func judge(_ certificate: X509Certificate) -> TLSRefusal? {
+        guard let purpose, !isServer || selected == purpose else {
+            return TLSRefusal(.protocol, "the client named no protocol (ALPN)")
+        }
         do throws(RaftError) {
             let principal = try certificate.principal()
-            if let reason = policy.judge(principal, purpose) { return reason }
+            if let refusal = policy.judge(principal, purpose) { return refusal }
             self.principal = principal
             return nil
         } catch {
-            return error.message
+            return TLSRefusal(.identity, error.message)
         }
     }
 }

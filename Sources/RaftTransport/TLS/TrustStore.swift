@@ -18,6 +18,10 @@ final class TrustStore: @unchecked Sendable {
     struct Refusal {
         let code: Int32
         let text: String
+        var rule: RefusalRule {
+            if isOfTime { return .time }
+            return isRevoked || TrustStore.isMissingList(code) ? .revocation : .certificate
+        }
         var isRevoked: Bool { code == X509_V_ERR_CERT_REVOKED }
         var isOfTime: Bool { code == X509_V_ERR_CERT_HAS_EXPIRED || code == X509_V_ERR_CERT_NOT_YET_VALID }
     }

@@ -242,7 +242,7 @@ struct CallerAttackTests {
     @Test("with", arguments: CallerAttack.all)
     func attack(_ attack: CallerAttack) async throws {
         let lab = try AttackLab(list: attack.needsList)
-        for purpose in Purpose.allCases {
+        for purpose in Purpose.ofCalls {
             // The honest twin first: so the attack is the only difference.
             let twin = try lab.raw(purpose, try attack.twin(lab, purpose))
             let served = try await twin.connect(to: lab.port)
@@ -265,7 +265,7 @@ struct CallerAttackTests {
                 _ = try lab.tls.reload()
             }
         }
-        for purpose in Purpose.allCases { #expect(try await lab.serves(purpose), "the node no longer serves") }
+        for purpose in Purpose.ofCalls { #expect(try await lab.serves(purpose), "the node no longer serves") }
         await lab.stop()
     }
 
@@ -274,7 +274,7 @@ struct CallerAttackTests {
         let lab = try AttackLab()
         for role in Role.allCases {
             let forged = try Forge.leaf("URI:raft://test/\(role)/2", by: lab.root)
-            for purpose in Purpose.allCases {
+            for purpose in Purpose.ofCalls {
                 let outcome = try await lab.raw(purpose, forged).connect(to: lab.port)
                 #expect(outcome.isServed == (role == AttackLab.role(for: purpose)), "\(role) for \(purpose)")
             }
@@ -286,7 +286,7 @@ struct CallerAttackTests {
     func failOpen() async throws {
         let lab = try AttackLab(list: true, revocation: .failOpen)
         let intermediate = try Forge.intermediate("middle", by: lab.root)
-        for purpose in Purpose.allCases {
+        for purpose in Purpose.ofCalls {
             // No list of the intermediate, and an old one of the root: both are let pass here.
             try AttackLab.write(try Forge.list(of: lab.root, notAfter: -2), lab.files.crl!)
             _ = try lab.tls.reload()

@@ -150,7 +150,7 @@ struct LimitTests {
                 $0.idleTimeout = .milliseconds(100)
                 $0.keepaliveInterval = .milliseconds(20)
             })
-        for purpose in Purpose.allCases {
+        for purpose in Purpose.ofCalls {
             // Where this machine is slow, a connection has been idle for too long before its first call goes out.
             var call: Task<RPCStatus?, Never>
             var busy: RPCConnection
@@ -182,7 +182,7 @@ struct LimitTests {
     @Test("calls at work for one connection: the last is taken, one more is refused", arguments: [3, 4, 5])
     func callsInFlight(_ count: Int) async throws {
         let lab = try AttackLab(limits: limits { $0.maximumCallsInFlight = 4 })
-        for purpose in Purpose.allCases {
+        for purpose in Purpose.ofCalls {
             var raw = try lab.raw(purpose, lab.honest(purpose))
             raw.says = RawFrame.settings
             for stream in 1...count { raw.says += RawFrame.request(2, stream: UInt32(stream)) }
@@ -348,7 +348,7 @@ struct LimitTests {
             for held in slow { if try await isDropped(held) { return true } }
             return false
         }
-        for purpose in Purpose.allCases {
+        for purpose in Purpose.ofCalls {
             let good = try await lab.connect(purpose)
             let answer = try await good.call(AttackLab.method(3, "Big", purpose), [], timeout: .seconds(30))
             #expect(answer.count == 1 << 20)

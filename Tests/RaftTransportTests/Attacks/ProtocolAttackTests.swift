@@ -10,7 +10,7 @@ import Testing
 struct ProtocolAttackTests {
     @Test(
         "TLS 1.3 and nothing older; the three suites of it with GCM and ChaCha20 and no other",
-        arguments: Purpose.allCases)
+        arguments: Purpose.ofCalls)
     func versionsAndSuites(_ purpose: Purpose) async throws {
         let lab = try AttackLab()
         let raw = try lab.raw(purpose, lab.honest(purpose))
@@ -43,7 +43,7 @@ struct ProtocolAttackTests {
         arguments: ["eNULL", "aNULL", "kRSA", "AES128-SHA", "ECDHE-ECDSA-AES128-SHA", "ECDHE-ECDSA-AES128-GCM-SHA256"])
     func oldSuites(_ ciphers: String) async throws {
         let lab = try AttackLab()
-        for purpose in Purpose.allCases {
+        for purpose in Purpose.ofCalls {
             var client = try lab.raw(purpose, lab.honest(purpose))
             client.versions = TLS1_VERSION...TLS1_2_VERSION
             client.ciphers = ciphers + ":@SECLEVEL=0"
@@ -56,7 +56,7 @@ struct ProtocolAttackTests {
 
     @Test(
         "no session can be resumed, no early data sent, nothing compressed, nothing renegotiated",
-        arguments: Purpose.allCases)
+        arguments: Purpose.ofCalls)
     func sessions(_ purpose: Purpose) async throws {
         let lab = try AttackLab()
         let raw = try lab.raw(purpose, lab.honest(purpose))
@@ -70,7 +70,7 @@ struct ProtocolAttackTests {
 
     @Test(
         "where TLS 1.2 is allowed: with ECDHE and AEAD for clients and administrators, and nothing else of what is old",
-        arguments: Purpose.allCases)
+        arguments: Purpose.ofCalls)
     func olderByOption(_ purpose: Purpose) async throws {
         let lab = try AttackLab(acceptsTLS12: true)
         let raw = try lab.raw(purpose, lab.honest(purpose))
@@ -150,7 +150,7 @@ struct ProtocolAttackTests {
         ] as [[String]?])
     func protocols(_ names: [String]?) async throws {
         let lab = try AttackLab()
-        for purpose in Purpose.allCases {
+        for purpose in Purpose.ofCalls {
             var client = try lab.raw(purpose, lab.honest(purpose))
             #expect(try await client.connect(to: lab.port).protocolName == purpose.rawValue, "the honest twin")
             client.alpn = names.map { $0.flatMap { [UInt8($0.utf8.count)] + Array($0.utf8) } }
@@ -175,7 +175,7 @@ struct ProtocolAttackTests {
     @Test("the name that a client calls the server (SNI) changes nothing, for good or bad")
     func serverName() async throws {
         let lab = try AttackLab()
-        for purpose in Purpose.allCases {
+        for purpose in Purpose.ofCalls {
             for name in ["localhost", "another.example", String(repeating: "a", count: 255)] {
                 var client = try lab.raw(purpose, lab.honest(purpose))
                 client.serverName = name
@@ -191,7 +191,7 @@ struct ProtocolAttackTests {
     @Test("TLS within TLS, HTTP within TLS: the connection ends, and the node goes on")
     func wrongBytesWithin() async throws {
         let lab = try AttackLab()
-        for purpose in Purpose.allCases {
+        for purpose in Purpose.ofCalls {
             for bytes in [[22, 3, 1, 0, 200, 1, 0, 0, 196, 3, 3] + [UInt8](repeating: 7, count: 200)]
                 + [Array("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n".utf8)]
             {
@@ -216,11 +216,11 @@ struct ProtocolAttackTests {
             let answer = try await RefusalTests.answer(toPlaintext: text, at: port)
             #expect(answer.isEmpty || (answer.count == 7 && answer[0] == 21))
         }
-        for purpose in Purpose.allCases { #expect(try await lab.serves(purpose)) }
+        for purpose in Purpose.ofCalls { #expect(try await lab.serves(purpose)) }
         await lab.stop()
     }
 
-    @Test("a connection cut off between two frames is told from one that was closed", arguments: Purpose.allCases)
+    @Test("a connection cut off between two frames is told from one that was closed", arguments: Purpose.ofCalls)
     func truncation(_ purpose: Purpose) async throws {
         let lab = try AttackLab()
         let tls = try lab.context(purpose)

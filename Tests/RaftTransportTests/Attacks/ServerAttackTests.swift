@@ -78,7 +78,7 @@ struct ServerAttackTests {
     @Test("by", arguments: ServerAttack.all)
     func attack(_ attack: ServerAttack) async throws {
         let lab = try AttackLab()
-        for purpose in Purpose.allCases {
+        for purpose in Purpose.ofCalls {
             let tls = try lab.context(purpose)
             let twin = try server(lab, purpose, try Forge.leaf("URI:raft://test/peer/2", by: lab.root))
             let refusal = try await twin.serve { port in await dial(lab, purpose, tls, port) }
@@ -96,7 +96,7 @@ struct ServerAttackTests {
     @Test("by a revoked certificate, where lists are checked")
     func revoked() async throws {
         let lab = try AttackLab(list: true)
-        for purpose in Purpose.allCases {
+        for purpose in Purpose.ofCalls {
             let pair = try lab.files(lab.honest(purpose))
             let tls = try TLSContext(
                 TLSFiles(certificate: pair.certificate, key: pair.key, ca: lab.files.ca, crl: lab.files.crl))

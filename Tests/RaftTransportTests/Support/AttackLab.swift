@@ -1,3 +1,4 @@
+import CoreMetrics
 import Glibc
 import NIOCore
 import NIOPosix
@@ -26,7 +27,7 @@ final class AttackLab: Sendable {
     }()
 
     static let echo = Dictionary(
-        uniqueKeysWithValues: Purpose.allCases.map { ($0, method(1, "Echo", $0)) })
+        uniqueKeysWithValues: Purpose.ofCalls.map { ($0, method(1, "Echo", $0)) })
 
     static func method(_ id: UInt16, _ name: String, _ purpose: Purpose) -> Method {
         Method(id: id, name: "test/\(name)", purpose: purpose, roles: [role(for: purpose)])
@@ -38,6 +39,7 @@ final class AttackLab: Sendable {
         case .peer, .snapshot: .peer
         case .client: .client
         case .admin: .admin
+        case .metrics: .metrics
         }
     }
 
@@ -66,7 +68,7 @@ final class AttackLab: Sendable {
     ///   - acceptsTLS12: whether it is so lax as to speak that with clients.
     init(
         list: Bool = false, revocation: RevocationPolicy = .failClosed, acceptsTLS12: Bool = false,
-        limits: TransportLimits = AttackLab.patient
+        limits: TransportLimits = AttackLab.patient, metrics: any MetricsFactory = NOOPMetricsHandler.instance
     ) throws {
         var template = Array("/tmp/raft-attacks-XXXXXX\0".utf8.map { CChar($0) })
         directory = String(cString: mkdtemp(&template))
@@ -83,8 +85,9 @@ final class AttackLab: Sendable {
         if let crl = files.crl { try Self.write(try Forge.list(of: root), crl) }
         tls = try TLSContext(files)
         server = try RPCServer(
-            listen: "127.0.0.1:0", tls: tls, group: MultiThreadedEventLoopGroup.singleton, limits: limits)
-        for purpose in Purpose.allCases {
+            listen: "127.0.0.1:0", tls: tls, group: MultiThreadedEventLoopGroup.singleton, limits: limits,
+            metrics: metrics)
+        for purpose in Purpose.ofCalls {
             var table = ServiceTable()
             table.register(Self.echo[purpose]!) { $0.respond($0.request) }
             table.register(Self.method(2, "Never", purpose)) { [unanswered, held] call in

@@ -30,7 +30,7 @@ struct RotationTests {
     func leaf() async throws {
         let lab = try AttackLab()
         var old: [(Purpose, RPCConnection)] = []
-        for purpose in Purpose.allCases { old.append((purpose, try await lab.connect(purpose))) }
+        for purpose in Purpose.ofCalls { old.append((purpose, try await lab.connect(purpose))) }
         let before = lab.tls.certificate.fingerprint
         try replace(lab.files, own(lab.root))
         #expect(try lab.tls.reload().isEmpty)
@@ -116,7 +116,7 @@ struct RotationTests {
         _ = try lab.tls.reload()
         var old: [(Purpose, RPCConnection)] = []
         var new: [(Purpose, RPCConnection)] = []
-        for purpose in Purpose.allCases {
+        for purpose in Purpose.ofCalls {
             old.append((purpose, try await lab.connect(purpose)))
             new.append((purpose, try await lab.connect(purpose, tls: lab.context(purpose, by: second))))
         }
@@ -125,7 +125,7 @@ struct RotationTests {
         #expect(try lab.tls.reload().isEmpty)
         try AttackLab.write(second.certificatePEM, lab.files.ca)
         let dropped = try lab.tls.reload()
-        #expect(dropped.count == Purpose.allCases.count)
+        #expect(dropped.count == Purpose.ofCalls.count)
         #expect(dropped.allSatisfy { $0.reason.contains("none of the authorities") })
         #expect(lab.tls.status.droppedCount == dropped.count)
         for (_, connection) in old { try await ended(connection) }
@@ -136,7 +136,7 @@ struct RotationTests {
     @Test("a revoked caller is dropped in the midst of its calls, at every purpose, and its twin is not")
     func revoked() async throws {
         let lab = try AttackLab(list: true)
-        for purpose in Purpose.allCases {
+        for purpose in Purpose.ofCalls {
             let bad = try lab.honest(purpose)
             let pair = try lab.files(bad)
             let tls = try TLSContext(certificate: pair.certificate, key: pair.key, ca: lab.files.ca)

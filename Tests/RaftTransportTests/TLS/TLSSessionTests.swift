@@ -29,7 +29,7 @@ struct TLSSessionTests {
         let policy = TLSPolicy(
             serves: { _ in true },
             judge: { principal, purpose in
-                principal.role == AttackLab.role(for: purpose) ? nil : "the wrong role"
+                principal.role == AttackLab.role(for: purpose) ? nil : TLSRefusal(.role, "the wrong role")
             })
         return try #require(TLSSession(lab.tls, purpose: nil, policy: policy))
     }
@@ -66,7 +66,7 @@ struct TLSSessionTests {
         return try #require(TLSSession(tls, purpose: purpose, policy: policy))
     }
 
-    @Test("ends well when nobody changes a byte", arguments: Purpose.allCases)
+    @Test("ends well when nobody changes a byte", arguments: Purpose.ofCalls)
     func honest(_ purpose: Purpose) throws {
         let server = try server()
         let ends = handshake(try client(purpose, lab.context(purpose)), server) { $0 }
@@ -79,10 +79,10 @@ struct TLSSessionTests {
         arguments: 0..<4 as Range<UInt64>)
     func mutated(_ seed: UInt64) throws {
         var chance = Chance(state: seed)
-        let tls = try Dictionary(uniqueKeysWithValues: Purpose.allCases.map { ($0, try lab.context($0)) })
+        let tls = try Dictionary(uniqueKeysWithValues: Purpose.ofCalls.map { ($0, try lab.context($0)) })
         var failedCount = 0
         for _ in 0..<40 {
-            let purpose = Purpose.allCases.randomElement(using: &chance)!
+            let purpose = Purpose.ofCalls.randomElement(using: &chance)!
             let server = try server()
             let flight = Int.random(in: 0...1, using: &chance)
             var number = 0
