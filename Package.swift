@@ -100,7 +100,8 @@ let package = Package(
         .target(
             name: "RaftServer",
             dependencies: [
-                "Raft", "RaftStorage", "RaftTransport", "RaftKeyValue", "RaftKeyValueModel", "RaftClient", "RaftMetrics",
+                "Raft", "RaftStorage", "RaftTransport", "RaftKeyValue", "RaftKeyValueModel", "RaftClient",
+                "RaftMetrics",
                 .product(name: "CoreMetrics", package: "swift-metrics"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "NIOCore", package: "swift-nio"),
