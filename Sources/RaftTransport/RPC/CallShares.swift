@@ -60,9 +60,16 @@ final class CallShare: Sendable {
     fileprivate func giveBack() { atWork.subtract(1, ordering: .relaxed) }
 }
 
-/// One call or stream of a share, for as long as somebody works on it: also when its caller or its connection is gone.
+/// One call or stream of a share, until it is answered or nobody works on it any more: also when its caller or its
+/// connection is gone.
 final class CallPlace: Sendable {
     private let share: CallShare
+    private let isFree = Atomic<Bool>(false)
     fileprivate init(_ share: CallShare) { self.share = share }
-    deinit { share.giveBack() }
+    deinit { giveBack() }
+
+    /// The call is answered. What worked on it may still be held, by a timer for its deadline, say.
+    func giveBack() {
+        if !isFree.exchange(true, ordering: .relaxed) { share.giveBack() }
+    }
 }

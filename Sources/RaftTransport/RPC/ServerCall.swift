@@ -38,7 +38,12 @@ public final class ServerCall: Sendable {
     func cancel() { cancelled.store(true, ordering: .relaxed) }
 
     /// Answers the call. Without effect when it was answered before, or the connection is gone.
-    public func respond(_ bytes: [UInt8]) { outbox.post(.answer(self, .success(bytes))) }
+    public func respond(_ bytes: [UInt8]) { answer(.success(bytes)) }
     /// Refuses the call. Without effect when it was answered before, or the connection is gone.
-    public func fail(_ status: RPCStatus) { outbox.post(.answer(self, .failure(status))) }
+    public func fail(_ status: RPCStatus) { answer(.failure(status)) }
+
+    private func answer(_ answer: Result<[UInt8], RPCStatus>) {
+        place?.giveBack()
+        outbox.post(.answer(self, answer))
+    }
 }
