@@ -28,23 +28,23 @@ struct BitFlipCampaign {
         let tasks = try BitFlips.Moment.allCases.flatMap { moment in try flips.files().map { ($0.name, moment) } }
         let every = options.every ?? 1
         var (placeCount, faultCount) = (0, 0)
-        try await withThrowingTaskGroup(of: (BitFlips.Report, Double).self) { group in
-            var rest = tasks[...]
-            func startNext() {
-                guard let (file, moment) = rest.popFirst() else { return }
-                group.addTask {
-                    let begin = Date()
-                    return (try flips.run(file, moment, every: every), Date().timeIntervalSince(begin))
-                }
-            }
-            for _ in 0..<jobs { startNext() }
-            for try await (report, seconds) in group {
+        var rest = tasks[...]
+        var failure: (any Error)?
+        await concurrently(jobs) {
+            rest.popFirst()
+        } _: { file, moment in
+            let begin = Date()
+            return (Result { try flips.run(file, moment, every: every) }, Date().timeIntervalSince(begin))
+        } done: { result, seconds in
+            switch result {
+            case .success(let report):
                 print(Self.text(report, seconds))
                 placeCount += report.placeCount
                 faultCount += report.faults.count
-                startNext()
+            case .failure(let error): failure = failure ?? error
             }
         }
+        if let failure { throw failure }
         print("\(placeCount) flipped bits, \(faultCount) faults")
         return faultCount == 0
     }
@@ -53,8 +53,6 @@ struct BitFlipCampaign {
     static func text(_ report: BitFlips.Report, _ seconds: Double, maximumFaults: Int = 5) -> String {
         let line =
             "\(report.file), \(report.moment.rawValue): \(report.placeCount) of \(report.byteCount) bytes; \(report.refusedCount) times the node said so and stopped, \(report.survivedCount) times it served on; \(report.faults.count) faults, \(Int(seconds)) s"
-        let faults = report.faults.prefix(maximumFaults).map { "    \($0)" }
-        let rest = report.faults.count - faults.count
-        return ([line] + faults + (rest > 0 ? ["    and \(rest) more"] : [])).joined(separator: "\n")
+        return CrashStateCampaign.text(line, report.faults, maximumFaults)
     }
 }

@@ -13,18 +13,14 @@ struct Campaign {
         var outcome = Outcome()
         let count = runs.count
         var source = runs.makeIterator() as any IteratorProtocol<SeedRun>
-        await withTaskGroup(of: (SeedRun, Result<SimulationReport, any Error>).self) { group in
-            func startNext() {
-                guard deadline.map({ Date() < $0 }) ?? true, let run = source.next() else { return }
-                group.addTask { (run, Result { try run.run() }) }
-            }
-            for _ in 0..<jobs { startNext() }
-            for await (run, result) in group {
-                outcome.add(run, result)
-                if case .failure(let error) = result { print("\(run.line): \(error)") }
-                if outcome.done % 100 == 0 { progress(outcome.done, of: count, since: begin) }
-                startNext()
-            }
+        await concurrently(jobs) {
+            deadline.map { Date() < $0 } ?? true ? source.next() : nil
+        } _: { run in
+            (run, Result { try run.run() })
+        } done: { run, result in
+            outcome.add(run, result)
+            if case .failure(let error) = result { print("\(run.line): \(error)") }
+            if outcome.done % 100 == 0 { progress(outcome.done, of: count, since: begin) }
         }
         outcome.seconds = Date().timeIntervalSince(begin)
         return outcome

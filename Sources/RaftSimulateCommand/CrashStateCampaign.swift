@@ -43,23 +43,18 @@ struct CrashStateCampaign {
     func run() async -> Bool {
         let scripts = options.script.isEmpty ? CrashScript.allCases : options.script
         var faultCount = 0
-        await withTaskGroup(of: (CrashStateReport, Double).self) { group in
-            var rest = scripts[...]
-            func startNext() {
-                guard let script = rest.popFirst() else { return }
-                let states = CrashStates(
-                    script, steps: options.steps, limit: options.limit ?? .max, recoveryCount: options.recoveries)
-                group.addTask {
-                    let begin = Date()
-                    return (states.run(), Date().timeIntervalSince(begin))
-                }
+        var rest = scripts[...]
+        await concurrently(jobs) {
+            rest.popFirst().map {
+                CrashStates(
+                    $0, steps: options.steps, limit: options.limit ?? .max, recoveryCount: options.recoveries)
             }
-            for _ in 0..<jobs { startNext() }
-            for await (report, seconds) in group {
-                print(Self.text(report, seconds))
-                faultCount += report.faults.count
-                startNext()
-            }
+        } _: { states in
+            let begin = Date()
+            return (states.run(), Date().timeIntervalSince(begin))
+        } done: { report, seconds in
+            print(Self.text(report, seconds))
+            faultCount += report.faults.count
         }
         print("\(scripts.count) scripts, \(faultCount) faults")
         return faultCount == 0
@@ -69,8 +64,13 @@ struct CrashStateCampaign {
     static func text(_ report: CrashStateReport, _ seconds: Double, maximumFaults: Int = 5) -> String {
         let line =
             "\(report.script.rawValue): \(report.changeCount) changes of the disk, \(report.imageCount) states after a crash, \(report.startCount) starts; \(report.secondStartCount) starts behind crashes in \(report.recoveryCount) of them; \(report.faults.count) faults, \(Int(seconds)) s"
-        let faults = report.faults.prefix(maximumFaults).map { "    \($0)" }
-        let rest = report.faults.count - faults.count
-        return ([line] + faults + (rest > 0 ? ["    and \(rest) more"] : [])).joined(separator: "\n")
+        return text(line, report.faults, maximumFaults)
+    }
+
+    /// A line, and one more for each of the first faults.
+    static func text(_ line: String, _ faults: [String], _ maximumFaults: Int) -> String {
+        let shown = faults.prefix(maximumFaults).map { "    \($0)" }
+        let rest = faults.count - shown.count
+        return ([line] + shown + (rest > 0 ? ["    and \(rest) more"] : [])).joined(separator: "\n")
     }
 }

@@ -201,29 +201,23 @@ struct MutantCampaign {
         func say(_ line: TrialLine) { FileHandle.standardOutput.write(Data((line.text + "\n").utf8)) }
         var next = seeds.lowerBound
         var limit = seeds.upperBound
-        await withTaskGroup(of: (UInt64, (any Error)?).self) { group in
-            func startNext() {
-                guard next < limit else { return }
-                let seed = next
-                next += 1
-                say(.began(seed))
-                group.addTask {
-                    do { try run(seed) } catch { return (seed, error) }
-                    return (seed, nil)
-                }
-            }
-            for _ in 0..<jobs { startNext() }
-            for await (seed, error) in group {
-                switch error {
-                case nil: say(.ended(seed))
-                case let violation as Violation:
-                    say(.killed(seed, invariant: violation.invariant, text: violation.text))
-                    limit = min(limit, seed)
-                case let error?:
-                    say(.killed(seed, invariant: "error", text: "\(error)"))
-                    limit = min(limit, seed)
-                }
-                startNext()
+        await concurrently(jobs) { () -> UInt64? in
+            guard next < limit else { return nil }
+            defer { next += 1 }
+            say(.began(next))
+            return next
+        } _: { seed -> (UInt64, (any Error)?) in
+            do { try run(seed) } catch { return (seed, error) }
+            return (seed, nil)
+        } done: { seed, error in
+            switch error {
+            case nil: say(.ended(seed))
+            case let violation as Violation:
+                say(.killed(seed, invariant: violation.invariant, text: violation.text))
+                limit = min(limit, seed)
+            case let error?:
+                say(.killed(seed, invariant: "error", text: "\(error)"))
+                limit = min(limit, seed)
             }
         }
     }

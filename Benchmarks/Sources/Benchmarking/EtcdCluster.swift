@@ -74,10 +74,7 @@ public final class EtcdCluster {
     }
 
     /// All members, so far.
-    public func usage() throws -> (processorTime: Double, peakBytes: Int) {
-        let usages = try processes.map { try Program.usage(of: $0.processIdentifier) }
-        return (usages.map(\.processorTime).reduce(0, +), usages.map(\.peakBytes).max() ?? 0)
-    }
+    public func usage() throws -> Program.Usage { try Program.usage(ofAll: processes.map(\.processIdentifier)) }
 
     /// Runs its load generator, which calls the leader.
     public func load(

@@ -35,8 +35,17 @@ public enum Program {
         return Run(output: text, processorTime: ofChildren() - before)
     }
 
-    /// What a running process has taken so far, in seconds on processors, and the most memory that it had, in bytes.
-    public static func usage(of pid: Int32) throws -> (processorTime: Double, peakBytes: Int) {
+    /// What processes have taken.
+    public struct Usage: Hashable, Sendable {
+        /// Seconds on processors so far.
+        public var processorTime: Double
+        /// Now, and the most so far.
+        public var residentBytes: Int
+        public var peakBytes: Int
+    }
+
+    /// Of a running process.
+    public static func usage(of pid: Int32) throws -> Usage {
         let stat = try String(contentsOfFile: "/proc/\(pid)/stat", encoding: .utf8)
         let status = try String(contentsOfFile: "/proc/\(pid)/status", encoding: .utf8)
         guard let usage = parse(stat: stat, status: status, ticksPerSecond: Double(sysconf(Int32(_SC_CLK_TCK)))) else {
@@ -45,22 +54,37 @@ public enum Program {
         return usage
     }
 
-    static func parse(
-        stat: String, status: String, ticksPerSecond: Double
-    ) -> (processorTime: Double, peakBytes: Int)? {
+    /// Of several running ones: processor time in all, and the memory of the largest.
+    static func usage(ofAll pids: [Int32]) throws -> Usage {
+        let usages = try pids.map { try usage(of: $0) }
+        return Usage(
+            processorTime: usages.map(\.processorTime).reduce(0, +),
+            residentBytes: usages.map(\.residentBytes).max() ?? 0, peakBytes: usages.map(\.peakBytes).max() ?? 0)
+    }
+
+    static func parse(stat: String, status: String, ticksPerSecond: Double) -> Usage? {
         // The second field, the program's name in parentheses, may hold blanks and parentheses.
         guard let end = stat.lastIndex(of: ")") else { return nil }
         let fields = stat[stat.index(after: end)...].split(separator: " ")
+        func bytes(_ name: String) -> Int? {
+            let line = status.split(separator: "\n").first { $0.hasPrefix(name + ":") }
+            let number = line?.split(whereSeparator: { " \t".contains($0) }).dropFirst().first
+            return number.flatMap { Int($0) }.map { $0 << 10 }
+        }
         guard fields.count > 12, let user = Double(fields[11]), let system = Double(fields[12]),
-            let line = status.split(separator: "\n").first(where: { $0.hasPrefix("VmHWM:") }),
-            let kibibytes = line.split(whereSeparator: { " \t".contains($0) }).dropFirst().first.flatMap({ Int($0) })
+            let resident = bytes("VmRSS"), let peak = bytes("VmHWM")
         else { return nil }
-        return ((user + system) / ticksPerSecond, kibibytes << 10)
+        return Usage(processorTime: (user + system) / ticksPerSecond, residentBytes: resident, peakBytes: peak)
     }
 
-    private static func ofChildren() -> Double {
+    private static func ofChildren() -> Double { processorTime(__rusage_who_t(RUSAGE_CHILDREN.rawValue)) }
+
+    /// Of this process so far, in seconds.
+    public static func processorTime() -> Double { processorTime(__rusage_who_t(RUSAGE_SELF.rawValue)) }
+
+    private static func processorTime(_ who: __rusage_who_t) -> Double {
         var usage = rusage()
-        getrusage(__rusage_who_t(RUSAGE_CHILDREN.rawValue), &usage)
+        getrusage(who, &usage)
         func seconds(_ time: timeval) -> Double { Double(time.tv_sec) + Double(time.tv_usec) / 1e6 }
         return seconds(usage.ru_utime) + seconds(usage.ru_stime)
     }

@@ -22,26 +22,6 @@ public final class ServerCluster: Sendable {
         fileprivate let lifeline: Pipe
         public var pid: Int32 { process.processIdentifier }
         public var isRunning: Bool { process.isRunning }
-        /// How much processor time it has used so far, in seconds; nil once it is gone.
-        public var processorSeconds: Double? {
-            guard let text = try? String(contentsOfFile: "/proc/\(pid)/stat", encoding: .utf8),
-                let behindName = text.lastIndex(of: ")")
-            else { return nil }
-            // Behind the name: state is the first, user and system time are the 12th and 13th, in ticks.
-            let fields = text[behindName...].split(separator: " ").dropFirst()
-            guard fields.count > 13, let user = Double(fields[fields.startIndex + 11]),
-                let system = Double(fields[fields.startIndex + 12])
-            else { return nil }
-            return (user + system) / Double(sysconf(Int32(_SC_CLK_TCK)))
-        }
-        /// How much memory it has at the moment, in bytes; nil once it is gone.
-        public var residentBytes: Int? {
-            guard let text = try? String(contentsOfFile: "/proc/\(pid)/status", encoding: .utf8),
-                let line = text.split(separator: "\n").first(where: { $0.hasPrefix("VmRSS:") }),
-                let kibibytes = Int(line.filter(\.isNumber))
-            else { return nil }
-            return kibibytes << 10
-        }
     }
 
     public let directory: String
@@ -126,10 +106,7 @@ public final class ServerCluster: Sendable {
     }
 
     /// All running nodes, so far.
-    public func usage() throws -> (processorTime: Double, peakBytes: Int) {
-        let usages = try running.map { try Program.usage(of: $0.pid) }
-        return (usages.map(\.processorTime).reduce(0, +), usages.map(\.peakBytes).max() ?? 0)
-    }
+    public func usage() throws -> Program.Usage { try Program.usage(ofAll: running.map(\.pid)) }
 
     // MARK: Nodes
 
@@ -190,6 +167,14 @@ public final class ServerCluster: Sendable {
             return try String(contentsOfFile: log, encoding: .utf8).contains(" listens on ")
         }
         return node
+    }
+
+    /// Starts the initial members of a cluster, each at a port of its own.
+    ///
+    /// - Parameter flags: further settings of each.
+    public func bootstrap(_ ids: [NodeID], flags: (NodeID) -> [String] = { _ in [] }) async throws {
+        let ports = try Dictionary(uniqueKeysWithValues: ids.map { ($0, try takePort()) })
+        for id in ids { try await start(id, .bootstrap(ports), port: ports[id], flags: flags(id)) }
     }
 
     private func lastLine(of node: Node) -> String {

@@ -37,6 +37,9 @@ extension Times {
     }
 }
 
+/// The middle one of at least one value; of an even number the later of the two in the middle.
+public func median(_ values: [Double]) -> Double { values.sorted()[values.count / 2] }
+
 /// Milliseconds, to the microsecond: what a report shows of a time.
 public func milliseconds(_ nanoseconds: Int64) -> Double { (Double(nanoseconds) / 1000).rounded() / 1000 }
 

@@ -29,6 +29,18 @@ enum OutputFormat: String, ExpressibleByArgument, CaseIterable {
     case table, json
 }
 
+/// The numbers of a list such as "1,64,1024": at least one, each from 1 to `limit`.
+func numbers(_ list: String, of option: String, through limit: Int) throws -> [Int] {
+    let numbers = try list.split(separator: ",").map { text in
+        guard let number = Int(text), (1...limit).contains(number) else {
+            throw ValidationError("\(option) \(list): \"\(text)\" is not 1 to \(limit)")
+        }
+        return number
+    }
+    guard !numbers.isEmpty else { throw ValidationError("\(option) names none") }
+    return numbers
+}
+
 /// What every command takes that starts real processes.
 struct ClusterOptions: ParsableArguments {
     @Option(help: ArgumentHelp("The program `raft`, built for release.", valueName: "path"))

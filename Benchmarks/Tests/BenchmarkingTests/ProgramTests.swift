@@ -11,6 +11,7 @@ struct ProgramTests {
             Program.parse(stat: stat, status: "Name:\tx\nVmHWM:\t    2048 kB\nVmRSS:\t 1 kB\n", ticksPerSecond: 100))
         #expect(used.processorTime == 2)
         #expect(used.peakBytes == 2 << 20)
+        #expect(used.residentBytes == 1 << 10)
         #expect(Program.parse(stat: "42", status: "", ticksPerSecond: 100) == nil)
     }
 

@@ -29,19 +29,10 @@ struct ClusterCommand: AsyncParsableCommand {
     @Option(name: [.customShort("o"), .customLong("output")], help: "How to print: table or json.")
     var output = OutputFormat.table
 
-    private var counts: [Int] {
-        get throws {
-            try clients.split(separator: ",").map { text in
-                guard let count = Int(text), (1...65_536).contains(count) else {
-                    throw ValidationError("--clients \(clients): \"\(text)\" is not 1 to 65536")
-                }
-                return count
-            }
-        }
-    }
+    private var counts: [Int] { get throws { try numbers(clients, of: "--clients", through: 65_536) } }
 
     func validate() throws {
-        guard try !counts.isEmpty else { throw ValidationError("--clients names none") }
+        _ = try counts
         guard (1000...100_000_000).contains(operations) else {
             throw ValidationError("--operations \(operations): 1000 to 100000000")
         }

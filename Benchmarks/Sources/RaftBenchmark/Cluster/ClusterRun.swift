@@ -1,5 +1,4 @@
 internal import Benchmarking
-internal import Glibc
 internal import Logging
 internal import Raft
 
@@ -20,9 +19,9 @@ struct ClusterRun {
             let calls = Calls(count: calls, batch: batch, command: Noted.Command(size: valueSize))
             // What is not measured: the first calls, in which the tables grow.
             _ = try await time(calls.few, of: cluster.leader, on: cluster.loop)
-            let before = processorTime()
+            let before = Program.processorTime()
             let time = try await time(calls, of: cluster.leader, on: cluster.loop)
-            let spent = processorTime() - before
+            let spent = Program.processorTime() - before
             await cluster.stop()
             let count = Double(clients * calls.count * batch)
             rates.append(count / time.inSeconds)
@@ -59,16 +58,6 @@ struct ClusterRun {
             }
         }
         return ContinuousClock.now - start
-    }
-
-    private func median(_ values: [Double]) -> Double { values.sorted()[values.count / 2] }
-
-    /// Of this process, in seconds.
-    private func processorTime() -> Double {
-        var usage = rusage()
-        getrusage(__rusage_who_t(RUSAGE_SELF.rawValue), &usage)
-        func seconds(_ time: timeval) -> Double { Double(time.tv_sec) + Double(time.tv_usec) / 1e6 }
-        return seconds(usage.ru_utime) + seconds(usage.ru_stime)
     }
 }
 

@@ -19,7 +19,7 @@ struct FloodRun {
 
         func run(_ cluster: ServerCluster) async {
             while !Task.isCancelled {
-                let now = cluster.running.compactMap(\.residentBytes).max() ?? 0
+                let now = cluster.running.compactMap { try? Program.usage(of: $0.pid).residentBytes }.max() ?? 0
                 most.withLock { $0 = max($0, now) }
                 try? await Task.sleep(for: .milliseconds(250))
             }
@@ -36,11 +36,8 @@ struct FloodRun {
     func report() async throws -> FloodReport {
         Output.note("measuring what this machine does at best")
         let floors = try cluster.floors()
-        var ports: [NodeID: UInt16] = [:]
-        for id in 1...3 as ClosedRange<UInt64> { ports[NodeID(id)] = try cluster.takePort() }
-        for (id, port) in ports.sorted(by: { $0.key < $1.key }) {
-            try await cluster.start(id, .bootstrap(ports), port: port)
-        }
+        try await cluster.bootstrap([1, 2, 3])
+        let ports = cluster.running.map(\.port).sorted()
         let endpoints = cluster.running.map(\.address)
         let admin = try cluster.admin(endpoints)
         try await cluster.waitForLeader(admin)
@@ -49,11 +46,11 @@ struct FloodRun {
             client, rate: command.load.rate, valueBytes: command.load.valueSize, timeout: command.load.timeout)
         let (watch, memory) = (LeaderWatch(every: .milliseconds(100)), MemoryWatch())
         let flood = HalfOpenFlood(
-            ports: ports.values.sorted(), addressCount: command.addresses, count: command.halfOpen,
+            ports: ports, addressCount: command.addresses, count: command.halfOpen,
             perSecond: command.opening)
         let stranger = try cluster.stranger()
         let failing = FailingFlood(
-            ports: ports.values.sorted(), addressCount: command.addresses, perSecond: command.failing,
+            ports: ports, addressCount: command.addresses, perSecond: command.failing,
             certificate: stranger.certificate, key: stranger.key)
 
         let (bounds, most, work) = try await withThrowingTaskGroup(of: Void.self) { group in
@@ -65,7 +62,8 @@ struct FloodRun {
             var work: [Double] = []
             func note() {
                 bounds.append(load.now)
-                work.append(cluster.running.compactMap(\.processorSeconds).reduce(0, +))
+                work.append(
+                    cluster.running.compactMap { try? Program.usage(of: $0.pid).processorTime }.reduce(0, +))
             }
             Output.note("puts alone")
             // The first moments are everybody's first.

@@ -32,19 +32,10 @@ struct LogCommand: AsyncParsableCommand {
     @Option(name: [.customShort("o"), .customLong("output")], help: "How to print: table or json.")
     var output = OutputFormat.table
 
-    var counts: [Int] {
-        get throws {
-            try waiting.split(separator: ",").map { text in
-                guard let count = Int(text), (1...10_000).contains(count) else {
-                    throw ValidationError("--waiting \(waiting): \"\(text)\" is not 1 to 10000")
-                }
-                return count
-            }
-        }
-    }
+    var counts: [Int] { get throws { try numbers(waiting, of: "--waiting", through: 10_000) } }
 
     func validate() throws {
-        guard try !counts.isEmpty else { throw ValidationError("--waiting names none") }
+        _ = try counts
         guard (100...1_000_000).contains(batches) else { throw ValidationError("--batches \(batches): 100 to 1000000") }
         guard (1...100_000).contains(valueSize) else { throw ValidationError("--value-size \(valueSize): 1 to 100000") }
         guard (64...65_536).contains(mebibytes) else { throw ValidationError("--mebibytes \(mebibytes): 64 to 65536") }

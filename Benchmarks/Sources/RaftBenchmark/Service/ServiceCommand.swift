@@ -32,19 +32,10 @@ struct ServiceCommand: AsyncParsableCommand {
     @Option(help: ArgumentHelp("At most so many connections of etcd's clients.", valueName: "n")) var connections = 8
     @Option(help: ArgumentHelp("How often each series is run.", valueName: "n")) var passes = 5
 
-    var counts: [Int] {
-        get throws {
-            try clients.split(separator: ",").map { text in
-                guard let count = Int(text), (1...16_384).contains(count) else {
-                    throw ValidationError("--clients \(clients): \"\(text)\" is not 1 to 16384")
-                }
-                return count
-            }
-        }
-    }
+    var counts: [Int] { get throws { try numbers(clients, of: "--clients", through: 16_384) } }
 
     func validate() throws {
-        guard try !counts.isEmpty else { throw ValidationError("--clients names none") }
+        _ = try counts
         guard (etcd == nil) == (etcdBenchmark == nil) else {
             throw ValidationError("--etcd and --etcd-benchmark belong together")
         }

@@ -11,7 +11,7 @@ struct ServiceReport: Codable, Sendable {
         var cpuMicrosecondsPerCall: Double
 
         init(medianOf passes: [Figures]) {
-            func median(_ value: (Figures) -> Double) -> Double { passes.map(value).sorted()[passes.count / 2] }
+            func median(_ value: (Figures) -> Double) -> Double { Benchmarking.median(passes.map(value)) }
             self.init(
                 perSecond: median(\.perSecond), p50Milliseconds: median(\.p50Milliseconds),
                 p99Milliseconds: median(\.p99Milliseconds), cpuMicrosecondsPerCall: median(\.cpuMicrosecondsPerCall))

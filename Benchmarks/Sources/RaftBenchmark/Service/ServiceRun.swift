@@ -20,8 +20,7 @@ struct ServiceRun {
 
     func report() async throws -> ServiceReport {
         let floors = try cluster.floors()
-        let members = try Dictionary(uniqueKeysWithValues: [1, 2, 3].map { (NodeID($0), try cluster.takePort()) })
-        for (id, port) in members { try await cluster.start(id, .bootstrap(members), port: port) }
+        try await cluster.bootstrap([1, 2, 3])
         let admin = try cluster.admin(cluster.running.map { "127.0.0.1:\($0.port)" })
         try await cluster.waitForLeader(admin)
         await admin.close()

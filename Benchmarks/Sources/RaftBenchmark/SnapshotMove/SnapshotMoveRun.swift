@@ -20,11 +20,8 @@ struct SnapshotMoveRun {
     func report(_ kinds: [SnapshotMoveReport.Kind]) async throws -> SnapshotMoveReport {
         Output.note("measuring what this machine does at best")
         let floors = try cluster.floors()
-        var ports: [NodeID: UInt16] = [:]
-        for id in Self.voters { ports[id] = try cluster.takePort() }
-        for id in Self.voters {
-            let flags = id == Self.throttled ? ["--snapshot-rate", "\(command.throttle << 20)"] : []
-            try await cluster.start(id, .bootstrap(ports), port: ports[id], flags: flags)
+        try await cluster.bootstrap(Self.voters) {
+            $0 == Self.throttled ? ["--snapshot-rate", "\(command.throttle << 20)"] : []
         }
         let endpoints = Self.voters.compactMap { cluster.node($0)?.address }
         let client = try cluster.client(endpoints)
