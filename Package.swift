@@ -51,6 +51,7 @@ let package = Package(
             dependencies: [
                 "CChecksum",
                 .product(name: "DequeModule", package: "swift-collections"),
+                .product(name: "HeapModule", package: "swift-collections"),
                 .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: settings),
@@ -132,10 +133,19 @@ let package = Package(
                 .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: settings),
+        // On its own: the library's simulation needs neither LMDB nor TLS.
+        .target(
+            name: "RaftKeyValueSimulation",
+            dependencies: [
+                "Raft", "RaftSimulation", "RaftTransport", "RaftKeyValueModel", "RaftKeyValue", "RaftClient",
+                "RaftServer",
+            ],
+            swiftSettings: settings),
         .executableTarget(
             name: "RaftSimulateCommand",
             dependencies: [
-                "Raft", "RaftSimulation", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                "Raft", "RaftSimulation", "RaftKeyValueSimulation",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: settings),
         // MARK: Examples
@@ -153,6 +163,24 @@ let package = Package(
                 .product(name: "NIOPosix", package: "swift-nio"),
             ],
             path: "Sources/Examples/Durable", swiftSettings: settings),
+        .systemLibrary(name: "CSQLite", pkgConfig: "sqlite3", providers: [.apt(["libsqlite3-dev"])]),
+        .executableTarget(
+            name: "SQLiteExample", dependencies: ["CSQLite", "Raft", "RaftStorage"], path: "Sources/Examples/SQLite",
+            swiftSettings: settings),
+        // Where the other two find a cluster.
+        .target(
+            name: "ExamplesSupport",
+            dependencies: [
+                "Raft", "RaftClient", "RaftServer", "RaftTransport", .product(name: "Logging", package: "swift-log"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+            ],
+            path: "Sources/Examples/Support", swiftSettings: settings),
+        .executableTarget(
+            name: "DiscoveryExample", dependencies: ["ExamplesSupport", "RaftClient"],
+            path: "Sources/Examples/Discovery", swiftSettings: settings),
+        .executableTarget(
+            name: "ElectionExample", dependencies: ["ExamplesSupport", "RaftClient"],
+            path: "Sources/Examples/Election", swiftSettings: settings),
         // MARK: Tests
         // How tests share one process and its processors.
         .target(name: "TestTraits", dependencies: ["Raft"], path: "Tests/TestTraits", swiftSettings: settings),
@@ -173,7 +201,9 @@ let package = Package(
             swiftSettings: settings),
         .testTarget(
             name: "ExamplesTests",
-            dependencies: ["CounterExample", "LedgerExample", "LockExample", "Raft", "RaftSimulation"],
+            dependencies: [
+                "CounterExample", "LedgerExample", "LockExample", "Raft", "RaftSimulation", "SQLiteExample",
+            ],
             swiftSettings: settings),
         .testTarget(name: "PaperTests", dependencies: ["Raft"], swiftSettings: settings),
         .testTarget(name: "TidyTests", dependencies: ["TestTraits"], swiftSettings: settings),
@@ -183,6 +213,12 @@ let package = Package(
         .testTarget(
             name: "RaftSimulationTests", dependencies: ["Raft", "RaftSimulation", "RaftStorage", "TestTraits"],
             exclude: ["mutants.txt", "seeds.txt"], swiftSettings: settings),
+        .testTarget(
+            name: "RaftKeyValueSimulationTests",
+            dependencies: [
+                "Raft", "RaftKeyValue", "RaftKeyValueModel", "RaftKeyValueSimulation", "RaftSimulation", "TestTraits",
+            ],
+            swiftSettings: settings),
         .testTarget(
             name: "RaftSimulateCommandTests",
             dependencies: [
@@ -213,7 +249,7 @@ let package = Package(
         .testTarget(
             name: "RaftServerTests",
             dependencies: [
-                "Raft", "RaftClient", "RaftServer", "RaftStorage", "RaftTransport",
+                "Raft", "RaftClient", "RaftKeyValue", "RaftKeyValueModel", "RaftServer", "RaftStorage", "RaftTransport",
                 .product(name: "CoreMetrics", package: "swift-metrics"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "NIOPosix", package: "swift-nio"),
@@ -227,11 +263,24 @@ let package = Package(
                 .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: settings),
+        // The fuzz targets, as links to their sources, on what is kept in Tests/Fuzzing/Corpus.
+        .testTarget(
+            name: "CorpusTests",
+            dependencies: [
+                "Raft", "RaftClient", "RaftCommand", "RaftKeyValue", "RaftKeyValueModel", "RaftServer",
+                "RaftSimulation", "RaftStorage", "RaftTransport", "TestTraits",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "NIOCore", package: "swift-nio"),
+            ],
+            swiftSettings: settings),
         // Needs the program itself, which it starts: real processes over real mTLS.
         .testTarget(
             name: "IntegrationTests",
             dependencies: [
                 "Raft", "RaftClient", "RaftCommand", "RaftSimulation", "RaftTransport", "TestTraits",
+                "CounterExample", "DiscoveryExample", "DurableExample", "ElectionExample", "LedgerExample",
+                "LockExample", "SQLiteExample",
                 .product(name: "NIOPosix", package: "swift-nio"),
             ],
             swiftSettings: settings),

@@ -46,6 +46,7 @@ let package = Package(
                 "Benchmarking",
                 .product(name: "Raft", package: "swift-raft"),
                 .product(name: "RaftClient", package: "swift-raft"),
+                .product(name: "RaftKeyValueModel", package: "swift-raft"),
                 .product(name: "RaftStorage", package: "swift-raft"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),

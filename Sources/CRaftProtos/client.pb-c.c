@@ -862,6 +862,186 @@ void   raft__client__v1__compact_response__free_unpacked
   assert(message->base.descriptor == &raft__client__v1__compact_response__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   raft__client__v1__grant_lease_request__init
+                     (Raft__Client__V1__GrantLeaseRequest         *message)
+{
+  static const Raft__Client__V1__GrantLeaseRequest init_value = RAFT__CLIENT__V1__GRANT_LEASE_REQUEST__INIT;
+  *message = init_value;
+}
+size_t raft__client__v1__grant_lease_request__get_packed_size
+                     (const Raft__Client__V1__GrantLeaseRequest *message)
+{
+  assert(message->base.descriptor == &raft__client__v1__grant_lease_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t raft__client__v1__grant_lease_request__pack
+                     (const Raft__Client__V1__GrantLeaseRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &raft__client__v1__grant_lease_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t raft__client__v1__grant_lease_request__pack_to_buffer
+                     (const Raft__Client__V1__GrantLeaseRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &raft__client__v1__grant_lease_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Raft__Client__V1__GrantLeaseRequest *
+       raft__client__v1__grant_lease_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Raft__Client__V1__GrantLeaseRequest *)
+     protobuf_c_message_unpack (&raft__client__v1__grant_lease_request__descriptor,
+                                allocator, len, data);
+}
+void   raft__client__v1__grant_lease_request__free_unpacked
+                     (Raft__Client__V1__GrantLeaseRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &raft__client__v1__grant_lease_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   raft__client__v1__lease_request__init
+                     (Raft__Client__V1__LeaseRequest         *message)
+{
+  static const Raft__Client__V1__LeaseRequest init_value = RAFT__CLIENT__V1__LEASE_REQUEST__INIT;
+  *message = init_value;
+}
+size_t raft__client__v1__lease_request__get_packed_size
+                     (const Raft__Client__V1__LeaseRequest *message)
+{
+  assert(message->base.descriptor == &raft__client__v1__lease_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t raft__client__v1__lease_request__pack
+                     (const Raft__Client__V1__LeaseRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &raft__client__v1__lease_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t raft__client__v1__lease_request__pack_to_buffer
+                     (const Raft__Client__V1__LeaseRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &raft__client__v1__lease_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Raft__Client__V1__LeaseRequest *
+       raft__client__v1__lease_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Raft__Client__V1__LeaseRequest *)
+     protobuf_c_message_unpack (&raft__client__v1__lease_request__descriptor,
+                                allocator, len, data);
+}
+void   raft__client__v1__lease_request__free_unpacked
+                     (Raft__Client__V1__LeaseRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &raft__client__v1__lease_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   raft__client__v1__lease_response__init
+                     (Raft__Client__V1__LeaseResponse         *message)
+{
+  static const Raft__Client__V1__LeaseResponse init_value = RAFT__CLIENT__V1__LEASE_RESPONSE__INIT;
+  *message = init_value;
+}
+size_t raft__client__v1__lease_response__get_packed_size
+                     (const Raft__Client__V1__LeaseResponse *message)
+{
+  assert(message->base.descriptor == &raft__client__v1__lease_response__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t raft__client__v1__lease_response__pack
+                     (const Raft__Client__V1__LeaseResponse *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &raft__client__v1__lease_response__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t raft__client__v1__lease_response__pack_to_buffer
+                     (const Raft__Client__V1__LeaseResponse *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &raft__client__v1__lease_response__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Raft__Client__V1__LeaseResponse *
+       raft__client__v1__lease_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Raft__Client__V1__LeaseResponse *)
+     protobuf_c_message_unpack (&raft__client__v1__lease_response__descriptor,
+                                allocator, len, data);
+}
+void   raft__client__v1__lease_response__free_unpacked
+                     (Raft__Client__V1__LeaseResponse *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &raft__client__v1__lease_response__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   raft__client__v1__list_leases_response__init
+                     (Raft__Client__V1__ListLeasesResponse         *message)
+{
+  static const Raft__Client__V1__ListLeasesResponse init_value = RAFT__CLIENT__V1__LIST_LEASES_RESPONSE__INIT;
+  *message = init_value;
+}
+size_t raft__client__v1__list_leases_response__get_packed_size
+                     (const Raft__Client__V1__ListLeasesResponse *message)
+{
+  assert(message->base.descriptor == &raft__client__v1__list_leases_response__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t raft__client__v1__list_leases_response__pack
+                     (const Raft__Client__V1__ListLeasesResponse *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &raft__client__v1__list_leases_response__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t raft__client__v1__list_leases_response__pack_to_buffer
+                     (const Raft__Client__V1__ListLeasesResponse *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &raft__client__v1__list_leases_response__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Raft__Client__V1__ListLeasesResponse *
+       raft__client__v1__list_leases_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Raft__Client__V1__ListLeasesResponse *)
+     protobuf_c_message_unpack (&raft__client__v1__list_leases_response__descriptor,
+                                allocator, len, data);
+}
+void   raft__client__v1__list_leases_response__free_unpacked
+                     (Raft__Client__V1__ListLeasesResponse *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &raft__client__v1__list_leases_response__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 void   raft__client__v1__register_session_request__init
                      (Raft__Client__V1__RegisterSessionRequest         *message)
 {
@@ -1196,7 +1376,7 @@ const ProtobufCMessageDescriptor raft__client__v1__session_request__descriptor =
   (ProtobufCMessageInit) raft__client__v1__session_request__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor raft__client__v1__put_request__field_descriptors[3] =
+static const ProtobufCFieldDescriptor raft__client__v1__put_request__field_descriptors[4] =
 {
   {
     "key",
@@ -1234,8 +1414,21 @@ static const ProtobufCFieldDescriptor raft__client__v1__put_request__field_descr
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "forward",
+    11,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Raft__Client__V1__PutRequest, forward),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned raft__client__v1__put_request__field_indices_by_name[] = {
+  3,   /* field[3] = forward */
   0,   /* field[0] = key */
   2,   /* field[2] = session */
   1,   /* field[1] = value */
@@ -1244,7 +1437,7 @@ static const ProtobufCIntRange raft__client__v1__put_request__number_ranges[2 + 
 {
   { 1, 0 },
   { 10, 2 },
-  { 0, 3 }
+  { 0, 4 }
 };
 const ProtobufCMessageDescriptor raft__client__v1__put_request__descriptor =
 {
@@ -1254,7 +1447,7 @@ const ProtobufCMessageDescriptor raft__client__v1__put_request__descriptor =
   "Raft__Client__V1__PutRequest",
   "raft.client.v1",
   sizeof(Raft__Client__V1__PutRequest),
-  3,
+  4,
   raft__client__v1__put_request__field_descriptors,
   raft__client__v1__put_request__field_indices_by_name,
   2,  raft__client__v1__put_request__number_ranges,
@@ -1312,7 +1505,7 @@ const ProtobufCMessageDescriptor raft__client__v1__put_response__descriptor =
   (ProtobufCMessageInit) raft__client__v1__put_response__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor raft__client__v1__delete_request__field_descriptors[2] =
+static const ProtobufCFieldDescriptor raft__client__v1__delete_request__field_descriptors[3] =
 {
   {
     "key",
@@ -1338,8 +1531,21 @@ static const ProtobufCFieldDescriptor raft__client__v1__delete_request__field_de
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "forward",
+    11,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Raft__Client__V1__DeleteRequest, forward),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned raft__client__v1__delete_request__field_indices_by_name[] = {
+  2,   /* field[2] = forward */
   0,   /* field[0] = key */
   1,   /* field[1] = session */
 };
@@ -1347,7 +1553,7 @@ static const ProtobufCIntRange raft__client__v1__delete_request__number_ranges[2
 {
   { 1, 0 },
   { 10, 1 },
-  { 0, 2 }
+  { 0, 3 }
 };
 const ProtobufCMessageDescriptor raft__client__v1__delete_request__descriptor =
 {
@@ -1357,7 +1563,7 @@ const ProtobufCMessageDescriptor raft__client__v1__delete_request__descriptor =
   "Raft__Client__V1__DeleteRequest",
   "raft.client.v1",
   sizeof(Raft__Client__V1__DeleteRequest),
-  2,
+  3,
   raft__client__v1__delete_request__field_descriptors,
   raft__client__v1__delete_request__field_indices_by_name,
   2,  raft__client__v1__delete_request__number_ranges,
@@ -1415,7 +1621,7 @@ const ProtobufCMessageDescriptor raft__client__v1__delete_response__descriptor =
   (ProtobufCMessageInit) raft__client__v1__delete_response__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor raft__client__v1__compare_and_swap_request__field_descriptors[6] =
+static const ProtobufCFieldDescriptor raft__client__v1__compare_and_swap_request__field_descriptors[7] =
 {
   {
     "key",
@@ -1489,11 +1695,24 @@ static const ProtobufCFieldDescriptor raft__client__v1__compare_and_swap_request
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "forward",
+    11,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Raft__Client__V1__CompareAndSwapRequest, forward),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned raft__client__v1__compare_and_swap_request__field_indices_by_name[] = {
   4,   /* field[4] = expected_absent */
   3,   /* field[3] = expected_revision */
   2,   /* field[2] = expected_value */
+  6,   /* field[6] = forward */
   0,   /* field[0] = key */
   5,   /* field[5] = session */
   1,   /* field[1] = value */
@@ -1502,7 +1721,7 @@ static const ProtobufCIntRange raft__client__v1__compare_and_swap_request__numbe
 {
   { 1, 0 },
   { 10, 5 },
-  { 0, 6 }
+  { 0, 7 }
 };
 const ProtobufCMessageDescriptor raft__client__v1__compare_and_swap_request__descriptor =
 {
@@ -1512,7 +1731,7 @@ const ProtobufCMessageDescriptor raft__client__v1__compare_and_swap_request__des
   "Raft__Client__V1__CompareAndSwapRequest",
   "raft.client.v1",
   sizeof(Raft__Client__V1__CompareAndSwapRequest),
-  6,
+  7,
   raft__client__v1__compare_and_swap_request__field_descriptors,
   raft__client__v1__compare_and_swap_request__field_indices_by_name,
   2,  raft__client__v1__compare_and_swap_request__number_ranges,
@@ -1647,7 +1866,7 @@ const ProtobufCMessageDescriptor raft__client__v1__get_request__descriptor =
   (ProtobufCMessageInit) raft__client__v1__get_request__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor raft__client__v1__get_response__field_descriptors[5] =
+static const ProtobufCFieldDescriptor raft__client__v1__get_response__field_descriptors[6] =
 {
   {
     "found",
@@ -1709,10 +1928,23 @@ static const ProtobufCFieldDescriptor raft__client__v1__get_response__field_desc
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "lease",
+    6,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Raft__Client__V1__GetResponse, lease),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned raft__client__v1__get_response__field_indices_by_name[] = {
   3,   /* field[3] = created_revision */
   0,   /* field[0] = found */
+  5,   /* field[5] = lease */
   2,   /* field[2] = revision */
   1,   /* field[1] = value */
   4,   /* field[4] = version */
@@ -1720,7 +1952,7 @@ static const unsigned raft__client__v1__get_response__field_indices_by_name[] = 
 static const ProtobufCIntRange raft__client__v1__get_response__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 5 }
+  { 0, 6 }
 };
 const ProtobufCMessageDescriptor raft__client__v1__get_response__descriptor =
 {
@@ -1730,7 +1962,7 @@ const ProtobufCMessageDescriptor raft__client__v1__get_response__descriptor =
   "Raft__Client__V1__GetResponse",
   "raft.client.v1",
   sizeof(Raft__Client__V1__GetResponse),
-  5,
+  6,
   raft__client__v1__get_response__field_descriptors,
   raft__client__v1__get_response__field_indices_by_name,
   1,  raft__client__v1__get_response__number_ranges,
@@ -1840,7 +2072,7 @@ const ProtobufCMessageDescriptor raft__client__v1__range_request__descriptor =
   (ProtobufCMessageInit) raft__client__v1__range_request__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor raft__client__v1__range_entry__field_descriptors[5] =
+static const ProtobufCFieldDescriptor raft__client__v1__range_entry__field_descriptors[6] =
 {
   {
     "key",
@@ -1902,10 +2134,23 @@ static const ProtobufCFieldDescriptor raft__client__v1__range_entry__field_descr
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "lease",
+    6,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Raft__Client__V1__RangeEntry, lease),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned raft__client__v1__range_entry__field_indices_by_name[] = {
   3,   /* field[3] = created_revision */
   0,   /* field[0] = key */
+  5,   /* field[5] = lease */
   2,   /* field[2] = revision */
   1,   /* field[1] = value */
   4,   /* field[4] = version */
@@ -1913,7 +2158,7 @@ static const unsigned raft__client__v1__range_entry__field_indices_by_name[] = {
 static const ProtobufCIntRange raft__client__v1__range_entry__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 5 }
+  { 0, 6 }
 };
 const ProtobufCMessageDescriptor raft__client__v1__range_entry__descriptor =
 {
@@ -1923,7 +2168,7 @@ const ProtobufCMessageDescriptor raft__client__v1__range_entry__descriptor =
   "Raft__Client__V1__RangeEntry",
   "raft.client.v1",
   sizeof(Raft__Client__V1__RangeEntry),
-  5,
+  6,
   raft__client__v1__range_entry__field_descriptors,
   raft__client__v1__range_entry__field_indices_by_name,
   1,  raft__client__v1__range_entry__number_ranges,
@@ -1981,7 +2226,7 @@ const ProtobufCMessageDescriptor raft__client__v1__range_response__descriptor =
   (ProtobufCMessageInit) raft__client__v1__range_response__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor raft__client__v1__txn_request__field_descriptors[2] =
+static const ProtobufCFieldDescriptor raft__client__v1__txn_request__field_descriptors[3] =
 {
   {
     "transaction",
@@ -2007,8 +2252,21 @@ static const ProtobufCFieldDescriptor raft__client__v1__txn_request__field_descr
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "forward",
+    11,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Raft__Client__V1__TxnRequest, forward),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned raft__client__v1__txn_request__field_indices_by_name[] = {
+  2,   /* field[2] = forward */
   1,   /* field[1] = session */
   0,   /* field[0] = transaction */
 };
@@ -2016,7 +2274,7 @@ static const ProtobufCIntRange raft__client__v1__txn_request__number_ranges[2 + 
 {
   { 1, 0 },
   { 10, 1 },
-  { 0, 2 }
+  { 0, 3 }
 };
 const ProtobufCMessageDescriptor raft__client__v1__txn_request__descriptor =
 {
@@ -2026,7 +2284,7 @@ const ProtobufCMessageDescriptor raft__client__v1__txn_request__descriptor =
   "Raft__Client__V1__TxnRequest",
   "raft.client.v1",
   sizeof(Raft__Client__V1__TxnRequest),
-  2,
+  3,
   raft__client__v1__txn_request__field_descriptors,
   raft__client__v1__txn_request__field_indices_by_name,
   2,  raft__client__v1__txn_request__number_ranges,
@@ -2366,9 +2624,261 @@ const ProtobufCMessageDescriptor raft__client__v1__compact_response__descriptor 
   (ProtobufCMessageInit) raft__client__v1__compact_response__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-#define raft__client__v1__register_session_request__field_descriptors NULL
-#define raft__client__v1__register_session_request__field_indices_by_name NULL
-#define raft__client__v1__register_session_request__number_ranges NULL
+static const ProtobufCFieldDescriptor raft__client__v1__grant_lease_request__field_descriptors[3] =
+{
+  {
+    "milliseconds",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Raft__Client__V1__GrantLeaseRequest, milliseconds),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "session",
+    10,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Raft__Client__V1__GrantLeaseRequest, session),
+    &raft__client__v1__session_request__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "forward",
+    11,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Raft__Client__V1__GrantLeaseRequest, forward),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned raft__client__v1__grant_lease_request__field_indices_by_name[] = {
+  2,   /* field[2] = forward */
+  0,   /* field[0] = milliseconds */
+  1,   /* field[1] = session */
+};
+static const ProtobufCIntRange raft__client__v1__grant_lease_request__number_ranges[2 + 1] =
+{
+  { 1, 0 },
+  { 10, 1 },
+  { 0, 3 }
+};
+const ProtobufCMessageDescriptor raft__client__v1__grant_lease_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "raft.client.v1.GrantLeaseRequest",
+  "GrantLeaseRequest",
+  "Raft__Client__V1__GrantLeaseRequest",
+  "raft.client.v1",
+  sizeof(Raft__Client__V1__GrantLeaseRequest),
+  3,
+  raft__client__v1__grant_lease_request__field_descriptors,
+  raft__client__v1__grant_lease_request__field_indices_by_name,
+  2,  raft__client__v1__grant_lease_request__number_ranges,
+  (ProtobufCMessageInit) raft__client__v1__grant_lease_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor raft__client__v1__lease_request__field_descriptors[3] =
+{
+  {
+    "lease",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Raft__Client__V1__LeaseRequest, lease),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "session",
+    10,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Raft__Client__V1__LeaseRequest, session),
+    &raft__client__v1__session_request__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "forward",
+    11,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Raft__Client__V1__LeaseRequest, forward),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned raft__client__v1__lease_request__field_indices_by_name[] = {
+  2,   /* field[2] = forward */
+  0,   /* field[0] = lease */
+  1,   /* field[1] = session */
+};
+static const ProtobufCIntRange raft__client__v1__lease_request__number_ranges[2 + 1] =
+{
+  { 1, 0 },
+  { 10, 1 },
+  { 0, 3 }
+};
+const ProtobufCMessageDescriptor raft__client__v1__lease_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "raft.client.v1.LeaseRequest",
+  "LeaseRequest",
+  "Raft__Client__V1__LeaseRequest",
+  "raft.client.v1",
+  sizeof(Raft__Client__V1__LeaseRequest),
+  3,
+  raft__client__v1__lease_request__field_descriptors,
+  raft__client__v1__lease_request__field_indices_by_name,
+  2,  raft__client__v1__lease_request__number_ranges,
+  (ProtobufCMessageInit) raft__client__v1__lease_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor raft__client__v1__lease_response__field_descriptors[3] =
+{
+  {
+    "lease",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Raft__Client__V1__LeaseResponse, lease),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "milliseconds",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Raft__Client__V1__LeaseResponse, milliseconds),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "key_count",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Raft__Client__V1__LeaseResponse, key_count),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned raft__client__v1__lease_response__field_indices_by_name[] = {
+  2,   /* field[2] = key_count */
+  0,   /* field[0] = lease */
+  1,   /* field[1] = milliseconds */
+};
+static const ProtobufCIntRange raft__client__v1__lease_response__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 3 }
+};
+const ProtobufCMessageDescriptor raft__client__v1__lease_response__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "raft.client.v1.LeaseResponse",
+  "LeaseResponse",
+  "Raft__Client__V1__LeaseResponse",
+  "raft.client.v1",
+  sizeof(Raft__Client__V1__LeaseResponse),
+  3,
+  raft__client__v1__lease_response__field_descriptors,
+  raft__client__v1__lease_response__field_indices_by_name,
+  1,  raft__client__v1__lease_response__number_ranges,
+  (ProtobufCMessageInit) raft__client__v1__lease_response__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor raft__client__v1__list_leases_response__field_descriptors[1] =
+{
+  {
+    "leases",
+    1,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Raft__Client__V1__ListLeasesResponse, n_leases),
+    offsetof(Raft__Client__V1__ListLeasesResponse, leases),
+    &raft__client__v1__lease_response__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned raft__client__v1__list_leases_response__field_indices_by_name[] = {
+  0,   /* field[0] = leases */
+};
+static const ProtobufCIntRange raft__client__v1__list_leases_response__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 1 }
+};
+const ProtobufCMessageDescriptor raft__client__v1__list_leases_response__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "raft.client.v1.ListLeasesResponse",
+  "ListLeasesResponse",
+  "Raft__Client__V1__ListLeasesResponse",
+  "raft.client.v1",
+  sizeof(Raft__Client__V1__ListLeasesResponse),
+  1,
+  raft__client__v1__list_leases_response__field_descriptors,
+  raft__client__v1__list_leases_response__field_indices_by_name,
+  1,  raft__client__v1__list_leases_response__number_ranges,
+  (ProtobufCMessageInit) raft__client__v1__list_leases_response__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor raft__client__v1__register_session_request__field_descriptors[1] =
+{
+  {
+    "forward",
+    11,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Raft__Client__V1__RegisterSessionRequest, forward),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned raft__client__v1__register_session_request__field_indices_by_name[] = {
+  0,   /* field[0] = forward */
+};
+static const ProtobufCIntRange raft__client__v1__register_session_request__number_ranges[1 + 1] =
+{
+  { 11, 0 },
+  { 0, 1 }
+};
 const ProtobufCMessageDescriptor raft__client__v1__register_session_request__descriptor =
 {
   PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
@@ -2377,10 +2887,10 @@ const ProtobufCMessageDescriptor raft__client__v1__register_session_request__des
   "Raft__Client__V1__RegisterSessionRequest",
   "raft.client.v1",
   sizeof(Raft__Client__V1__RegisterSessionRequest),
-  0,
+  1,
   raft__client__v1__register_session_request__field_descriptors,
   raft__client__v1__register_session_request__field_indices_by_name,
-  0,  raft__client__v1__register_session_request__number_ranges,
+  1,  raft__client__v1__register_session_request__number_ranges,
   (ProtobufCMessageInit) raft__client__v1__register_session_request__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
@@ -2422,7 +2932,7 @@ const ProtobufCMessageDescriptor raft__client__v1__register_session_response__de
   (ProtobufCMessageInit) raft__client__v1__register_session_response__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor raft__client__v1__keep_session_request__field_descriptors[2] =
+static const ProtobufCFieldDescriptor raft__client__v1__keep_session_request__field_descriptors[3] =
 {
   {
     "session",
@@ -2448,15 +2958,29 @@ static const ProtobufCFieldDescriptor raft__client__v1__keep_session_request__fi
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "forward",
+    11,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Raft__Client__V1__KeepSessionRequest, forward),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned raft__client__v1__keep_session_request__field_indices_by_name[] = {
+  2,   /* field[2] = forward */
   1,   /* field[1] = lowest_unanswered */
   0,   /* field[0] = session */
 };
-static const ProtobufCIntRange raft__client__v1__keep_session_request__number_ranges[1 + 1] =
+static const ProtobufCIntRange raft__client__v1__keep_session_request__number_ranges[2 + 1] =
 {
   { 1, 0 },
-  { 0, 2 }
+  { 11, 2 },
+  { 0, 3 }
 };
 const ProtobufCMessageDescriptor raft__client__v1__keep_session_request__descriptor =
 {
@@ -2466,14 +2990,14 @@ const ProtobufCMessageDescriptor raft__client__v1__keep_session_request__descrip
   "Raft__Client__V1__KeepSessionRequest",
   "raft.client.v1",
   sizeof(Raft__Client__V1__KeepSessionRequest),
-  2,
+  3,
   raft__client__v1__keep_session_request__field_descriptors,
   raft__client__v1__keep_session_request__field_indices_by_name,
-  1,  raft__client__v1__keep_session_request__number_ranges,
+  2,  raft__client__v1__keep_session_request__number_ranges,
   (ProtobufCMessageInit) raft__client__v1__keep_session_request__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor raft__client__v1__close_session_request__field_descriptors[1] =
+static const ProtobufCFieldDescriptor raft__client__v1__close_session_request__field_descriptors[2] =
 {
   {
     "session",
@@ -2487,14 +3011,28 @@ static const ProtobufCFieldDescriptor raft__client__v1__close_session_request__f
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "forward",
+    11,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Raft__Client__V1__CloseSessionRequest, forward),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned raft__client__v1__close_session_request__field_indices_by_name[] = {
+  1,   /* field[1] = forward */
   0,   /* field[0] = session */
 };
-static const ProtobufCIntRange raft__client__v1__close_session_request__number_ranges[1 + 1] =
+static const ProtobufCIntRange raft__client__v1__close_session_request__number_ranges[2 + 1] =
 {
   { 1, 0 },
-  { 0, 1 }
+  { 11, 1 },
+  { 0, 2 }
 };
 const ProtobufCMessageDescriptor raft__client__v1__close_session_request__descriptor =
 {
@@ -2504,10 +3042,10 @@ const ProtobufCMessageDescriptor raft__client__v1__close_session_request__descri
   "Raft__Client__V1__CloseSessionRequest",
   "raft.client.v1",
   sizeof(Raft__Client__V1__CloseSessionRequest),
-  1,
+  2,
   raft__client__v1__close_session_request__field_descriptors,
   raft__client__v1__close_session_request__field_indices_by_name,
-  1,  raft__client__v1__close_session_request__number_ranges,
+  2,  raft__client__v1__close_session_request__number_ranges,
   (ProtobufCMessageInit) raft__client__v1__close_session_request__init,
   NULL,NULL,NULL    /* reserved[123] */
 };

@@ -547,6 +547,96 @@ void   raft__peer__v1__snapshot_reply__free_unpacked
   assert(message->base.descriptor == &raft__peer__v1__snapshot_reply__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   raft__peer__v1__forward_request__init
+                     (Raft__Peer__V1__ForwardRequest         *message)
+{
+  static const Raft__Peer__V1__ForwardRequest init_value = RAFT__PEER__V1__FORWARD_REQUEST__INIT;
+  *message = init_value;
+}
+size_t raft__peer__v1__forward_request__get_packed_size
+                     (const Raft__Peer__V1__ForwardRequest *message)
+{
+  assert(message->base.descriptor == &raft__peer__v1__forward_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t raft__peer__v1__forward_request__pack
+                     (const Raft__Peer__V1__ForwardRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &raft__peer__v1__forward_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t raft__peer__v1__forward_request__pack_to_buffer
+                     (const Raft__Peer__V1__ForwardRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &raft__peer__v1__forward_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Raft__Peer__V1__ForwardRequest *
+       raft__peer__v1__forward_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Raft__Peer__V1__ForwardRequest *)
+     protobuf_c_message_unpack (&raft__peer__v1__forward_request__descriptor,
+                                allocator, len, data);
+}
+void   raft__peer__v1__forward_request__free_unpacked
+                     (Raft__Peer__V1__ForwardRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &raft__peer__v1__forward_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   raft__peer__v1__forward_reply__init
+                     (Raft__Peer__V1__ForwardReply         *message)
+{
+  static const Raft__Peer__V1__ForwardReply init_value = RAFT__PEER__V1__FORWARD_REPLY__INIT;
+  *message = init_value;
+}
+size_t raft__peer__v1__forward_reply__get_packed_size
+                     (const Raft__Peer__V1__ForwardReply *message)
+{
+  assert(message->base.descriptor == &raft__peer__v1__forward_reply__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t raft__peer__v1__forward_reply__pack
+                     (const Raft__Peer__V1__ForwardReply *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &raft__peer__v1__forward_reply__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t raft__peer__v1__forward_reply__pack_to_buffer
+                     (const Raft__Peer__V1__ForwardReply *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &raft__peer__v1__forward_reply__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Raft__Peer__V1__ForwardReply *
+       raft__peer__v1__forward_reply__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Raft__Peer__V1__ForwardReply *)
+     protobuf_c_message_unpack (&raft__peer__v1__forward_reply__descriptor,
+                                allocator, len, data);
+}
+void   raft__peer__v1__forward_reply__free_unpacked
+                     (Raft__Peer__V1__ForwardReply *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &raft__peer__v1__forward_reply__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 void   raft__peer__v1__peer_request__init
                      (Raft__Peer__V1__PeerRequest         *message)
 {
@@ -1834,7 +1924,278 @@ const ProtobufCMessageDescriptor raft__peer__v1__snapshot_reply__descriptor =
   (ProtobufCMessageInit) raft__peer__v1__snapshot_reply__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor raft__peer__v1__peer_request__field_descriptors[7] =
+static const ProtobufCFieldDescriptor raft__peer__v1__forward_request__field_descriptors[10] =
+{
+  {
+    "sender",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Raft__Peer__V1__ForwardRequest, sender),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "id",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_FIXED64,
+    0,   /* quantifier_offset */
+    offsetof(Raft__Peer__V1__ForwardRequest, id),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "kind",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_ENUM,
+    0,   /* quantifier_offset */
+    offsetof(Raft__Peer__V1__ForwardRequest, kind),
+    &raft__peer__v1__forward_kind__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "only_in_term",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Raft__Peer__V1__ForwardRequest, only_in_term),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "has_term",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Raft__Peer__V1__ForwardRequest, has_term),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "timeout_milliseconds",
+    6,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Raft__Peer__V1__ForwardRequest, timeout_milliseconds),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "has_timeout",
+    7,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Raft__Peer__V1__ForwardRequest, has_timeout),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "has_caller",
+    8,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Raft__Peer__V1__ForwardRequest, has_caller),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "identity",
+    9,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Raft__Peer__V1__ForwardRequest, identity),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "method",
+    10,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Raft__Peer__V1__ForwardRequest, method),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned raft__peer__v1__forward_request__field_indices_by_name[] = {
+  7,   /* field[7] = has_caller */
+  4,   /* field[4] = has_term */
+  6,   /* field[6] = has_timeout */
+  1,   /* field[1] = id */
+  8,   /* field[8] = identity */
+  2,   /* field[2] = kind */
+  9,   /* field[9] = method */
+  3,   /* field[3] = only_in_term */
+  0,   /* field[0] = sender */
+  5,   /* field[5] = timeout_milliseconds */
+};
+static const ProtobufCIntRange raft__peer__v1__forward_request__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 10 }
+};
+const ProtobufCMessageDescriptor raft__peer__v1__forward_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "raft.peer.v1.ForwardRequest",
+  "ForwardRequest",
+  "Raft__Peer__V1__ForwardRequest",
+  "raft.peer.v1",
+  sizeof(Raft__Peer__V1__ForwardRequest),
+  10,
+  raft__peer__v1__forward_request__field_descriptors,
+  raft__peer__v1__forward_request__field_indices_by_name,
+  1,  raft__peer__v1__forward_request__number_ranges,
+  (ProtobufCMessageInit) raft__peer__v1__forward_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor raft__peer__v1__forward_reply__field_descriptors[7] =
+{
+  {
+    "id",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_FIXED64,
+    0,   /* quantifier_offset */
+    offsetof(Raft__Peer__V1__ForwardReply, id),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "output",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Raft__Peer__V1__ForwardReply, output),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "code",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Raft__Peer__V1__ForwardReply, code),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "message",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Raft__Peer__V1__ForwardReply, message),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "outcome",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_ENUM,
+    0,   /* quantifier_offset */
+    offsetof(Raft__Peer__V1__ForwardReply, outcome),
+    &raft__peer__v1__forward_outcome__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "leader_id",
+    6,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Raft__Peer__V1__ForwardReply, leader_id),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "leader_address",
+    7,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Raft__Peer__V1__ForwardReply, leader_address),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned raft__peer__v1__forward_reply__field_indices_by_name[] = {
+  2,   /* field[2] = code */
+  0,   /* field[0] = id */
+  6,   /* field[6] = leader_address */
+  5,   /* field[5] = leader_id */
+  3,   /* field[3] = message */
+  4,   /* field[4] = outcome */
+  1,   /* field[1] = output */
+};
+static const ProtobufCIntRange raft__peer__v1__forward_reply__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 7 }
+};
+const ProtobufCMessageDescriptor raft__peer__v1__forward_reply__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "raft.peer.v1.ForwardReply",
+  "ForwardReply",
+  "Raft__Peer__V1__ForwardReply",
+  "raft.peer.v1",
+  sizeof(Raft__Peer__V1__ForwardReply),
+  7,
+  raft__peer__v1__forward_reply__field_descriptors,
+  raft__peer__v1__forward_reply__field_indices_by_name,
+  1,  raft__peer__v1__forward_reply__number_ranges,
+  (ProtobufCMessageInit) raft__peer__v1__forward_reply__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor raft__peer__v1__peer_request__field_descriptors[8] =
 {
   {
     "vote",
@@ -1909,6 +2270,18 @@ static const ProtobufCFieldDescriptor raft__peer__v1__peer_request__field_descri
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
   {
+    "forward",
+    7,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Raft__Peer__V1__PeerRequest, body_case),
+    offsetof(Raft__Peer__V1__PeerRequest, forward),
+    &raft__peer__v1__forward_request__descriptor,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
     "entries",
     15,
     PROTOBUF_C_LABEL_NONE,
@@ -1923,7 +2296,8 @@ static const ProtobufCFieldDescriptor raft__peer__v1__peer_request__field_descri
 };
 static const unsigned raft__peer__v1__peer_request__field_indices_by_name[] = {
   1,   /* field[1] = append */
-  6,   /* field[6] = entries */
+  7,   /* field[7] = entries */
+  6,   /* field[6] = forward */
   2,   /* field[2] = heartbeat */
   5,   /* field[5] = read_index */
   4,   /* field[4] = snapshot */
@@ -1933,8 +2307,8 @@ static const unsigned raft__peer__v1__peer_request__field_indices_by_name[] = {
 static const ProtobufCIntRange raft__peer__v1__peer_request__number_ranges[2 + 1] =
 {
   { 1, 0 },
-  { 15, 6 },
-  { 0, 7 }
+  { 15, 7 },
+  { 0, 8 }
 };
 const ProtobufCMessageDescriptor raft__peer__v1__peer_request__descriptor =
 {
@@ -1944,14 +2318,14 @@ const ProtobufCMessageDescriptor raft__peer__v1__peer_request__descriptor =
   "Raft__Peer__V1__PeerRequest",
   "raft.peer.v1",
   sizeof(Raft__Peer__V1__PeerRequest),
-  7,
+  8,
   raft__peer__v1__peer_request__field_descriptors,
   raft__peer__v1__peer_request__field_indices_by_name,
   2,  raft__peer__v1__peer_request__number_ranges,
   (ProtobufCMessageInit) raft__peer__v1__peer_request__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor raft__peer__v1__peer_reply__field_descriptors[5] =
+static const ProtobufCFieldDescriptor raft__peer__v1__peer_reply__field_descriptors[6] =
 {
   {
     "vote",
@@ -2013,9 +2387,22 @@ static const ProtobufCFieldDescriptor raft__peer__v1__peer_reply__field_descript
     0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "forward",
+    6,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Raft__Peer__V1__PeerReply, body_case),
+    offsetof(Raft__Peer__V1__PeerReply, forward),
+    &raft__peer__v1__forward_reply__descriptor,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned raft__peer__v1__peer_reply__field_indices_by_name[] = {
   1,   /* field[1] = append */
+  5,   /* field[5] = forward */
   2,   /* field[2] = heartbeat */
   4,   /* field[4] = read_index */
   3,   /* field[3] = snapshot */
@@ -2024,7 +2411,7 @@ static const unsigned raft__peer__v1__peer_reply__field_indices_by_name[] = {
 static const ProtobufCIntRange raft__peer__v1__peer_reply__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 5 }
+  { 0, 6 }
 };
 const ProtobufCMessageDescriptor raft__peer__v1__peer_reply__descriptor =
 {
@@ -2034,7 +2421,7 @@ const ProtobufCMessageDescriptor raft__peer__v1__peer_reply__descriptor =
   "Raft__Peer__V1__PeerReply",
   "raft.peer.v1",
   sizeof(Raft__Peer__V1__PeerReply),
-  5,
+  6,
   raft__peer__v1__peer_reply__field_descriptors,
   raft__peer__v1__peer_reply__field_indices_by_name,
   1,  raft__peer__v1__peer_reply__number_ranges,
@@ -2129,5 +2516,63 @@ const ProtobufCEnumDescriptor raft__peer__v1__snapshot_outcome__descriptor =
   raft__peer__v1__snapshot_outcome__enum_values_by_name,
   1,
   raft__peer__v1__snapshot_outcome__value_ranges,
+  NULL,NULL,NULL,NULL   /* reserved[1234] */
+};
+static const ProtobufCEnumValue raft__peer__v1__forward_kind__enum_values_by_number[3] =
+{
+  { "FORWARD_COMMAND", "RAFT__PEER__V1__FORWARD_KIND__FORWARD_COMMAND", 0 },
+  { "FORWARD_SESSION_COMMAND", "RAFT__PEER__V1__FORWARD_KIND__FORWARD_SESSION_COMMAND", 1 },
+  { "FORWARD_SESSION", "RAFT__PEER__V1__FORWARD_KIND__FORWARD_SESSION", 2 },
+};
+static const ProtobufCIntRange raft__peer__v1__forward_kind__value_ranges[] = {
+{0, 0},{0, 3}
+};
+static const ProtobufCEnumValueIndex raft__peer__v1__forward_kind__enum_values_by_name[3] =
+{
+  { "FORWARD_COMMAND", 0 },
+  { "FORWARD_SESSION", 2 },
+  { "FORWARD_SESSION_COMMAND", 1 },
+};
+const ProtobufCEnumDescriptor raft__peer__v1__forward_kind__descriptor =
+{
+  PROTOBUF_C__ENUM_DESCRIPTOR_MAGIC,
+  "raft.peer.v1.ForwardKind",
+  "ForwardKind",
+  "Raft__Peer__V1__ForwardKind",
+  "raft.peer.v1",
+  3,
+  raft__peer__v1__forward_kind__enum_values_by_number,
+  3,
+  raft__peer__v1__forward_kind__enum_values_by_name,
+  1,
+  raft__peer__v1__forward_kind__value_ranges,
+  NULL,NULL,NULL,NULL   /* reserved[1234] */
+};
+static const ProtobufCEnumValue raft__peer__v1__forward_outcome__enum_values_by_number[2] =
+{
+  { "FORWARD_NOTHING_HAPPENED", "RAFT__PEER__V1__FORWARD_OUTCOME__FORWARD_NOTHING_HAPPENED", 0 },
+  { "FORWARD_UNKNOWN", "RAFT__PEER__V1__FORWARD_OUTCOME__FORWARD_UNKNOWN", 1 },
+};
+static const ProtobufCIntRange raft__peer__v1__forward_outcome__value_ranges[] = {
+{0, 0},{0, 2}
+};
+static const ProtobufCEnumValueIndex raft__peer__v1__forward_outcome__enum_values_by_name[2] =
+{
+  { "FORWARD_NOTHING_HAPPENED", 0 },
+  { "FORWARD_UNKNOWN", 1 },
+};
+const ProtobufCEnumDescriptor raft__peer__v1__forward_outcome__descriptor =
+{
+  PROTOBUF_C__ENUM_DESCRIPTOR_MAGIC,
+  "raft.peer.v1.ForwardOutcome",
+  "ForwardOutcome",
+  "Raft__Peer__V1__ForwardOutcome",
+  "raft.peer.v1",
+  2,
+  raft__peer__v1__forward_outcome__enum_values_by_number,
+  2,
+  raft__peer__v1__forward_outcome__enum_values_by_name,
+  1,
+  raft__peer__v1__forward_outcome__value_ranges,
   NULL,NULL,NULL,NULL   /* reserved[1234] */
 };

@@ -52,7 +52,7 @@ void   raft__storage__v1__key_value_command__free_unpacked
   assert(message->base.descriptor == &raft__storage__v1__key_value_command__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
-static const ProtobufCEnumValue raft__storage__v1__key_value_command__kind__enum_values_by_number[6] =
+static const ProtobufCEnumValue raft__storage__v1__key_value_command__kind__enum_values_by_number[8] =
 {
   { "KIND_UNSPECIFIED", "RAFT__STORAGE__V1__KEY_VALUE_COMMAND__KIND__KIND_UNSPECIFIED", 0 },
   { "KIND_PUT", "RAFT__STORAGE__V1__KEY_VALUE_COMMAND__KIND__KIND_PUT", 1 },
@@ -60,16 +60,20 @@ static const ProtobufCEnumValue raft__storage__v1__key_value_command__kind__enum
   { "KIND_COMPARE_AND_SWAP", "RAFT__STORAGE__V1__KEY_VALUE_COMMAND__KIND__KIND_COMPARE_AND_SWAP", 3 },
   { "KIND_TRANSACTION", "RAFT__STORAGE__V1__KEY_VALUE_COMMAND__KIND__KIND_TRANSACTION", 4 },
   { "KIND_COMPACT", "RAFT__STORAGE__V1__KEY_VALUE_COMMAND__KIND__KIND_COMPACT", 5 },
+  { "KIND_GRANT", "RAFT__STORAGE__V1__KEY_VALUE_COMMAND__KIND__KIND_GRANT", 6 },
+  { "KIND_REVOKE", "RAFT__STORAGE__V1__KEY_VALUE_COMMAND__KIND__KIND_REVOKE", 7 },
 };
 static const ProtobufCIntRange raft__storage__v1__key_value_command__kind__value_ranges[] = {
-{0, 0},{0, 6}
+{0, 0},{0, 8}
 };
-static const ProtobufCEnumValueIndex raft__storage__v1__key_value_command__kind__enum_values_by_name[6] =
+static const ProtobufCEnumValueIndex raft__storage__v1__key_value_command__kind__enum_values_by_name[8] =
 {
   { "KIND_COMPACT", 5 },
   { "KIND_COMPARE_AND_SWAP", 3 },
   { "KIND_DELETE", 2 },
+  { "KIND_GRANT", 6 },
   { "KIND_PUT", 1 },
+  { "KIND_REVOKE", 7 },
   { "KIND_TRANSACTION", 4 },
   { "KIND_UNSPECIFIED", 0 },
 };
@@ -80,15 +84,15 @@ const ProtobufCEnumDescriptor raft__storage__v1__key_value_command__kind__descri
   "Kind",
   "Raft__Storage__V1__KeyValueCommand__Kind",
   "raft.storage.v1",
-  6,
+  8,
   raft__storage__v1__key_value_command__kind__enum_values_by_number,
-  6,
+  8,
   raft__storage__v1__key_value_command__kind__enum_values_by_name,
   1,
   raft__storage__v1__key_value_command__kind__value_ranges,
   NULL,NULL,NULL,NULL   /* reserved[1234] */
 };
-static const ProtobufCFieldDescriptor raft__storage__v1__key_value_command__field_descriptors[8] =
+static const ProtobufCFieldDescriptor raft__storage__v1__key_value_command__field_descriptors[10] =
 {
   {
     "kind",
@@ -186,6 +190,30 @@ static const ProtobufCFieldDescriptor raft__storage__v1__key_value_command__fiel
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "lease_milliseconds",
+    9,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Raft__Storage__V1__KeyValueCommand, lease_milliseconds),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "lease",
+    10,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Raft__Storage__V1__KeyValueCommand, lease),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned raft__storage__v1__key_value_command__field_indices_by_name[] = {
   7,   /* field[7] = compact_through */
@@ -194,13 +222,15 @@ static const unsigned raft__storage__v1__key_value_command__field_indices_by_nam
   3,   /* field[3] = expected_value */
   1,   /* field[1] = key */
   0,   /* field[0] = kind */
+  9,   /* field[9] = lease */
+  8,   /* field[8] = lease_milliseconds */
   6,   /* field[6] = transaction */
   2,   /* field[2] = value */
 };
 static const ProtobufCIntRange raft__storage__v1__key_value_command__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 8 }
+  { 0, 10 }
 };
 const ProtobufCMessageDescriptor raft__storage__v1__key_value_command__descriptor =
 {
@@ -210,7 +240,7 @@ const ProtobufCMessageDescriptor raft__storage__v1__key_value_command__descripto
   "Raft__Storage__V1__KeyValueCommand",
   "raft.storage.v1",
   sizeof(Raft__Storage__V1__KeyValueCommand),
-  8,
+  10,
   raft__storage__v1__key_value_command__field_descriptors,
   raft__storage__v1__key_value_command__field_indices_by_name,
   1,  raft__storage__v1__key_value_command__number_ranges,

@@ -24,6 +24,10 @@ public struct Configuration: Sendable {
     public var maximumInflightBytes = 4 << 20
     /// The most proposals and reads waiting to be looked at; above it `.overloaded`.
     public var maximumWaitingCalls = 65_536
+    /// The most writes that this node has passed on to the leader and that wait for its answer, and the most bytes of
+    /// theirs, unless a single one has more; above it `.overloaded`.
+    public var maximumForwardedCalls = 4096
+    public var maximumForwardedBytes = 8 << 20
     /// The most bytes of entries that are not committed yet; above it `.overloaded`.
     public var maximumUncommittedBytes = 64 << 20
     /// How many bytes of applied entries are kept in memory for peers that are a little behind.
@@ -116,6 +120,7 @@ public struct Configuration: Sendable {
             ("snapshotPieceBytes", snapshotPieceBytes), ("maximumSessions", maximumSessions),
             ("maximumSessionReplies", maximumSessionReplies), ("maximumSessionReplyBytes", maximumSessionReplyBytes),
             ("maximumInflightSnapshotPieces", maximumInflightSnapshotPieces),
+            ("maximumForwardedCalls", maximumForwardedCalls), ("maximumForwardedBytes", maximumForwardedBytes),
             ("maximumSnapshotBytesPerSecond", maximumSnapshotBytesPerSecond ?? 1),
             ("maximumSnapshotBytes", maximumSnapshotBytes),
             ("snapshotPolicy.entryCount", snapshotPolicy.entryCount ?? 1),
@@ -161,6 +166,11 @@ public struct Configuration: Sendable {
         guard maximumTailBytes >= 0 else { throw refuse("maximumTailBytes is \(maximumTailBytes)") }
         guard minimumBackoff > .zero, maximumBackoff >= minimumBackoff else {
             throw refuse("backoff \(minimumBackoff) to \(maximumBackoff) is not a range above zero")
+        }
+        guard maximumForwardedBytes <= 12 << 20 else {
+            throw refuse(
+                "maximumForwardedBytes is \(maximumForwardedBytes); at most \(12 << 20) (12 MiB) fit in what a link to the leader holds back"
+            )
         }
         guard maximumUncommittedBytes <= 1 << 31, maximumInflightBytes <= 1 << 31, maximumAppendBytes <= 1 << 30 else {
             throw refuse(

@@ -1,12 +1,19 @@
 /// Everything that can go wrong in a call, and what it means for the command.
 ///
 /// Look at ``outcome`` first: it says whether the command certainly had no effect, or may have one.
-public struct RaftError: Error, Sendable, CustomStringConvertible {
+public struct RaftError: Error, Hashable, Sendable, CustomStringConvertible {
     /// What went wrong. <doc:Errors> says of each what to do.
     public struct Code: Hashable, Sendable, CustomStringConvertible {
         private let name: String
         private init(_ name: String) { self.name = name }
         public var description: String { name }
+
+        /// What a write can end with at a leader, so what a member that has passed it on can be told.
+        package static let ofWrites: [Code] = [
+            .notLeader, .overloaded, .outcomeUnknown, .deadlineExceeded, .stopped, .leaderChanged, .notAuthorized,
+            .tooLarge, .sessionExpired, .replyDropped, .corrupt, .outOfSpace, .stateMachine, .storage,
+            .invariantViolated,
+        ]
 
         /// This node does not lead; ``RaftError/leader`` says who does, if that is known. Nothing happened.
         public static let notLeader = Code("notLeader")
@@ -25,6 +32,8 @@ public struct RaftError: Error, Sendable, CustomStringConvertible {
         public static let tooStale = Code("tooStale")
         /// The command was for another term than the one in which this node leads. Nothing happened.
         public static let leaderChanged = Code("leaderChanged")
+        /// Whoever the write was passed on for may not make it. Nothing happened.
+        public static let notAuthorized = Code("notAuthorized")
         /// The command is larger than ``Configuration/maximumCommandBytes``. Nothing happened.
         public static let tooLarge = Code("tooLarge")
         /// The node already belongs to a cluster. Nothing happened.
@@ -118,6 +127,13 @@ public struct RaftError: Error, Sendable, CustomStringConvertible {
     }
 
     public var description: String { message }
+
+    /// An error that a device or a machine threw: as it is, or by what it says.
+    ///
+    /// - Parameter text: what failed, before what it says.
+    package init(_ thrown: any Error, or code: Code, _ text: String = "") {
+        self = thrown as? RaftError ?? RaftError(code, "\(text)\(thrown)")
+    }
 }
 
 /// Who leads, and where it listens.

@@ -79,12 +79,7 @@ extension RaftNode {
             let ticket = StatusTicket(done)
             port.watch(StatusWait(ticket, isDue))
             slot.set(ticket)
-            guard let timeout, !ticket.isSettled else { return }
-            loop.after(
-                max(timeout, .zero),
-                Block {
-                    ticket.fail(RaftError(.deadlineExceeded, "what was waited for did not come within \(timeout)"))
-                })
+            deadlines.add(ticket, within: timeout, "what was waited for did not come")
         }
     }
 

@@ -14,7 +14,7 @@ extension RaftNode {
     ) async throws(RaftError) -> Machine.Output {
         let slot = TicketSlot()
         return try await waiting(slot) { done in
-            slot.set(self.post(command, onlyInTerm: term, within: timeout, done))
+            slot.set(self.post(command, WriteOptions(term: term, timeout: timeout), done))
         }
     }
 
@@ -24,32 +24,7 @@ extension RaftNode {
         _ command: Machine.Command, onlyInTerm term: Term? = nil, within timeout: Duration?,
         completion: @escaping @Sendable (Result<Machine.Output, RaftError>) -> Void
     ) {
-        _ = post(command, onlyInTerm: term, within: timeout, completion)
-    }
-
-    private func post(
-        _ command: Machine.Command, onlyInTerm term: Term?, within timeout: Duration?,
-        _ completion: @escaping @Sendable (Result<Machine.Output, RaftError>) -> Void
-    ) -> Ticket {
-        let ticket = OutputTicket(completion)
-        if let timeout, timeout <= .zero {
-            ticket.fail(RaftError(.deadlineExceeded, "the time was over before the command was proposed"))
-        } else {
-            post(command, onlyInTerm: term, ticket)
-            fail(ticket, within: timeout, outcome: .unknown)
-        }
-        return ticket
-    }
-
-    /// Settles a ticket at its deadline, if nothing else has.
-    private func fail(_ ticket: Ticket, within timeout: Duration?, outcome: RaftError.Outcome) {
-        guard let timeout, !ticket.isSettled else { return }
-        loop.after(
-            timeout,
-            Block {
-                ticket.fail(
-                    RaftError(.deadlineExceeded, "there was no result within \(timeout)", outcome: outcome))
-            })
+        _ = post(command, WriteOptions(term: term, timeout: timeout), completion)
     }
 
     /// Proposes commands in this order, together: one result for each, in the same order. Others' commands may come
@@ -65,8 +40,9 @@ extension RaftNode {
         return await withTaskCancellationHandler {
             await withUnsafeContinuation { continuation in
                 gathering.begin { continuation.resume(returning: $0) }
+                let options = WriteOptions<Machine.Output>(term: term, timeout: timeout)
                 for (position, command) in commands.enumerated() {
-                    let ticket = post(command, onlyInTerm: term, within: timeout) { gathering.note($0, position) }
+                    let ticket = post(command, options) { gathering.note($0, position) }
                     gathering.slots[position].set(ticket)
                 }
             }
@@ -81,11 +57,9 @@ extension RaftNode {
     ///   ``RaftError/Code/stopped``. Nothing happened then. That this node does not lead it may only find out later.
     public func submit(_ command: Machine.Command) throws(RaftError) {
         let refusal = Lock<RaftError?>(nil)
-        post(
-            command,
-            OutputTicket { result in
-                if case .failure(let error) = result { refusal.withLock { $0 = error } }
-            })
+        _ = post(command, WriteOptions()) { result in
+            if case .failure(let error) = result { refusal.withLock { $0 = error } }
+        }
         if let error = refusal.withLock({ $0 }) { throw error }
     }
 
@@ -103,10 +77,22 @@ extension RaftNode {
         return try await waiting(slot) { done in
             let ticket = BarrierTicket(done)
             self.offer(.propose(Proposal(kind: .blank, payload: [], ticket: ticket)), ticket)
-            self.fail(ticket, within: timeout, outcome: .nothingHappened)
+            self.deadlines.add(ticket, within: timeout, "there was no result")
             slot.set(ticket)
         }
     }
+}
+
+/// On what conditions a command is proposed.
+struct WriteOptions<Output: Sendable>: Sendable {
+    /// Which command of a session it is; nil for one of none.
+    var request: SessionRequest?
+    /// The only term in which it is to be taken; nil for any.
+    var term: Term?
+    /// How long its caller waits; nil for as long as it takes.
+    var timeout: Duration?
+    /// What is needed to pass it on, made for the ticket and its deadline; nil where it must not be.
+    var forward: (@Sendable (OutputTicket<Output>, Instant?) -> ForwardCall)?
 }
 
 /// The results of commands that were proposed together.

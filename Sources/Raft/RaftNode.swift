@@ -13,6 +13,7 @@ public final class RaftNode<Machine: StateMachine>: Sendable {
     let applier: any ApplierPort
     private let bootstrap: ClusterConfiguration?
     let loop: any Loop
+    let deadlines: Deadlines
 
     /// Prepares a node; nothing happens before ``start()``.
     ///
@@ -28,12 +29,15 @@ public final class RaftNode<Machine: StateMachine>: Sendable {
     ///     grows for ever.
     ///   - peers: which life of each other member was met. As durable as the log.
     ///   - seed: of the node's random numbers: different on each node.
+    ///   - refusesForwarded: why a write that this member passes on for this caller is not taken here; nil to take it.
+    ///     Called on any thread, for each such write. Takes all by default: where only the program itself calls nodes.
     /// - Throws: ``RaftError/Code/invalidConfiguration``.
     public init(
         configuration: Configuration, machine: sending Machine, store: any LogStore, transport: any Transport,
         loops: NodeLoops, bootstrap: ClusterConfiguration? = nil, snapshots: (any SnapshotStore)? = nil,
         peers: any PeerMemory = MemoryPeerMemory(),
         seed: UInt64 = .random(in: .min ... .max),
+        refusesForwarded: @escaping @Sendable (NodeID, ForwardedCaller?) -> String? = { _, _ in nil },
         logger: Logger = Logger(label: "raft")
     ) throws(RaftError) {
         try configuration.validate()
@@ -42,6 +46,7 @@ public final class RaftNode<Machine: StateMachine>: Sendable {
         }
         settings = configuration
         loop = loops.loop
+        deadlines = Deadlines(loop: loops.loop)
         self.bootstrap = bootstrap
         let mailbox = Mailbox<Message>(loop: loops.loop, maximumCount: configuration.maximumWaitingCalls)
         let reader = LogReader(store: store, loop: loops.reads)
@@ -53,7 +58,8 @@ public final class RaftNode<Machine: StateMachine>: Sendable {
         self.applier = applier
         supervisor = Supervisor(
             settings: configuration, loops: loops, store: store, transport: transport, mailbox: mailbox,
-            applier: applier, reader: reader, peers: peers, snapshots: snapshots, seed: seed, logger: logger)
+            applier: applier, reader: reader, peers: peers, snapshots: snapshots, seed: seed, deadlines: deadlines,
+            refusesForwarded: refusesForwarded, logger: logger)
         port = supervisor.port
     }
 
@@ -82,11 +88,7 @@ public final class RaftNode<Machine: StateMachine>: Sendable {
     ///   ``RaftError/Code/cancelled``: look at ``RaftError/outcome``.
     public func propose(_ command: Machine.Command) async throws(RaftError) -> Machine.Output {
         let slot = TicketSlot()
-        return try await waiting(slot) { done in
-            let ticket = OutputTicket(done)
-            self.post(command, ticket)
-            slot.set(ticket)
-        }
+        return try await waiting(slot) { done in slot.set(self.post(command, WriteOptions(), done)) }
     }
 
     /// As ``propose(_:)``, without a task. `completion` is called once: on the state machine's loop, or, with an error,
@@ -94,41 +96,40 @@ public final class RaftNode<Machine: StateMachine>: Sendable {
     public func propose(
         _ command: Machine.Command, completion: @escaping @Sendable (Result<Machine.Output, RaftError>) -> Void
     ) {
-        post(command, OutputTicket(completion))
+        _ = post(command, WriteOptions(), completion)
     }
 
-    /// - Parameters:
-    ///   - request: which command of a session it is; nil for one of none.
-    ///   - term: the only term in which it is to be taken; nil for any.
+    /// The one way of commands to the node.
     func post(
-        _ command: Machine.Command, in request: SessionRequest? = nil, onlyInTerm term: Term? = nil,
-        _ ticket: OutputTicket<Machine.Output>
-    ) {
+        _ command: Machine.Command, _ options: WriteOptions<Machine.Output>,
+        _ completion: @escaping @Sendable (Result<Machine.Output, RaftError>) -> Void
+    ) -> OutputTicket<Machine.Output> {
+        let ticket = OutputTicket(completion)
+        if let timeout = options.timeout, timeout <= .zero {
+            ticket.fail(RaftError(.deadlineExceeded, "the time was over before the command was proposed"))
+            return ticket
+        }
         var payload: [UInt8] = []
-        request?.encode(into: &payload)
+        options.request?.encode(into: &payload)
         command.encode(into: &payload)
         guard payload.count <= settings.maximumCommandBytes else {
-            return ticket.fail(
+            ticket.fail(
                 RaftError(
                     .tooLarge,
                     "a command of \(payload.count) bytes is above the limit of \(settings.maximumCommandBytes) (maximumCommandBytes)"
                 ))
+            return ticket
         }
-        let kind: EntryKind = request == nil ? .command : .sessionCommand
-        offer(.propose(Proposal(kind: kind, payload: payload, term: term, ticket: ticket)), ticket)
+        let kind: EntryKind = options.request == nil ? .command : .sessionCommand
+        let proposal = Proposal(
+            kind: kind, payload: payload, term: options.term, ticket: ticket,
+            forward: options.forward?(ticket, options.timeout.map { loop.now + $0 }))
+        offer(.propose(proposal), ticket)
+        deadlines.add(ticket, within: options.timeout, "there was no result", outcome: .unknown)
+        return ticket
     }
 
-    func offer(_ message: Message, _ ticket: Ticket) {
-        switch port.mailbox.offer(message) {
-        case .accepted: break
-        case .full:
-            ticket.fail(
-                RaftError(
-                    .overloaded,
-                    "\(settings.maximumWaitingCalls) calls wait already (maximumWaitingCalls); try again soon"))
-        case .closed: ticket.fail(RaftError(.stopped, "node \(settings.id) has stopped"))
-        }
-    }
+    func offer(_ message: Message, _ ticket: Ticket) { port.mailbox.offer(message, ticket, settings) }
 
     /// Looks at the state machine.
     ///
@@ -167,12 +168,7 @@ public final class RaftNode<Machine: StateMachine>: Sendable {
         } else {
             offer(.read(ticket, consistency), ticket)
         }
-        guard let timeout, !ticket.isSettled else { return }
-        loop.after(
-            max(timeout, .zero),
-            Block {
-                ticket.fail(RaftError(.deadlineExceeded, "the read was not served within \(timeout)"))
-            })
+        deadlines.add(ticket, within: timeout, "the read was not served")
     }
 
     /// What the node knows of itself now. After the end it still says why.
@@ -266,9 +262,9 @@ public final class RaftNode<Machine: StateMachine>: Sendable {
 
 /// A caller's closure over the machine.
 private final class LookTicket<Machine: StateMachine, Value: Sendable>: ReadTicket<Machine>, @unchecked Sendable {
-    // @unchecked: as its superclass; both closures are immutable.
-    private let body: @Sendable (borrowing Machine) throws -> Value
-    private let completion: @Sendable (Result<Result<Value, any Error>, RaftError>) -> Void
+    // @unchecked: as its superclass; only who has claimed the ticket touches the closures, and lets go of them.
+    private var body: (@Sendable (borrowing Machine) throws -> Value)?
+    private var completion: (@Sendable (Result<Result<Value, any Error>, RaftError>) -> Void)?
 
     init(
         body: @escaping @Sendable (borrowing Machine) throws -> Value,
@@ -277,8 +273,12 @@ private final class LookTicket<Machine: StateMachine, Value: Sendable>: ReadTick
         self.body = body
         self.completion = completion
     }
-    override func failed(_ error: RaftError) { completion(.failure(error)) }
+    override func failed(_ error: RaftError) {
+        body = nil
+        completion.take()?(.failure(error))
+    }
     override func serve(_ machine: borrowing Machine) {
+        guard let body = body.take(), let completion = completion.take() else { return }
         do { completion(.success(.success(try body(machine)))) } catch { completion(.success(.failure(error))) }
     }
 }

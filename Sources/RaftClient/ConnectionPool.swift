@@ -20,12 +20,26 @@ final class ConnectionPool: Sendable {
     private let clock: any ClientClock
     /// How long connecting may take.
     private let timeout: Duration
+    private let executor: (any TaskExecutor)?
     private let state = Lock(State())
 
-    init(_ connector: any Connector, clock: any ClientClock, timeout: Duration) {
+    /// - Parameter executor: where connections are made; nil for wherever there is room.
+    init(
+        _ connector: any Connector, clock: any ClientClock, timeout: Duration, on executor: (any TaskExecutor)? = nil
+    ) {
+        self.executor = executor
         self.connector = connector
         self.clock = clock
         self.timeout = timeout
+    }
+
+    /// The connection, if it is there: what nearly every call finds.
+    func openChannel(to endpoint: String, purpose: Purpose) -> (any Channel)? {
+        state.withLock { state in
+            guard case .open(let channel)? = state.slots[Key(endpoint: endpoint, purpose: purpose)], channel.isOpen
+            else { return nil }
+            return channel
+        }
     }
 
     /// An open connection, made if there is none. Callers that ask at once share one attempt, and each waits for it
@@ -59,7 +73,7 @@ final class ConnectionPool: Sendable {
             state.slots = state.slots.filter { _, slot in
                 if case .open(let channel) = slot { channel.isOpen } else { true }
             }
-            let attempt = SharedAttempt<Result<any Channel, RPCStatus>>()
+            let attempt = SharedAttempt<Result<any Channel, RPCStatus>>(on: executor)
             attempt.begin { [self] in
                 let result: Result<any Channel, RPCStatus>
                 do throws(RPCStatus) {

@@ -12,6 +12,8 @@ package protocol Connector: Sendable {
 /// A connection on which calls are made, many at a time.
 package protocol Channel: AnyObject, Sendable {
     var isOpen: Bool { get }
+    /// Calls wait, and the node owes a sign of life.
+    var isInDoubt: Bool { get }
     func call(_ method: Method, _ request: [UInt8], timeout: Duration) async throws(RPCStatus) -> [UInt8]
     /// Opens a stream. `listener` hears what comes; if the stream cannot be opened it hears its end.
     func openStream(_ method: Method, _ listener: any ClientStreamListener) -> any ClientStream

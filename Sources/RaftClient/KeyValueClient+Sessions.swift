@@ -36,7 +36,8 @@ extension KeyValueClient {
 
     /// A registration that is made twice leaves one session that nobody uses, and that ends by itself.
     private func register(_ timeout: Duration) async throws(RaftClientError) -> SessionID {
-        try await call(ClientMethods.registerSession, RegisterSessionRequest().encoded(), isRead: true, timeout) {
+        let request = RegisterSessionRequest(forwards: options.forwardsWrites).encoded()
+        return try await call(ClientMethods.registerSession, request, isRead: true, timeout) {
             bytes throws(RPCStatus) in try RegisterSessionResponse(decoding: bytes).session
         }
     }
@@ -46,7 +47,8 @@ extension KeyValueClient {
     /// is replaced with the next write.
     public func keepSessionsAlive(timeout: Duration? = nil) async throws(RaftClientError) {
         for numbers in sessions?.all ?? [] {
-            let request = KeepSessionRequest(session: numbers.session, lowestUnanswered: numbers.lowestUnanswered)
+            let request = KeepSessionRequest(
+                session: numbers.session, lowestUnanswered: numbers.lowestUnanswered, forwards: options.forwardsWrites)
             do throws(RaftClientError) {
                 try await call(ClientMethods.keepSession, request.encoded(), isRead: true, timeout) {
                     bytes throws(RPCStatus) in _ = try SessionResponse(decoding: bytes)
@@ -61,7 +63,8 @@ extension KeyValueClient {
     func closeSessions() async {
         for numbers in sessions?.all ?? [] {
             sessions?.forget(numbers.session)
-            let request = CloseSessionRequest(session: numbers.session).encoded()
+            let request = CloseSessionRequest(session: numbers.session, forwards: options.forwardsWrites)
+                .encoded()
             do throws(RaftClientError) {
                 try await call(ClientMethods.closeSession, request, isRead: true, .milliseconds(500)) {
                     bytes throws(RPCStatus) in _ = try SessionResponse(decoding: bytes)

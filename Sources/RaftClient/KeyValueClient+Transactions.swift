@@ -25,7 +25,7 @@ extension KeyValueClient {
             ) { bytes throws(RPCStatus) in try TransactionResult(decoding: bytes) }
         }
         return try await write(ClientMethods.txn, timeout) {
-            TxnRequest(transaction, session: $0).encoded()
+            TxnRequest(transaction, session: $0, forwards: options.forwardsWrites).encoded()
         } decode: {
             bytes throws(RPCStatus) in
             try TransactionResult(decoding: bytes)
@@ -34,11 +34,12 @@ extension KeyValueClient {
 
     /// Sets a key, and says what it was before.
     ///
+    /// - Parameter lease: the key goes with it; nil for none.
     /// - Returns: what the put did, and the key as it was; nil when it was absent.
     public func exchange(
-        _ key: [UInt8], _ value: [UInt8], timeout: Duration? = nil
+        _ key: [UInt8], _ value: [UInt8], lease: UInt64? = nil, timeout: Duration? = nil
     ) async throws(RaftClientError) -> (result: PutResult, previous: KeyValue?) {
-        let put = KeyValueTransaction(then: [.put(key: key, value: value, returnsPrevious: true)])
+        let put = KeyValueTransaction(then: [.put(key: key, value: value, returnsPrevious: true, lease: lease)])
         let result = try await txn(put, timeout: timeout)
         guard case .put(let previous)? = result.results.first, let revision = result.revision else {
             throw RaftClientError(.outcomeUnknown, "the answer to a put is \(result); look whether it was done")

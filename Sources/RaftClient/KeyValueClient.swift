@@ -8,6 +8,9 @@ public import RaftTransport
 /// It finds the leader and follows it, and makes a call again by itself when that is safe: a read always, a write only
 /// if it certainly had no effect, or with ``Options/usesSessions``: then the cluster applies it once, however often it is
 /// made. A write whose result got lost and did not come back ends in ``RaftClientError/Code/outcomeUnknown``.
+///
+/// A node that gives no sign of life for about a second while calls wait is asked nothing new, if another endpoint is
+/// known; what it was sent waits for it until the connection is given up, after six seconds.
 public final class KeyValueClient: Sendable {
     /// How a client calls.
     public struct Options: Sendable {
@@ -27,6 +30,15 @@ public final class KeyValueClient: Sendable {
         /// Ask the endpoints in turn for reads, instead of whoever leads: every member serves them. For a linearizable
         /// one it asks the leader from which index on, so the leader has less to do, and the call one more step.
         public var spreadsReads = false
+        /// Let the node that is asked pass writes on to the leader, once, instead of going there: for clients that cannot
+        /// reach every node. The leader decides by the client's own identity. Costs the members one more step.
+        /// Not so ``KeyValueClient/keepLeaseAlive(_:timeout:)`` and ``KeyValueClient/compact(through:timeout:)``, which
+        /// only the leader serves. Turn it on when every member has a version that knows it: an earlier one takes a write
+        /// that is passed on for an attack, and ends the connection.
+        public var forwardsWrites = false
+        /// A watch tells its node how much was taken after so many bytes more: less than the node sends ahead.
+        package var watchReportBytes = Options.usualReportBytes
+        static let usualReportBytes: UInt64 = 64 << 10
         public init() {}
     }
 
@@ -36,11 +48,11 @@ public final class KeyValueClient: Sendable {
     /// Nil for a client that uses none.
     let sessions: ClientSessions?
     let pool: ConnectionPool
-    let clock: any ClientClock
+    package let clock: any ClientClock
     let random: @Sendable () -> Double
     /// Who answered a write last, so leads.
     private let leader = Lock<String?>(nil)
-    /// Who answered a read last, which a follower does as well.
+    /// Who answered a call last that a follower serves as well: a read, or a write that is passed on.
     private let reader = Lock<String?>(nil)
     /// Where the next of the reads begins that are spread.
     private let turn = Lock(0)
@@ -58,16 +70,17 @@ public final class KeyValueClient: Sendable {
             clock: SystemClock(), random: { .random(in: 0..<1) })
     }
 
+    /// - Parameter executor: where the client's own tasks run; nil for wherever there is room.
     package init(
         endpoints: [String], connector: any Connector, options: Options, clock: any ClientClock,
-        random: @escaping @Sendable () -> Double
+        random: @escaping @Sendable () -> Double, executor: (any TaskExecutor)? = nil
     ) {
         precondition(!endpoints.isEmpty, "a client needs at least one endpoint")
         self.endpoints = endpoints
         self.options = options
         self.clock = clock
         self.random = random
-        pool = ConnectionPool(connector, clock: clock, timeout: options.connectTimeout)
+        pool = ConnectionPool(connector, clock: clock, timeout: options.connectTimeout, on: executor)
         sessions = options.usesSessions ? ClientSessions(maximumOpen: 64) : nil
     }
 
@@ -86,7 +99,7 @@ public final class KeyValueClient: Sendable {
         _ key: [UInt8], _ value: [UInt8], timeout: Duration? = nil
     ) async throws(RaftClientError) -> PutResult {
         try await write(ClientMethods.put, timeout) {
-            PutRequest(key: key, value: value, session: $0).encoded()
+            PutRequest(key: key, value: value, session: $0, forwards: options.forwardsWrites).encoded()
         } decode: {
             bytes throws(RPCStatus) in
             try PutResult(decoding: bytes)
@@ -96,7 +109,7 @@ public final class KeyValueClient: Sendable {
     /// Removes a key, if it is there.
     public func delete(_ key: [UInt8], timeout: Duration? = nil) async throws(RaftClientError) -> DeleteResult {
         try await write(ClientMethods.delete, timeout) {
-            DeleteRequest(key: key, session: $0).encoded()
+            DeleteRequest(key: key, session: $0, forwards: options.forwardsWrites).encoded()
         } decode: {
             bytes throws(RPCStatus) in
             try DeleteResult(decoding: bytes)
@@ -108,7 +121,9 @@ public final class KeyValueClient: Sendable {
         _ key: [UInt8], expecting expectation: KeyExpectation, _ value: [UInt8], timeout: Duration? = nil
     ) async throws(RaftClientError) -> SwapResult {
         try await write(ClientMethods.compareAndSwap, timeout) {
-            CompareAndSwapRequest(key: key, expectation: expectation, value: value, session: $0).encoded()
+            CompareAndSwapRequest(
+                key: key, expectation: expectation, value: value, session: $0, forwards: options.forwardsWrites
+            ).encoded()
         } decode: {
             bytes throws(RPCStatus) in
             try SwapResult(decoding: bytes)
@@ -263,7 +278,9 @@ public final class KeyValueClient: Sendable {
     ) async throws(RaftClientError) -> Response {
         let isOnce = session != nil
         let timeout = timeout ?? options.timeout
-        let deadline = clock.now + timeout
+        var now = clock.now
+        let deadline = now + timeout
+        let isForwarded = options.forwardsWrites && ClientMethods.forwarded.contains(method)
         let known = needsLeader ? leader.withLock { $0 } ?? reader.withLock { $0 } : nil
         var route = Route(endpoints: endpoints, first: first ?? known)
         var pause = options.minimumPause
@@ -277,16 +294,18 @@ public final class KeyValueClient: Sendable {
                 "\(text); an attempt before may have been applied, or may be yet: look before repeating it")
         }
         while true {
-            guard deadline > clock.now else {
+            guard deadline > now else {
                 throw given(
                     .unavailable, "no node served the call within \(timeout); the last one asked said: \(problem)")
             }
             let endpoint = route.endpoint
             let status: RPCStatus
             do throws(RPCStatus) {
-                let bytes = try await attempt(method, request, isRead: isRead || isOnce, at: endpoint, deadline)
-                // A read that a follower has served says nothing about who leads.
-                if needsLeader { (isRead ? reader : leader).withLock { $0 = endpoint } }
+                let bytes = try await attempt(method, request, isRead: isRead || isOnce, at: endpoint, now, deadline)
+                // What a follower has served says nothing about who leads.
+                if needsLeader {
+                    (isRead || isForwarded ? reader : leader).withLock { if $0 != endpoint { $0 = endpoint } }
+                }
                 do throws(RPCStatus) { return try decode(bytes) } catch {
                     // The answer came, so the call was made: not the caller's fault, whatever the code says.
                     throw RPCStatus(.internal, "the answer cannot be read: \(error.message)")
@@ -294,6 +313,7 @@ public final class KeyValueClient: Sendable {
             } catch {
                 status = error
             }
+            now = clock.now
             for known in [leader, reader] { known.withLock { if $0 == endpoint { $0 = nil } } }
             problem = status.message(from: endpoint)
             if isOnce, CallPolicy.mayHaveHappened(status) { mayHaveHappened = true }
@@ -307,21 +327,31 @@ public final class KeyValueClient: Sendable {
             }
             if route.isRefusedEverywhere { throw given(.notAuthorized, problem) }
             if mayGoOn { continue }
-            let jittered = min(pause * (0.5 + random() / 2), max(deadline - clock.now, .zero))
+            let jittered = min(pause * (0.5 + random() / 2), max(deadline - now, .zero))
             pause = min(pause * 2, options.maximumPause)
             do { try await clock.pause(jittered) } catch {
                 throw given(.cancelled, "cancelled; the last node asked said: \(problem)")
             }
+            now = clock.now
         }
     }
 
     private func attempt(
-        _ method: Method, _ request: [UInt8], isRead: Bool, at endpoint: String, _ deadline: Duration
+        _ method: Method, _ request: [UInt8], isRead: Bool, at endpoint: String, _ now: Duration, _ deadline: Duration
     ) async throws(RPCStatus) -> [UInt8] {
-        let channel = try await pool.channel(
-            to: endpoint, purpose: method.purpose, within: deadline - clock.now)
-        let left = deadline - clock.now
-        guard left > .zero else { throw RPCStatus(.deadlineExceeded, "too late to ask", wasSent: false) }
+        var left = deadline - now
+        let channel: any Channel
+        if let open = pool.openChannel(to: endpoint, purpose: method.purpose) {
+            // What was sent there waits on; this call has not been, so whoever leads by now may as well have it.
+            guard !open.isInDoubt || endpoints.count == 1 else {
+                throw RPCStatus(.unavailable, "it has given no sign of life for a second", wasSent: false)
+            }
+            channel = open
+        } else {
+            channel = try await pool.channel(to: endpoint, purpose: method.purpose, within: left)
+            left = deadline - clock.now
+            guard left > .zero else { throw RPCStatus(.deadlineExceeded, "too late to ask", wasSent: false) }
+        }
         return try await channel.call(
             method, request, timeout: isRead ? min(left, options.readAttemptTimeout) : left)
     }

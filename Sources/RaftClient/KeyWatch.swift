@@ -130,7 +130,7 @@ final class WatchCourse {
         if let stream { return stream }
         let channel = try await client.pool.channel(
             to: route.endpoint, purpose: .client, within: client.options.connectTimeout)
-        let opened = WatchStream()
+        let opened = WatchStream(reportBytes: client.options.watchReportBytes)
         opened.begin(WatchRequest(watch.range, after: position), on: channel)
         stream = opened
         return opened

@@ -13,19 +13,24 @@ final class SharedAttempt<Value: Sendable>: Sendable {
         var late: Set<Int> = []
     }
     private let state = Lock(State())
+    /// Where its own tasks run; nil for wherever there is room.
+    private let executor: (any TaskExecutor)?
+
+    init(on executor: (any TaskExecutor)? = nil) { self.executor = executor }
 
     /// Begins, in a task of its own: it serves every caller, and outlives the one that began it.
     func begin(_ body: @escaping @Sendable () async -> Value) {
-        Task { self.end(await body()) }
+        Task(executorPreference: executor) { self.end(await body()) }
     }
 
     private func end(_ value: Value) {
+        // In the order in which they asked.
         let waiting = state.withLock { state in
             state.value = value
             defer { state.waiting = [:] }
-            return state.waiting.values
+            return state.waiting.sorted { $0.key < $1.key }
         }
-        for waiter in waiting { waiter.resume(returning: value) }
+        for (_, waiter) in waiting { waiter.resume(returning: value) }
     }
 
     /// What came of it, however long that takes.
@@ -42,7 +47,7 @@ final class SharedAttempt<Value: Sendable>: Sendable {
             state.nextWaiter += 1
             return state.nextWaiter
         }
-        let timer = Task {
+        let timer = Task(executorPreference: executor) {
             try? await clock.waitOut(limit)
             self.giveUp(waiter)
         }

@@ -63,7 +63,9 @@ final class WatchStream: ClientStreamListener {
     }
     private let state = Lock(State())
     /// The node is told how much was taken after so many bytes more.
-    private static let reportBytes: UInt64 = 64 << 10
+    private let reportBytes: UInt64
+
+    init(reportBytes: UInt64 = KeyValueClient.Options.usualReportBytes) { self.reportBytes = reportBytes }
 
     /// - Parameter request: the stream's first message.
     func begin(_ request: WatchRequest, on channel: any Channel) {
@@ -119,7 +121,7 @@ final class WatchStream: ClientStreamListener {
     func took(_ byteCount: Int) {
         let report = state.withLock { state -> (any ClientStream, UInt64)? in
             state.takenBytes += UInt64(byteCount)
-            guard let stream = state.stream, state.takenBytes - state.toldBytes >= Self.reportBytes else { return nil }
+            guard let stream = state.stream, state.takenBytes - state.toldBytes >= reportBytes else { return nil }
             state.toldBytes = state.takenBytes
             return (stream, state.takenBytes)
         }

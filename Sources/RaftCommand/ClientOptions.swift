@@ -37,11 +37,13 @@ struct ClientOptions: ParsableArguments {
     ///
     /// - Parameter saysWaiting: false for what says itself how far it has come.
     func withClient<Result>(
-        _ role: Role, usesSessions: Bool = false, saysWaiting: Bool = true,
+        _ role: Role, writing write: WriteOptions? = nil, usesSessions: Bool = false, saysWaiting: Bool = true,
         _ body: (KeyValueClient, ClusterContext) async throws -> Result
     ) async throws -> Result {
         let context = try loadContext()
-        let client = try Self.client(context, role, timeout: timeout.duration, usesSessions: usesSessions)
+        let client = try Self.client(
+            context, role, timeout: timeout.duration, usesSessions: write?.session ?? usesSessions,
+            forwardsWrites: write?.forward ?? false)
         let notice = Task { [timeout] in
             try await Task.sleep(for: .seconds(1))
             guard saysWaiting else { return }
@@ -61,7 +63,8 @@ struct ClientOptions: ParsableArguments {
     /// A client with the context's certificate for `role`.
     static func client(
         _ context: ClusterContext, _ role: Role, timeout: Duration, usesSessions: Bool = false,
-        spreadsReads: Bool = false
+        spreadsReads: Bool = false, forwardsWrites: Bool = false,
+        on group: any EventLoopGroup = MultiThreadedEventLoopGroup.singleton
     ) throws(Failure) -> KeyValueClient {
         guard let credentials = role == .admin ? context.admin : context.client else {
             throw Failure(
@@ -84,9 +87,10 @@ struct ClientOptions: ParsableArguments {
         var options = KeyValueClient.Options()
         options.timeout = timeout
         options.usesSessions = usesSessions
+        options.forwardsWrites = forwardsWrites
         options.spreadsReads = spreadsReads
         return KeyValueClient(
-            endpoints: context.endpoints, tls: tls, group: MultiThreadedEventLoopGroup.singleton, options: options)
+            endpoints: context.endpoints, tls: tls, group: group, options: options)
     }
 }
 
@@ -98,4 +102,11 @@ struct WriteOptions: ParsableArguments {
             round.
             """)
     var session = false
+
+    @Flag(
+        help: """
+            Let the node that is asked pass the write on to the leader, instead of going there: for a client that cannot \
+            reach every node.
+            """)
+    var forward = false
 }

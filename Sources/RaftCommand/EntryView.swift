@@ -44,6 +44,8 @@ struct EntryView {
             "put \(ByteText.shown(key)) \(ByteText.shown(value)) \(text(expectation))"
         case .transaction(let transaction): TransactionText.shown(transaction).joined(separator: "; ")
         case .compact(let revision): "compact through \(revision)"
+        case .grant(let milliseconds): "grant a lease of \(milliseconds) ms"
+        case .revoke(let lease): "end lease \(lease)"
         }
     }
 
@@ -91,6 +93,9 @@ struct EntryView {
             ]
         case .compact(let revision):
             [.init("operation", .string("compact")), .init("through", .number(revision))]
+        case .grant(let milliseconds):
+            [.init("operation", .string("grant")), .init("milliseconds", .number(milliseconds))]
+        case .revoke(let lease): [.init("operation", .string("revoke")), .init("lease", .number(lease))]
         }
     }
 

@@ -13,10 +13,13 @@ struct LineReader {
     private var start = 0
     private var isAtEnd = false
     private let file: Int32
-    /// Far more than the longest key and value take.
-    private static let maximumBytes = 16 << 20
+    private let maximumBytes: Int
 
-    init(file: Int32 = 0) { self.file = file }
+    /// - Parameter maximumBytes: of a line; far more than the longest key and value take.
+    init(file: Int32 = 0, maximumBytes: Int = 16 << 20) {
+        self.file = file
+        self.maximumBytes = maximumBytes
+    }
 
     /// The next line without its end; nil when there are no more.
     mutating func next() throws(Failure) -> [UInt8]? {
@@ -33,9 +36,9 @@ struct LineReader {
             bytes.removeSubrange(..<start)
             start = 0
             searched = bytes.count
-            guard bytes.count <= Self.maximumBytes else {
+            guard bytes.count <= maximumBytes else {
                 throw Failure(
-                    .refused, "a line of standard input has more than \(Self.maximumBytes) bytes; that is no key")
+                    .refused, "a line of standard input has more than \(maximumBytes) bytes; that is no key")
             }
             var chunk = [UInt8](repeating: 0, count: 65_536)
             let count = read(file, &chunk, chunk.count)

@@ -16,7 +16,8 @@ struct RaftCommand: AsyncParsableCommand {
         subcommands: [
             Dev.self, Serve.self, Cert.self, Put.self, Get.self, Delete.self, RangeCommand.self, CompareAndSwap.self,
             Transaction.self, Watch.self,
-            Compact.self, Keys.self, Status.self, Member.self, Leader.self, Snapshot.self, Recover.self, Session.self,
+            Compact.self, Keys.self, Lease.self, Status.self, Member.self, Leader.self, Snapshot.self, Recover.self,
+            Session.self,
             Log.self,
             Check.self, Bench.self, Chaos.self,
         ])

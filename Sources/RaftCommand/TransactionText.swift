@@ -74,7 +74,11 @@ enum TransactionText {
         let key = try words.take("a key").bytes
         if what == "put" {
             let value = try words.take("a value").bytes
-            return .put(key: key, value: value, returnsPrevious: words.takeFlag("--previous"))
+            let lease = try words.takeOption("--lease").map { word throws(ArgumentProblem) in
+                guard let lease = UInt64(word.text) else { throw ArgumentProblem("\"\(word.text)\" is no lease's id") }
+                return lease
+            }
+            return .put(key: key, value: value, returnsPrevious: words.takeFlag("--previous"), lease: lease)
         }
         var range = KeyRange(key: key)
         if words.takeFlag("--prefix") {
@@ -121,8 +125,9 @@ enum TransactionText {
 
     private static func shown(_ operation: KeyValueTransaction.Operation) -> String {
         switch operation {
-        case .put(let key, let value, let previous):
+        case .put(let key, let value, let previous, let lease):
             "put \(quoted(key)) \(quoted(value))" + (previous ? " --previous" : "")
+                + (lease.map { " --lease \($0)" } ?? "")
         case .delete(let range, let previous): "delete \(shown(range))" + (previous ? " --previous" : "")
         case .range(let range, let limit): "get \(shown(range))" + (limit == 0 ? "" : " --limit \(limit)")
         }

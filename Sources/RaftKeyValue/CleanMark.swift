@@ -22,7 +22,7 @@ struct CleanMark {
     }
 
     /// The layout of the state's database. A state of another layout is rebuilt.
-    static let layout = "3"
+    static let layout = "4"
 
     let directory: String
     /// Which start of the machine this is; nil when nobody can tell, and then only a clean state is trusted.

@@ -36,10 +36,9 @@ struct CommandRun {
         case .put(let key, let value):
             return .done(revision: revision, previous: try put(key, value)?.revision)
         case .delete(let key):
-            guard let previous = try writer.reader.get(key, { $0.revision }) else { return .unchanged(current: nil) }
-            try writer.delete(key)
-            note(key, nil)
-            return .done(revision: revision, previous: previous)
+            guard let before = try writer.reader.get(key, { Before($0) }) else { return .unchanged(current: nil) }
+            try remove(key, of: before.lease)
+            return .done(revision: revision, previous: before.revision)
         case .compareAndSwap(let key, let expectation, let value):
             let found = try writer.reader.get(key) { (isExpected: expectation.holds($0), revision: $0.revision) }
             guard found?.isExpected ?? (expectation == .absent) else { return .unchanged(current: found?.revision) }
@@ -55,7 +54,25 @@ struct CommandRun {
                 try writer.compact(through: through)
             }
             return .compacted(through: compacted)
+        case .grant(let milliseconds):
+            try writer.grant(revision, milliseconds: milliseconds)
+            return .granted(lease: revision)
+        case .revoke(let lease):
+            guard try writer.leaseTime(lease) != nil else { return .revoked(wasThere: false, keyCount: 0) }
+            let keys = try writer.leaseReader.keys(lease)
+            for key in keys { try remove(key, of: lease) }
+            try writer.end(lease)
+            return .revoked(wasThere: true, keyCount: UInt64(keys.count))
         }
+    }
+
+    /// Removes a key that is there.
+    ///
+    /// - Parameter lease: its own; 0 for none.
+    private mutating func remove(_ key: [UInt8], of lease: UInt64) throws {
+        try writer.delete(key)
+        if lease != 0 { try writer.detach(key, from: lease) }
+        note(key, nil)
     }
 
     /// Adds to the history.
@@ -66,21 +83,26 @@ struct CommandRun {
 
     /// What a key was, without its value.
     private struct Before {
-        let revision, created, version: UInt64
+        let revision, created, version, lease: UInt64
         init(_ stored: StoredValue) {
             revision = stored.revision
             created = stored.created
             version = stored.version
+            lease = stored.lease
         }
     }
 
     @discardableResult
-    private mutating func put(_ key: [UInt8], _ value: [UInt8]) throws -> Before? {
+    private mutating func put(_ key: [UInt8], _ value: [UInt8], lease: UInt64? = nil) throws -> Before? {
         let before = try writer.reader.get(key) { Before($0) }
         let entry = KeyValue(
             key: key, value: value, revision: revision, created: before?.created ?? revision,
-            version: (before?.version ?? 0) + 1)
+            version: (before?.version ?? 0) + 1, lease: lease)
         try writer.put(entry)
+        if (before?.lease ?? 0) != (lease ?? 0) {
+            if let before, before.lease != 0 { try writer.detach(key, from: before.lease) }
+            if let lease { try writer.attach(key, to: lease) }
+        }
         note(key, entry)
         return before
     }
@@ -90,6 +112,9 @@ struct CommandRun {
     private mutating func apply(_ transaction: KeyValueTransaction) throws -> KeyValueOutput {
         let succeeded = try transaction.holds(writer.reader)
         let list = succeeded ? transaction.then : transaction.otherwise
+        for case .put(_, _, _, let lease?) in list where try writer.leaseTime(lease) == nil {
+            return .refused(KeyValueLimits.refusal(lease: lease))
+        }
         undo = list.contains(where: \.mayBeRefused) ? [] : nil
         let mark = changes.mark
         do {
@@ -99,25 +124,35 @@ struct CommandRun {
         } catch let refusal as Refusal {
             // No key is changed twice, so the order does not matter.
             for (key, before) in undo ?? [] {
-                if let before { try writer.put(before) } else { try writer.delete(key) }
+                try restore(key, before)
             }
             changes.cut(to: mark)
             return .refused(refusal.reason)
         }
     }
 
+    /// Makes a key what it was.
+    private func restore(_ key: [UInt8], _ before: KeyValue?) throws {
+        let now = try writer.reader.get(key) { $0.lease } ?? 0
+        if now != before?.lease ?? 0 {
+            if now != 0 { try writer.detach(key, from: now) }
+            if let lease = before?.lease { try writer.attach(key, to: lease) }
+        }
+        if let before { try writer.put(before) } else { try writer.delete(key) }
+    }
+
     private mutating func perform(_ operation: KeyValueTransaction.Operation) throws -> OperationResult {
         switch operation {
-        case .put(let key, let value, let returnsPrevious):
+        case .put(let key, let value, let returnsPrevious, let lease):
             // Read once, for both that may want it.
             let before = undo == nil ? nil : try writer.reader.get(key) { $0.entry(key) }
             if returnsPrevious { try count(before) }
             try keep(key, before)
-            try put(key, value)
+            try put(key, value, lease: lease)
             hasChanged = true
             return .put(previous: returnsPrevious ? before : nil)
         case .delete(let range, let returnsPrevious):
-            var keys: [[UInt8]] = []
+            var keys: [(key: [UInt8], lease: UInt64)] = []
             var previous: [KeyValue] = []
             try writer.reader.forEach(in: range) { key, stored in
                 let before = stored.entry(Array(key))
@@ -129,14 +164,13 @@ struct CommandRun {
                     try count(before)
                     previous.append(before)
                 }
-                keys.append(before.key)
+                keys.append((before.key, stored.lease))
                 return true
             }
             let reader = writer.reader
-            for key in keys {
+            for (key, lease) in keys {
                 try keep(key, reader.get(key) { $0.entry(key) })
-                try writer.delete(key)
-                note(key, nil)
+                try remove(key, of: lease)
             }
             if !keys.isEmpty { hasChanged = true }
             return .deleted(count: UInt64(keys.count), previous: previous)
@@ -219,7 +253,7 @@ extension KeyValueTransaction.Operation {
     /// Whether it can be refused for what it finds, after others have changed something.
     fileprivate var mayBeRefused: Bool {
         switch self {
-        case .put(_, _, let returnsPrevious): returnsPrevious
+        case .put(_, _, let returnsPrevious, _): returnsPrevious
         case .delete(let range, let returnsPrevious): returnsPrevious || range.onlyKey == nil
         case .range: true
         }

@@ -18,6 +18,8 @@ final class Environment {
     private let meta: MDB_dbi
     private let sessions: MDB_dbi
     private let history: MDB_dbi
+    private let leases: MDB_dbi
+    private let leaseKeys: MDB_dbi
     private let maximumMapBytes: Int
     private var mapBytes: Int
     /// One read transaction for all reads between two writes: renewing it costs less than beginning one.
@@ -40,6 +42,8 @@ final class Environment {
         var meta = MDB_dbi()
         var sessions = MDB_dbi()
         var history = MDB_dbi()
+        var leases = MDB_dbi()
+        var leaseKeys = MDB_dbi()
         let mapBytes: Int
         do {
             guard Int(mdb_env_get_maxkeysize(environment)) >= KeyValueLimits.maximumKeyBytes else {
@@ -50,7 +54,7 @@ final class Environment {
             }
             mapBytes = max(Self.fileSize(directory + "/data.mdb"), Self.wholePages(initialMapBytes))
             try Self.check(mdb_env_set_mapsize(environment, mapBytes), "set the map size to \(mapBytes) bytes")
-            try Self.check(mdb_env_set_maxdbs(environment, 4), "set the count of databases")
+            try Self.check(mdb_env_set_maxdbs(environment, 6), "set the count of databases")
             // NOTLS: the read transaction belongs to this object, not to the thread that began it.
             let flags = UInt32(MDB_WRITEMAP) | UInt32(MDB_NOSYNC) | UInt32(MDB_NOTLS)
             try Self.check(mdb_env_open(environment, directory, flags, 0o600), "open \(directory)")
@@ -64,6 +68,10 @@ final class Environment {
                     mdb_dbi_open(transaction, "sessions", UInt32(MDB_CREATE), &sessions), "open the sessions")
                 try Self.check(
                     mdb_dbi_open(transaction, "history", UInt32(MDB_CREATE), &history), "open the history")
+                try Self.check(mdb_dbi_open(transaction, "leases", UInt32(MDB_CREATE), &leases), "open the leases")
+                try Self.check(
+                    mdb_dbi_open(transaction, "lease keys", UInt32(MDB_CREATE | MDB_DUPSORT), &leaseKeys),
+                    "open the leases' keys")
             } catch {
                 mdb_txn_abort(transaction)
                 throw error
@@ -78,6 +86,8 @@ final class Environment {
         self.meta = meta
         self.sessions = sessions
         self.history = history
+        self.leases = leases
+        self.leaseKeys = leaseKeys
         self.mapBytes = mapBytes
         self.maximumMapBytes = maximumMapBytes
     }
@@ -107,7 +117,8 @@ final class Environment {
             var begun: OpaquePointer?
             try Self.check(mdb_txn_begin(environment, nil, 0, &begun), "begin a transaction")
             let writer = StateWriter(
-                transaction: begun!, values: values, meta: meta, sessions: sessions, history: history)
+                transaction: begun!, values: values, meta: meta, sessions: sessions, history: history,
+                leases: leases, leaseKeys: leaseKeys)
             let result: Result
             do {
                 result = try body(writer)
@@ -186,6 +197,11 @@ final class Environment {
         HistoryReader(transaction: try renewReader(), history: history, compacted: try compacted())
     }
 
+    /// The leases as the last write left them, until the next one begins.
+    func makeLeaseReader() throws -> LeaseReader {
+        LeaseReader(transaction: try renewReader(), leases: leases, leaseKeys: leaseKeys)
+    }
+
     /// Through which revision the history is gone; 0 when all of it is there.
     func compacted() throws -> UInt64 {
         try Self.compactedKey.withUnsafeBytes { bytes in
@@ -227,7 +243,7 @@ final class Environment {
         var transaction: OpaquePointer?
         try Self.check(
             mdb_txn_begin(environment, nil, UInt32(MDB_RDONLY), &transaction), "begin a read transaction")
-        let made = StateView(transaction!, values: values, history: history, compacted: compacted)
+        let made = StateView(transaction!, values: values, history: history, leases: leases, compacted: compacted)
         view = made
         return made
     }

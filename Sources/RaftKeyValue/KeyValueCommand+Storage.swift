@@ -36,6 +36,14 @@ extension KeyValueCommand: ReplicatedCommand {
             message.kind = RAFT__STORAGE__V1__KEY_VALUE_COMMAND__KIND__KIND_COMPACT
             message.compact_through = revision
             Self.pack(&message, into: &bytes)
+        case .grant(let milliseconds):
+            message.kind = RAFT__STORAGE__V1__KEY_VALUE_COMMAND__KIND__KIND_GRANT
+            message.lease_milliseconds = milliseconds
+            Self.pack(&message, into: &bytes)
+        case .revoke(let lease):
+            message.kind = RAFT__STORAGE__V1__KEY_VALUE_COMMAND__KIND__KIND_REVOKE
+            message.lease = lease
+            Self.pack(&message, into: &bytes)
         case .compareAndSwap(let key, let expectation, let value):
             message.kind = RAFT__STORAGE__V1__KEY_VALUE_COMMAND__KIND__KIND_COMPARE_AND_SWAP
             key.withBinaryData { key in
@@ -103,19 +111,31 @@ extension KeyValueCommand: ReplicatedCommand {
         let isBare =
             expectation == RAFT__STORAGE__V1__KEY_VALUE_COMMAND__EXPECTATION__NOT_SET && message.key.len == 0
             && message.value.len == 0
+        // The fields that go with one kind only. Every command comes by here: a number, nothing that is allocated.
+        let (transaction, compaction, grant, revocation) = (1, 2, 4, 8)
+        let others =
+            (message.transaction.len > 0 ? transaction : 0) | (message.compact_through > 0 ? compaction : 0)
+            | (message.lease_milliseconds > 0 ? grant : 0) | (message.lease > 0 ? revocation : 0)
+        func isOnly(_ field: Int) -> Bool { isBare && others & ~field == 0 }
         switch message.kind {
-        case RAFT__STORAGE__V1__KEY_VALUE_COMMAND__KIND__KIND_TRANSACTION where isBare && message.compact_through == 0:
+        case RAFT__STORAGE__V1__KEY_VALUE_COMMAND__KIND__KIND_GRANT where isOnly(grant):
+            self = .grant(milliseconds: message.lease_milliseconds)
+            return
+        case RAFT__STORAGE__V1__KEY_VALUE_COMMAND__KIND__KIND_REVOKE where isOnly(revocation):
+            self = .revoke(lease: message.lease)
+            return
+        case RAFT__STORAGE__V1__KEY_VALUE_COMMAND__KIND__KIND_TRANSACTION where isOnly(transaction):
             let bytes = UnsafeBufferPointer(start: message.transaction.data, count: message.transaction.len)
             self = .transaction(try KeyValueTransaction(decoding: Array(bytes)[...]))
             return
-        case RAFT__STORAGE__V1__KEY_VALUE_COMMAND__KIND__KIND_COMPACT where isBare && message.transaction.len == 0:
+        case RAFT__STORAGE__V1__KEY_VALUE_COMMAND__KIND__KIND_COMPACT where isOnly(compaction):
             self = .compact(through: message.compact_through)
             return
         default: break
         }
         let key = [UInt8](message.key)
         let value = [UInt8](message.value)
-        guard message.transaction.len == 0, message.compact_through == 0 else {
+        guard others == 0 else {
             throw RaftError(
                 .corrupt, "key-value command of kind \(message.kind.rawValue), with fields that do not go with it")
         }

@@ -2,7 +2,7 @@ public import RaftKeyValueModel
 
 /// One change of the key-value state, as every replica applies it.
 public enum KeyValueCommand: Hashable, Sendable {
-    /// Sets a key, whatever it was.
+    /// Sets a key, whatever it was; it goes with no lease from then on.
     case put(key: [UInt8], value: [UInt8])
     /// Removes a key, if it is there.
     case delete(key: [UInt8])
@@ -13,6 +13,11 @@ public enum KeyValueCommand: Hashable, Sendable {
     case transaction(KeyValueTransaction)
     /// Forgets the history through this revision, or as far as it is over.
     case compact(through: UInt64)
+    /// Makes a lease, whose id is the revision of this command. It lives for so long without being kept alive, within
+    /// ``KeyValueLimits/leaseMilliseconds``.
+    case grant(milliseconds: UInt64)
+    /// Ends a lease, and removes its keys with it: when its owner has no more use for it, or its time is over.
+    case revoke(lease: UInt64)
 
     /// What a compare-and-swap wants to find.
     public enum Expectation: Hashable, Sendable {
@@ -38,6 +43,10 @@ public enum KeyValueOutput: Hashable, Sendable {
     case transaction(TransactionResult)
     /// The history is gone through this revision.
     case compacted(through: UInt64)
+    /// The lease is there.
+    case granted(lease: UInt64)
+    /// The lease is gone, and so many keys with it; or it was not there.
+    case revoked(wasThere: Bool, keyCount: UInt64)
     /// The command breaks a limit that is the same on every replica; nothing changed. The rim refuses such a command
     /// before it is proposed, see ``KeyValueLimits``.
     case refused(String)

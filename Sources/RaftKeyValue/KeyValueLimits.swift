@@ -21,6 +21,9 @@ public enum KeyValueLimits {
     /// The most bytes of keys and values that a transaction replaces or removes, when it may still be refused.
     public static let maximumReplacedBytes = 64 << 20
 
+    /// How long a lease may live without being kept alive: a second to a year, in milliseconds.
+    public static let leaseMilliseconds = UInt64(1000)...31_536_000_000
+
     static let resultRefusal =
         "the result of the transaction would have more than \(maximumResultBytes) bytes, and nothing was done; read less, or in parts"
     static let deletionRefusal =
@@ -45,18 +48,30 @@ public enum KeyValueLimits {
         return refusal(transaction.then) ?? refusal(transaction.otherwise)
     }
 
+    /// Why a lease cannot live for so long, or nil when it can.
+    public static func refusal(leaseMilliseconds milliseconds: UInt64) -> String? {
+        leaseMilliseconds.contains(milliseconds)
+            ? nil
+            : "a lease of \(milliseconds) ms; it lives from \(leaseMilliseconds.lowerBound) ms to \(leaseMilliseconds.upperBound) ms"
+    }
+
+    static func refusal(lease: UInt64) -> String {
+        "there is no lease \(lease): it has ended, or never was; grant another one, and put the key with that"
+    }
+
     static func refusal(_ command: KeyValueCommand) -> String? {
         switch command {
         case .put(let key, _), .delete(let key), .compareAndSwap(let key, _, _): refusal(key: key)
         case .transaction(let transaction): refusal(transaction)
-        case .compact: nil
+        case .compact, .revoke: nil
+        case .grant(let milliseconds): refusal(leaseMilliseconds: milliseconds)
         }
     }
 
     /// One list: no key is changed by two of its operations.
     private static func refusal(_ operations: [KeyValueTransaction.Operation]) -> String? {
         var keys: [[UInt8]] = []
-        for case .put(let key, _, _) in operations {
+        for case .put(let key, _, _, _) in operations {
             if let reason = refusal(key: key) { return "in a put: \(reason)" }
             keys.append(key)
         }

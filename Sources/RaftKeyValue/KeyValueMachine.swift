@@ -220,15 +220,21 @@ public final class KeyValueMachine: StateMachine {
         while true {
             // Not yet written: a write may be begun anew on a larger map.
             var entries: [KeyValue] = []
+            var leases: [(id: UInt64, milliseconds: UInt64)] = []
             try KeyValueRecord.takeAll(from: &bytes) { record in
                 switch record {
                 case .key(let entry): entries.append(entry)
                 case .change(let change): changes.append(change)
                 case .compacted(let revision): compacted = revision
+                case .lease(let id, let milliseconds): leases.append((id, milliseconds))
                 }
             }
             try fresh.write { writer in
-                for entry in entries { try writer.put(entry) }
+                for lease in leases { try writer.grant(lease.id, milliseconds: lease.milliseconds) }
+                for entry in entries {
+                    try writer.put(entry)
+                    if let lease = entry.lease { try writer.attach(entry.key, to: lease) }
+                }
                 try writer.append(changes.rows)
             }
             changes.removeAll()
@@ -252,6 +258,9 @@ public final class KeyValueMachine: StateMachine {
         self.compacted = compacted
         observer?(.replaced(through: last.index.rawValue))
     }
+
+    /// Lets go of the state as the death of the process would: nothing is synced, and its mark stays as it is.
+    package func abandon() { environment = nil }
 
     /// Syncs the state and marks it clean, so that the next start finds it even if the machine was off in between.
     public func close() throws {
@@ -293,6 +302,20 @@ public final class KeyValueMachine: StateMachine {
             after: position, in: range, maximumBytes: maximumBytes,
             end: ChangePosition(revision: lastApplied?.index.rawValue ?? 0))
     }
+
+    /// Every lease: how long it lives without being kept alive, and how many keys go with it.
+    public func leases() throws -> [LeaseSummary] {
+        let reader = try opened().makeLeaseReader()
+        return try reader.all().map {
+            LeaseSummary(id: $0.id, milliseconds: $0.milliseconds, keyCount: UInt64(try reader.keyCount($0.id)))
+        }
+    }
+
+    /// Every lease with the milliseconds that it lives without being kept alive.
+    package func leaseTimes() throws -> [(id: UInt64, milliseconds: UInt64)] { try opened().makeLeaseReader().all() }
+
+    /// How long a lease lives without being kept alive; nil when there is none.
+    public func leaseMilliseconds(_ id: UInt64) throws -> UInt64? { try opened().makeLeaseReader().time(id) }
 
     /// About how many bytes the history takes on disk.
     public func historyBytes() throws -> Int { try opened().makeHistoryReader().byteCount() }

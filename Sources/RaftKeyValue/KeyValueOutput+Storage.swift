@@ -22,6 +22,12 @@ extension KeyValueOutput: ReplicatedOutput {
         case .compacted(let revision):
             bytes.append(5)
             revision.encode(into: &bytes)
+        case .granted(let lease):
+            bytes.append(6)
+            lease.encode(into: &bytes)
+        case .revoked(let wasThere, let keyCount):
+            bytes += [7, wasThere ? 1 : 0]
+            keyCount.encode(into: &bytes)
         }
     }
 
@@ -39,6 +45,10 @@ extension KeyValueOutput: ReplicatedOutput {
         case 2: self = .unchanged(current: try revision(rest))
         case 3: self = .refused(try String(decoding: rest))
         case 4: self = .transaction(try TransactionResult(decoding: rest))
+        case 6: self = .granted(lease: try UInt64(decoding: rest))
+        case 7:
+            self = .revoked(
+                wasThere: try Bool(decoding: rest.prefix(1)), keyCount: try UInt64(decoding: rest.dropFirst()))
         case 5: self = .compacted(through: try UInt64(decoding: rest))
         default: throw RaftError(.corrupt, "a key-value output of \(bytes.count) bytes that is none")
         }

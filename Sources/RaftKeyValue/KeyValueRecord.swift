@@ -2,23 +2,26 @@ internal import Raft
 internal import RaftKeyValueModel
 
 /// One record of a snapshot. A snapshot of key-value state begins with ``header``; then come how far its history goes
-/// back, its keys in order, and the changes of its history in order. Each is (little-endian)
+/// back, its leases and its keys in order, and the changes of its history in order. Each is (little-endian)
 ///
-///     u8 1 · u32 length of the key · u32 length of the value · u64 revision · u64 created · u64 version · key · value
+///     u8 1 · u32 length of the key · u32 length of the value · u64 revision · u64 created · u64 version
+///          · u64 lease (0: none) · key · value
 ///     u8 2 · u32 length · a change
 ///     u8 3 · u64 through which revision the history is gone
+///     u8 4 · u64 lease · u64 how many milliseconds it lives
 ///
 /// The first byte says what the record is: one that a reader does not know is of a later version, and is refused.
 enum KeyValueRecord {
     case key(KeyValue)
     case change(KeyChange)
     case compacted(UInt64)
+    case lease(UInt64, milliseconds: UInt64)
 
-    static let header = Array("RAFTKV02".utf8)
-    /// Of keys without what they were created at and how often they were set: from these nobody can say it now, and
-    /// members that begin at different snapshots would part ways.
-    private static let earlierHeader = Array("RAFTKV01".utf8)
-    private static let keyHeadSize = 33
+    static let header = Array("RAFTKV03".utf8)
+    /// Of keys without what they were created at and how often they were set, where nobody can say it now and members
+    /// that begin at different snapshots would part ways; and of keys without leases.
+    private static let earlierHeaders = ["RAFTKV01", "RAFTKV02"].map { Array($0.utf8) }
+    private static let keyHeadSize = 41
 
     /// Writes one that is no key.
     func append(to bytes: inout [UInt8]) {
@@ -32,6 +35,10 @@ enum KeyValueRecord {
         case .compacted(let revision):
             bytes.append(3)
             bytes.put(revision)
+        case .lease(let id, let milliseconds):
+            bytes.append(4)
+            bytes.put(id)
+            bytes.put(milliseconds)
         }
     }
 
@@ -43,13 +50,14 @@ enum KeyValueRecord {
         bytes.put(stored.revision)
         bytes.put(stored.created)
         bytes.put(stored.version)
+        bytes.put(stored.lease)
         bytes += key
         bytes.append(contentsOf: stored.value)
     }
 
     /// - Throws: ``RaftError/Code/corrupt`` when the bytes do not begin as a snapshot of this version does.
     static func takeHeader(from bytes: inout [UInt8]) throws {
-        if bytes.starts(with: earlierHeader) {
+        if earlierHeaders.contains(where: { bytes.starts(with: $0) }) {
             throw RaftError(
                 .corrupt,
                 "the snapshot is of an earlier layout, which has no versions of keys; read its keys with the version of raft that wrote it, and put them into a new cluster"
@@ -89,12 +97,14 @@ enum KeyValueRecord {
             let byteCount = keyHeadSize + keyCount + valueCount
             guard bytes.count >= byteCount else { return nil }
             let (revision, created) = (try rest.take(UInt64.self), try rest.take(UInt64.self))
-            let version = try rest.take(UInt64.self)
+            let (version, lease) = (try rest.take(UInt64.self), try rest.take(UInt64.self))
             let key = Array(try rest.take(count: keyCount))
             let value = Array(try rest.take(count: valueCount))
             return (
-                .key(KeyValue(key: key, value: value, revision: revision, created: created, version: version)),
-                byteCount
+                .key(
+                    KeyValue(
+                        key: key, value: value, revision: revision, created: created, version: version,
+                        lease: lease == 0 ? nil : lease)), byteCount
             )
         case 2:
             guard bytes.count >= 5 else { return nil }
@@ -111,6 +121,9 @@ enum KeyValueRecord {
         case 3:
             guard bytes.count >= 9 else { return nil }
             return (.compacted(try rest.take(UInt64.self)), 9)
+        case 4:
+            guard bytes.count >= 17 else { return nil }
+            return (.lease(try rest.take(UInt64.self), milliseconds: try rest.take(UInt64.self)), 17)
         default:
             throw RaftError(
                 .corrupt,

@@ -17,6 +17,7 @@ final class StateView: @unchecked Sendable {
     /// What comes next.
     private enum Place {
         case front
+        case leases(after: [UInt8]?)
         case keys(after: [UInt8]?)
         case history(after: [UInt8]?)
         case end
@@ -24,13 +25,15 @@ final class StateView: @unchecked Sendable {
     private let live: Lock<Live>
     private let values: MDB_dbi
     private let history: MDB_dbi
+    private let leases: MDB_dbi
     private let compacted: UInt64
 
     /// - Parameter transaction: a read transaction that belongs to the view from now on.
-    init(_ transaction: OpaquePointer, values: MDB_dbi, history: MDB_dbi, compacted: UInt64) {
+    init(_ transaction: OpaquePointer, values: MDB_dbi, history: MDB_dbi, leases: MDB_dbi, compacted: UInt64) {
         live = Lock(Live(transaction: transaction))
         self.values = values
         self.history = history
+        self.leases = leases
         self.compacted = compacted
     }
 
@@ -54,7 +57,15 @@ final class StateView: @unchecked Sendable {
                 switch live.place {
                 case .front:
                     KeyValueRecord.compacted(compacted).append(to: &bytes)
-                    live.place = .keys(after: nil)
+                    live.place = .leases(after: nil)
+                case .leases(let last):
+                    let last = try Self.read(leases, after: last, transaction) { key, data in
+                        KeyValueRecord.lease(
+                            try LeaseReader.id(key), milliseconds: try LeaseReader.milliseconds(data)
+                        ).append(to: &bytes)
+                        return bytes.count < maximumBytes
+                    }
+                    live.place = last.map { .leases(after: $0) } ?? .keys(after: nil)
                 case .keys(let last):
                     let last = try Self.read(values, after: last, transaction) { key, data in
                         KeyValueRecord.append(key: Array(key), try StoredValue(data), to: &bytes)

@@ -9,34 +9,28 @@ struct StateWriter {
     let meta: MDB_dbi
     let sessions: MDB_dbi
     let history: MDB_dbi
+    let leases: MDB_dbi
+    let leaseKeys: MDB_dbi
 
     /// The values with what this transaction has written so far.
     var reader: ValueReader { ValueReader(transaction: transaction, values: values) }
 
-    /// Sets a key.
-    ///
-    /// - Parameters:
-    ///   - created: the revision at which it was set first.
-    ///   - version: how often it was set since, this time included.
-    func put(_ key: [UInt8], _ value: [UInt8], revision: UInt64, created: UInt64, version: UInt64) throws {
-        try key.withUnsafeBytes { bytes in
+    /// Sets a key to what it says; its lease knows nothing of it.
+    func put(_ entry: KeyValue) throws {
+        let value = entry.value
+        try entry.key.withUnsafeBytes { bytes in
             var key = MDB_val(bytes)
             var data = MDB_val(mv_size: StoredValue.headSize + value.count, mv_data: nil)
             try Environment.check(mdb_put(transaction, values, &key, &data, UInt32(MDB_RESERVE)), "write a key")
-            data.mv_data.storeBytes(of: revision.littleEndian, as: UInt64.self)
-            data.mv_data.storeBytes(of: created.littleEndian, toByteOffset: 8, as: UInt64.self)
-            data.mv_data.storeBytes(of: version.littleEndian, toByteOffset: 16, as: UInt64.self)
+            data.mv_data.storeBytes(of: entry.revision.littleEndian, as: UInt64.self)
+            data.mv_data.storeBytes(of: entry.created.littleEndian, toByteOffset: 8, as: UInt64.self)
+            data.mv_data.storeBytes(of: entry.version.littleEndian, toByteOffset: 16, as: UInt64.self)
+            data.mv_data.storeBytes(of: (entry.lease ?? 0).littleEndian, toByteOffset: 24, as: UInt64.self)
             value.withUnsafeBytes { value in
                 guard let base = value.baseAddress else { return }
                 (data.mv_data + StoredValue.headSize).copyMemory(from: base, byteCount: value.count)
             }
         }
-    }
-
-    /// Sets a key as it was read.
-    func put(_ entry: KeyValue) throws {
-        try put(
-            entry.key, entry.value, revision: entry.revision, created: entry.created, version: entry.version)
     }
 
     /// Removes a key that is there.

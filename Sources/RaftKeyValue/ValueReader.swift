@@ -4,13 +4,15 @@ internal import RaftKeyValueModel
 
 /// What is stored under a key. The value's bytes belong to the transaction that found them, and go with its next write.
 ///
-/// Its bytes are the three numbers, 8 bytes each, little-endian, and then the value's own.
+/// Its bytes are the four numbers, 8 bytes each, little-endian, and then the value's own.
 struct StoredValue {
-    static let headSize = 24
+    static let headSize = 32
 
     let revision: UInt64
     let created: UInt64
     let version: UInt64
+    /// 0: none.
+    let lease: UInt64
     let value: UnsafeRawBufferPointer
 
     init(_ data: MDB_val) throws {
@@ -21,11 +23,14 @@ struct StoredValue {
         revision = UInt64(littleEndian: all.loadUnaligned(as: UInt64.self))
         created = UInt64(littleEndian: all.loadUnaligned(fromByteOffset: 8, as: UInt64.self))
         version = UInt64(littleEndian: all.loadUnaligned(fromByteOffset: 16, as: UInt64.self))
+        lease = UInt64(littleEndian: all.loadUnaligned(fromByteOffset: 24, as: UInt64.self))
         value = UnsafeRawBufferPointer(rebasing: all.dropFirst(Self.headSize))
     }
 
     func entry(_ key: [UInt8]) -> KeyValue {
-        KeyValue(key: key, value: Array(value), revision: revision, created: created, version: version)
+        KeyValue(
+            key: key, value: Array(value), revision: revision, created: created, version: version,
+            lease: lease == 0 ? nil : lease)
     }
 }
 

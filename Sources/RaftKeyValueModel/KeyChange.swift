@@ -49,7 +49,7 @@ public struct ChangePosition: Hashable, Comparable, Sendable, CustomStringConver
 // their count before them (u32).
 //
 //   u64 revision · u32 ordinal · bytes key · u8 kind: 0 removed
-//                                                     1 set: bytes value · u64 created · u64 version
+//                                                     1 set: bytes value · u64 created · u64 version · u64 lease (0: none)
 
 extension KeyChange {
     /// Writes it behind what `bytes` holds.
@@ -62,6 +62,7 @@ extension KeyChange {
         bytes.put(counted: entry.value)
         bytes.put(entry.created)
         bytes.put(entry.version)
+        bytes.put(entry.lease ?? 0)
     }
 
     /// Takes one change off the front; nil for one that lies outside of what is asked for.
@@ -81,9 +82,11 @@ extension KeyChange {
         let value = try rest.take(count: Int(try rest.take(UInt32.self)))
         let created = try rest.take(UInt64.self)
         let version = try rest.take(UInt64.self)
+        let lease = try rest.take(UInt64.self)
         guard isWanted else { return (nil, here) }
         let entry = KeyValue(
-            key: Array(key), value: Array(value), revision: revision, created: created, version: version)
+            key: Array(key), value: Array(value), revision: revision, created: created, version: version,
+            lease: lease == 0 ? nil : lease)
         return (KeyChange(revision: revision, ordinal: ordinal, key: entry.key, entry: entry), here)
     }
 

@@ -47,16 +47,22 @@ public struct KeyValue: Hashable, Sendable {
     public var created: UInt64
     /// How often the key was set since then, this time included: 1 or more.
     public var version: UInt64
+    /// The lease that it goes with; nil for none.
+    public var lease: UInt64?
 
     /// - Parameters:
     ///   - created: nil for `revision`: the key was absent before.
     ///   - version: 1 for a key that was set once.
-    public init(key: [UInt8], value: [UInt8], revision: UInt64, created: UInt64? = nil, version: UInt64 = 1) {
+    public init(
+        key: [UInt8], value: [UInt8], revision: UInt64, created: UInt64? = nil, version: UInt64 = 1,
+        lease: UInt64? = nil
+    ) {
         self.key = key
         self.value = value
         self.revision = revision
         self.created = created ?? revision
         self.version = version
+        self.lease = lease
     }
 }
 

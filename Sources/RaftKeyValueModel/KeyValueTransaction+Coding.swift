@@ -8,12 +8,13 @@ package import Raft
 //   operation    u8 kind: 1 put: u8 returns previous · bytes key · bytes value
 //                         2 delete: u8 returns previous · range
 //                         3 range: u32 limit · range
+//                         4 put with a lease: u8 returns previous · bytes key · bytes value · u64 lease
 //   range        bytes from · u8 has an end · bytes up to, if it has
-//   result       u8 form (1) · u8 succeeded · u64 revision (0: none) · u32 count, results
+//   result       u8 form (2) · u8 succeeded · u64 revision (0: none) · u32 count, results
 //   its results  u8 kind, as the operation's: 1: entries (one or none)
 //                                             2: u64 count · entries
 //                                             3: u8 has more · entries
-//   entries      u32 count · each: bytes key · bytes value · u64 revision · u64 created · u64 version
+//   entries      u32 count · each: bytes key · bytes value · u64 revision · u64 created · u64 version · u64 lease (0: none)
 //
 // A form, and a number within it, once shipped keeps its meaning for ever: it is in somebody's log.
 
@@ -84,10 +85,11 @@ extension KeyValueTransaction.Comparison {
 extension KeyValueTransaction.Operation {
     fileprivate func encode(into bytes: inout [UInt8]) {
         switch self {
-        case .put(let key, let value, let returnsPrevious):
-            bytes += [1, returnsPrevious ? 1 : 0]
+        case .put(let key, let value, let returnsPrevious, let lease):
+            bytes += [lease == nil ? 1 : 4, returnsPrevious ? 1 : 0]
             bytes.put(counted: key)
             bytes.put(counted: value)
+            if let lease { bytes.put(lease) }
         case .delete(let range, let returnsPrevious):
             bytes += [2, returnsPrevious ? 1 : 0]
             range.encode(into: &bytes)
@@ -99,18 +101,22 @@ extension KeyValueTransaction.Operation {
     }
 
     fileprivate init(_ rest: inout ByteReader) throws(RaftError) {
-        switch try rest.take(UInt8.self) {
-        case 1:
+        let kind = try rest.take(UInt8.self)
+        switch kind {
+        case 1, 4:
             let returnsPrevious = try rest.takeFlag()
             let key = try rest.takeCounted()
-            self = .put(key: key, value: try rest.takeCounted(), returnsPrevious: returnsPrevious)
+            let value = try rest.takeCounted()
+            self = .put(
+                key: key, value: value, returnsPrevious: returnsPrevious,
+                lease: kind == 4 ? try rest.take(UInt64.self) : nil)
         case 2:
             let returnsPrevious = try rest.takeFlag()
             self = .delete(try KeyRange(&rest), returnsPrevious: returnsPrevious)
         case 3:
             let limit = try rest.take(UInt32.self)
             self = .range(try KeyRange(&rest), limit: limit)
-        case let code: throw RaftError(.corrupt, "transaction: operation of kind \(code) is none")
+        default: throw RaftError(.corrupt, "transaction: operation of kind \(kind) is none")
         }
     }
 }
@@ -129,9 +135,9 @@ extension KeyRange {
 }
 
 extension TransactionResult {
-    private static let form: UInt8 = 1
+    private static let form: UInt8 = 2
     /// What an entry takes beside its key and its value.
-    package static let entryOverhead = 32
+    package static let entryOverhead = 40
 
     /// Writes it behind what `bytes` holds.
     package func encode(into bytes: inout [UInt8]) {
@@ -196,6 +202,7 @@ extension [UInt8] {
             put(entry.revision)
             put(entry.created)
             put(entry.version)
+            put(entry.lease ?? 0)
         }
     }
 }
@@ -236,9 +243,12 @@ extension ByteReader {
             let value = try takeCounted()
             let revision = try take(UInt64.self)
             let created = try take(UInt64.self)
+            let version = try take(UInt64.self)
+            let lease = try take(UInt64.self)
             entries.append(
                 KeyValue(
-                    key: key, value: value, revision: revision, created: created, version: try take(UInt64.self)))
+                    key: key, value: value, revision: revision, created: created, version: version,
+                    lease: lease == 0 ? nil : lease))
         }
         return entries
     }

@@ -65,8 +65,9 @@ public struct KeyValueTransaction: Hashable, Sendable {
 
     /// One step.
     public enum Operation: Hashable, Sendable {
-        /// Sets a key. `returnsPrevious`: the result has what it was.
-        case put(key: [UInt8], value: [UInt8], returnsPrevious: Bool = false)
+        /// Sets a key. `returnsPrevious`: the result has what it was. `lease`: it goes with that one, which must be
+        /// there; without one, with none from then on.
+        case put(key: [UInt8], value: [UInt8], returnsPrevious: Bool = false, lease: UInt64? = nil)
         /// Removes every key of a range that is there. `returnsPrevious`: the result has what they were.
         case delete(KeyRange, returnsPrevious: Bool = false)
         /// Reads the first keys of a range, at most `limit`; 0 for as many as one result may have.

@@ -6,14 +6,21 @@ extension ClientService {
     func offerSessions(_ table: inout ServiceTable) {
         table.register(ClientMethods.registerSession) { call in
             answering(call) { () throws(RPCStatus) in
-                _ = try RegisterSessionRequest(decoding: call.request)
-                node.sessions.register { answer(call, $0) { RegisterSessionResponse(session: $0).encoded() } }
+                let request = try RegisterSessionRequest(decoding: call.request)
+                let rim = Rim(call, nil, request.forwards)
+                node.sessions.register(forwarding: rim.forwarding, within: rim.timeout) {
+                    answer(call, $0) { RegisterSessionResponse(session: $0).encoded() }
+                }
             }
         }
         table.register(ClientMethods.keepSession) { call in
             answering(call) { () throws(RPCStatus) in
                 let request = try KeepSessionRequest(decoding: call.request)
-                node.sessions.keepAlive(request.session, lowestUnanswered: request.lowestUnanswered) {
+                let rim = Rim(call, nil, request.forwards)
+                node.sessions.keepAlive(
+                    request.session, lowestUnanswered: request.lowestUnanswered, forwarding: rim.forwarding,
+                    within: rim.timeout
+                ) {
                     answer(call, $0) { _ in SessionResponse().encoded() }
                 }
             }
@@ -21,7 +28,10 @@ extension ClientService {
         table.register(ClientMethods.closeSession) { call in
             answering(call) { () throws(RPCStatus) in
                 let request = try CloseSessionRequest(decoding: call.request)
-                node.sessions.close(request.session) { answer(call, $0) { _ in SessionResponse().encoded() } }
+                let rim = Rim(call, nil, request.forwards)
+                node.sessions.close(request.session, forwarding: rim.forwarding, within: rim.timeout) {
+                    answer(call, $0) { _ in SessionResponse().encoded() }
+                }
             }
         }
     }

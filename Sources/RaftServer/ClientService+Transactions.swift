@@ -19,7 +19,7 @@ extension ClientService {
                     }
                 }
             }
-            propose(.transaction(transaction), request.session, call) { output in
+            propose(.transaction(transaction), Rim(call, request.session, request.forwards)) { output in
                 guard case .transaction(let result) = output else { return nil }
                 return result.encoded()
             }
@@ -29,7 +29,7 @@ extension ClientService {
     func compact(_ call: ServerCall) {
         answering(call) { () throws(RPCStatus) in
             let request = try CompactRequest(decoding: call.request)
-            propose(.compact(through: request.revision), request.session, call) { output in
+            propose(.compact(through: request.revision), Rim(call, request.session)) { output in
                 guard case .compacted(let revision) = output else { return nil }
                 return CompactResponse(revision: revision).encoded()
             }
@@ -48,7 +48,7 @@ extension ClientService {
         }
         if let reason = KeyValueLimits.refusal(transaction) { throw RPCStatus(refusing: reason) }
         for list in [transaction.then, transaction.otherwise] {
-            for case .put(_, let value, _) in list { try check(value: value) }
+            for case .put(_, let value, _, _) in list { try check(value: value) }
         }
         var bytes: [UInt8] = []
         transaction.encode(into: &bytes)

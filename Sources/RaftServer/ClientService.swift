@@ -11,11 +11,12 @@ struct ClientService: Sendable {
     /// The most comparisons, and the most operations in each list of a transaction.
     let maximumTransactionCount: Int
     let watches: WatchHub
+    let leases: LeaseKeeper
 
     /// How long a read waits whose caller names no time.
     static let longestRead = Duration.seconds(60)
 
-    func offer(on server: RPCServer) {
+    var table: ServiceTable {
         var table = ServiceTable()
         table.register(ClientMethods.put) { put($0) }
         table.register(ClientMethods.delete) { delete($0) }
@@ -25,8 +26,9 @@ struct ClientService: Sendable {
         table.register(ClientMethods.txn) { transact($0) }
         table.register(ClientMethods.compact) { compact($0) }
         watches.offer(&table)
+        offerLeases(&table)
         offerSessions(&table)
-        server.serve(.client, table)
+        return table
     }
 
     // MARK: Writes
@@ -35,7 +37,8 @@ struct ClientService: Sendable {
         answering(call) { () throws(RPCStatus) in
             let request = try PutRequest(decoding: call.request)
             try check(key: request.key, value: request.value)
-            propose(.put(key: request.key, value: request.value), request.session, call) { output in
+            let rim = Rim(call, request.session, request.forwards)
+            propose(.put(key: request.key, value: request.value), rim) { output in
                 guard case .done(let revision, let previous) = output else { return nil }
                 return PutResult(revision: revision, previousRevision: previous).encoded()
             }
@@ -46,12 +49,13 @@ struct ClientService: Sendable {
         answering(call) { () throws(RPCStatus) in
             let request = try DeleteRequest(decoding: call.request)
             try check(key: request.key)
-            propose(.delete(key: request.key), request.session, call) { output in
+            let rim = Rim(call, request.session, request.forwards)
+            propose(.delete(key: request.key), rim) { output in
                 switch output {
                 case .done(let revision, let previous):
                     DeleteResult(revision: revision, previousRevision: previous).encoded()
                 case .unchanged(let current): DeleteResult(revision: nil, previousRevision: current).encoded()
-                case .refused, .transaction, .compacted: nil
+                case .refused, .transaction, .compacted, .granted, .revoked: nil
                 }
             }
         }
@@ -81,22 +85,41 @@ struct ClientService: Sendable {
             }
             let command = KeyValueCommand.compareAndSwap(
                 key: request.key, expectation: expectation, value: request.value)
-            propose(command, request.session, call) { output in
+            let rim = Rim(call, request.session, request.forwards)
+            propose(command, rim) { output in
                 switch output {
                 case .done(let revision, let previous):
                     SwapResult(revision: revision, previousRevision: previous).encoded()
                 case .unchanged(let current): SwapResult(revision: nil, previousRevision: current).encoded()
-                case .refused, .transaction, .compacted: nil
+                case .refused, .transaction, .compacted, .granted, .revoked: nil
                 }
             }
         }
     }
 
+    /// A write as it came: who asked what, and how it may be made.
+    struct Rim: Sendable {
+        let call: ServerCall
+        let session: SessionRequest?
+        let forwarding: Forwarding
+
+        init(_ call: ServerCall, _ session: SessionRequest?, _ forwards: Bool = false) {
+            self.call = call
+            self.session = session
+            forwarding =
+                forwards
+                ? .toLeader(for: ForwardedCaller(identity: call.principal.uri, method: call.method.name)) : .never
+        }
+
+        /// What of its time is left. Without any it waits as long as a leader leads; passed on, as long as a read does.
+        var timeout: Duration? { call.timeout ?? (forwarding == .never ? nil : ClientService.longestRead) }
+    }
+
     /// - Parameter encode: the answer's bytes; nil for an output that this command does not have.
     func propose(
-        _ command: KeyValueCommand, _ session: SessionRequest?, _ call: ServerCall,
-        encode: @escaping @Sendable (KeyValueOutput) -> [UInt8]?
+        _ command: KeyValueCommand, _ rim: Rim, encode: @escaping @Sendable (KeyValueOutput) -> [UInt8]?
     ) {
+        let call = rim.call
         let settle = { @Sendable (result: Result<KeyValueOutput, RaftError>) in
             switch result {
             case .failure(let error): call.fail(RPCStatus(error))
@@ -108,10 +131,11 @@ struct ClientService: Sendable {
                 call.respond(bytes)
             }
         }
-        if let session {
-            node.propose(command, in: session, completion: settle)
+        if let session = rim.session {
+            node.propose(
+                command, in: session, forwarding: rim.forwarding, within: rim.timeout, completion: settle)
         } else {
-            node.propose(command, completion: settle)
+            node.propose(command, forwarding: rim.forwarding, within: rim.timeout, completion: settle)
         }
     }
 
@@ -156,9 +180,7 @@ struct ClientService: Sendable {
             case .failure(let error): call.fail(RPCStatus(error))
             case .success(.success(let bytes)): call.respond(bytes)
             case .success(.failure(let error)):
-                call.fail(
-                    error as? RPCStatus
-                        ?? RPCStatus(error as? RaftError ?? RaftError(.stateMachine, "\(error)")))
+                call.fail(error as? RPCStatus ?? RPCStatus(RaftError(error, or: .stateMachine)))
             }
         }
     }

@@ -33,6 +33,7 @@ struct HistoryRules {
     private var samples: [(at: Duration, revision: UInt64)] = []
     /// Into so many parts the longest age is cut: none is forgotten later than one of them after its time.
     private static let sampleCount = 32
+    private static let leastPart: UInt64 = 8
 
     init(_ limits: HistoryLimits) { self.limits = limits }
 
@@ -48,9 +49,10 @@ struct HistoryRules {
                 samples.removeFirst()
             }
         }
-        // By parts, so that not every look makes an entry.
+        // By parts, so that not every look makes an entry: a compaction is one, too, and must never be the reason for the
+        // next.
         let count = sight.applied - min(sight.applied, sight.compacted)
-        if count > limits.maximumRevisions + limits.maximumRevisions / 8 {
+        if count > limits.maximumRevisions + max(limits.maximumRevisions / 8, Self.leastPart) {
             target = max(target, sight.applied - limits.maximumRevisions)
         }
         if sight.historyBytes > limits.maximumBytes { target = max(target, sight.compacted + (count + 1) / 2) }

@@ -162,20 +162,20 @@ public final class NodeService: Sendable {
                 loops: loops,
                 bootstrap: isNew && configuration.firstStart == .bootstrap ? configuration.members : nil,
                 snapshots: snapshots, peers: try directory.peers(),
+                refusesForwarded: { [callers = ForwardedCallers(cluster: configuration.cluster)] _, caller in
+                    guard let caller else { return "it does not say who called" }
+                    return callers.refusal(identity: caller.identity, method: caller.method)
+                },
                 logger: logger)
-            let watches = WatchHub(node: node, maximumCount: configuration.maximumWatchCount)
-            news.set(watches)
-            ClientService(
-                node: node, maximumValueBytes: configuration.maximumValueBytes,
-                maximumTransactionCount: configuration.maximumTransactionCount, watches: watches
-            ).offer(on: server)
+            let front = ClientFront(node: node, ClientFront.Limits(configuration)) { loop.now }
+            news.set(front)
+            server.serve(.client, front.table)
             AdminService(
                 node: node, snapshots: SnapshotReads(snapshots, on: loops.reads), tls: tls,
                 certificates: certificates.watcher
             ).offer(on: server)
             try await node.start()
-            let chores = Chores(
-                watches, HistoryKeeper(node: node, configuration.history) { loop.now }, on: loop.eventLoop)
+            let chores = Chores(front, on: loop.eventLoop)
             certificates.watcher.start { [weak node] in node?.announceCertificates($0, isUsed: $1) }
             metrics?.open(node, server, tls, directory)
             return NodeService(
@@ -185,7 +185,7 @@ public final class NodeService: Sendable {
             certificates.stop()
             preparation.stop()
             directory.close()
-            throw error as? RaftError ?? RaftError(.storage, "\(error)")
+            throw RaftError(error, or: .storage)
         }
     }
 
@@ -246,33 +246,25 @@ private struct Certificates: Sendable {
     }
 }
 
-/// Tells the watches what became of the state: these are there only after the node that the machine belongs to.
-private final class NewsRelay: Sendable {
-    private struct State {
-        weak var watches: WatchHub?
-    }
-    private let state = Lock(State())
-    func set(_ watches: WatchHub) { state.withLock { $0.watches = watches } }
-    func tell(_ news: StateNews) { state.withLock { $0.watches }?.heard(news) }
-}
-
 /// What a node does every few seconds for its clients.
 private struct Chores: Sendable {
-    private let watches: WatchHub
-    private let task: RepeatedTask
+    private let front: ClientFront
+    private let tasks: [RepeatedTask]
 
-    init(_ watches: WatchHub, _ history: HistoryKeeper, on loop: any EventLoop) {
-        self.watches = watches
-        let interval = TimeAmount.seconds(WatchHub.tick.components.seconds)
-        task = loop.scheduleRepeatedTask(initialDelay: interval, delay: interval) { _ in
-            watches.look()
-            history.look()
+    init(_ front: ClientFront, on loop: any EventLoop) {
+        self.front = front
+        func every(_ interval: Duration, _ body: @escaping @Sendable () -> Void) -> RepeatedTask {
+            let amount = TimeAmount.milliseconds(Int64(interval / .milliseconds(1)))
+            return loop.scheduleRepeatedTask(initialDelay: amount, delay: amount) { _ in body() }
         }
+        tasks = [
+            every(ClientFront.interval) { front.look() }, every(ClientFront.leaseInterval) { front.lookAtLeases() },
+        ]
     }
 
     func stop() {
-        task.cancel()
-        watches.stop()
+        for task in tasks { task.cancel() }
+        front.stop()
     }
 }
 

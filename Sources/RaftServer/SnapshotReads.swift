@@ -53,7 +53,7 @@ final class SnapshotReads: Sendable {
             let bytes = try reader.read(at: offset, maximumBytes: pieceBytes)
             return SnapshotPiece(manifest: reader.manifest, offset: offset, bytes: bytes)
         } catch {
-            throw error as? RaftError ?? RaftError(.storage, "\(error)")
+            throw RaftError(error, or: .storage)
         }
     }
 

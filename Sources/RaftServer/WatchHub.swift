@@ -12,10 +12,6 @@ internal import RaftTransport
 /// it, and nobody else anything. Both happen where commands are applied, one after the other: that is the order of what a
 /// watch is told.
 final class WatchHub: Sendable {
-    /// A watch that has dealt with all but so many bytes of what it was sent may be sent a message more.
-    static let windowBytes: UInt64 = 128 << 10
-    /// About the most bytes in one message.
-    static let pageBytes = 256 << 10
     static let tick = Duration.seconds(5)
     /// A watch that takes nothing at so many ticks in a row, while something waits for it, is ended.
     static let maximumIdleTicks = 6
@@ -23,33 +19,65 @@ final class WatchHub: Sendable {
     static let maximumLeaderlessTicks = 2
 
     private struct State {
-        var watchers: [ObjectIdentifier: Watcher] = [:]
+        /// By number.
+        private(set) var watchers: [UInt64: Watcher] = [:]
+        /// The numbers of all, in order, and of some that are gone.
+        private var order: [UInt64] = []
         /// Those of one key each, and the others in the order in which they came.
         var byKey: [[UInt8]: [Watcher]] = [:]
         var ranges: [Watcher] = []
-        /// Everything up to here was told to those that are live.
+        /// Everything up to here is applied, and was told to those that are live.
         var through: UInt64 = 0
         var leaderlessTicks = 0
         var isStopped = false
+        /// How many have come.
+        private var count: UInt64 = 0
+        /// In the order in which they came: no sorting, since the state is locked while they are looked at.
+        var all: [Watcher] { order.compactMap { watchers[$0] } }
+
+        mutating func nextNumber() -> UInt64 {
+            count += 1
+            return count
+        }
+
+        /// - Parameter watcher: with a number above all others.
+        mutating func add(_ watcher: Watcher) {
+            watchers[watcher.number] = watcher
+            order.append(watcher.number)
+        }
+
+        /// - Returns: false when it was not there.
+        mutating func remove(_ watcher: Watcher) -> Bool {
+            guard watchers.removeValue(forKey: watcher.number) != nil else { return false }
+            // Only now and then, so that it costs each one that goes a constant.
+            if order.count > 2 * watchers.count + 16 { order.removeAll { watchers[$0] == nil } }
+            return true
+        }
     }
     private let state = Lock(State())
     private let node: RaftNode<KeyValueMachine>
     private let maximumCount: Int
+    /// A watch that has dealt with all but so many bytes of what it was sent may be sent a message more.
+    let windowBytes: UInt64
+    /// About the most bytes in one message.
+    private let pageBytes: Int
 
-    init(node: RaftNode<KeyValueMachine>, maximumCount: Int) {
+    init(node: RaftNode<KeyValueMachine>, maximumCount: Int, windowBytes: UInt64, pageBytes: Int) {
         self.node = node
         self.maximumCount = maximumCount
+        self.windowBytes = windowBytes
+        self.pageBytes = pageBytes
     }
 
     // MARK: Coming and going
 
     func offer(_ table: inout ServiceTable) {
         table.registerStream(ClientMethods.watch) { [self] stream in
-            let watcher = Watcher(stream, self)
-            let isTaken = state.withLock { state in
-                guard !state.isStopped, state.watchers.count < maximumCount else { return false }
-                state.watchers[ObjectIdentifier(watcher)] = watcher
-                return true
+            let (watcher, isTaken) = state.withLock { state in
+                let watcher = Watcher(stream, self, number: state.nextNumber())
+                guard !state.isStopped, state.watchers.count < maximumCount else { return (watcher, false) }
+                state.add(watcher)
+                return (watcher, true)
             }
             if !isTaken {
                 stream.end(
@@ -63,7 +91,7 @@ final class WatchHub: Sendable {
 
     func remove(_ watcher: Watcher) {
         state.withLock { state in
-            guard state.watchers.removeValue(forKey: ObjectIdentifier(watcher)) != nil else { return }
+            guard state.remove(watcher) else { return }
             if let key = watcher.work.range.onlyKey {
                 state.byKey[key]?.removeAll { $0 === watcher }
                 if state.byKey[key]?.isEmpty == true { state.byKey[key] = nil }
@@ -82,7 +110,7 @@ final class WatchHub: Sendable {
     func stop() {
         let watchers = state.withLock { state in
             state.isStopped = true
-            return Array(state.watchers.values)
+            return state.all
         }
         for watcher in watchers { end(watcher, RPCStatus(.unavailable, "the server is stopping")) }
     }
@@ -104,7 +132,7 @@ final class WatchHub: Sendable {
 
     private func begin(_ watcher: Watcher, _ request: WatchRequest) throws(RPCStatus) {
         let isKnown = state.withLock { state in
-            guard state.watchers[ObjectIdentifier(watcher)] != nil else { return false }
+            guard state.watchers[watcher.number] != nil else { return false }
             watcher.work.range = request.range
             watcher.work.phase = .behind(isRead: true)
             watcher.work.position = request.position ?? ChangePosition(revision: 0, ordinal: 0)
@@ -163,11 +191,12 @@ final class WatchHub: Sendable {
     /// - Returns: whether there is more to send at once. Others have their turn first.
     private func sendPages(_ watcher: Watcher, _ machine: borrowing KeyValueMachine) throws -> Bool {
         let (position, range) = state.withLock { _ in (watcher.work.position, watcher.work.range) }
-        let page = try machine.changes(after: position, in: range, maximumBytes: Self.pageBytes)
+        let page = try machine.changes(after: position, in: range, maximumBytes: pageBytes)
+        let applied = machine.lastApplied?.index.rawValue ?? 0
         var bytes: [UInt8] = []
         for change in page.changes { change.encode(into: &bytes) }
         return state.withLock { state in
-            guard state.watchers[ObjectIdentifier(watcher)] != nil else { return false }
+            guard state.watchers[watcher.number] != nil else { return false }
             // A page without a change goes unsaid, unless it is the last one: then it is how far the watch has come.
             if bytes.isEmpty && !page.isComplete {
                 watcher.work.position = page.position
@@ -177,7 +206,8 @@ final class WatchHub: Sendable {
             }
             if page.isComplete {
                 watcher.work.phase = .live
-                state.through = max(state.through, page.position.revision)
+                // Not where the watch stands: it may have been told more by another node than is applied here.
+                state.through = max(state.through, applied)
                 return false
             }
             guard watcher.mayTake else {
@@ -194,7 +224,7 @@ final class WatchHub: Sendable {
         case .success(.success): break
         case .success(.failure(let error as HistoryCompacted)): end(watcher, RPCStatus(compacted: error.description))
         case .success(.failure(let error)):
-            end(watcher, RPCStatus(error as? RaftError ?? RaftError(.stateMachine, "\(error)")))
+            end(watcher, RPCStatus(RaftError(error, or: .stateMachine)))
         case .failure(let error): end(watcher, RPCStatus(error))
         }
     }
@@ -209,7 +239,7 @@ final class WatchHub: Sendable {
             // What lies between was never told here: it is read from the history that came with the state.
             let behind = state.withLock { state in
                 defer { state.through = max(state.through, through) }
-                return state.watchers.values.filter { watcher in
+                return state.all.filter { watcher in
                     guard watcher.work.phase == .live else { return false }
                     watcher.work.position = max(watcher.work.position, ChangePosition(revision: state.through))
                     watcher.work.phase = .behind(isRead: true)
@@ -245,7 +275,7 @@ final class WatchHub: Sendable {
             var behind: [Watcher] = []
             for id in order {
                 guard let (watcher, bytes) = parts[id] else { continue }
-                if watcher.mayTake, bytes.count <= Self.pageBytes,
+                if watcher.mayTake, bytes.count <= pageBytes,
                     watcher.send(bytes, ChangePosition(revision: through))
                 {
                     continue
@@ -267,7 +297,7 @@ final class WatchHub: Sendable {
         let hasLeader = node.status.leader != nil
         let ending = state.withLock { state -> [(Watcher, RPCStatus)] in
             state.leaderlessTicks = hasLeader ? 0 : state.leaderlessTicks + 1
-            return state.watchers.values.compactMap { watcher in
+            return state.all.compactMap { watcher in
                 if state.leaderlessTicks >= Self.maximumLeaderlessTicks {
                     return (watcher, RPCStatus(.unavailable, "this node knows no leader; ask another one"))
                 }
@@ -287,7 +317,7 @@ final class WatchHub: Sendable {
         node.read(.local) { [self] machine in
             let end = ChangePosition(revision: machine.lastApplied?.index.rawValue ?? 0)
             state.withLock { state in
-                for watcher in state.watchers.values
+                for watcher in state.all
                 where watcher.work.phase == .live && watcher.mayTake && watcher.work.position < end {
                     if !watcher.send([], end) { watcher.work.phase = .behind(isRead: false) }
                 }

@@ -28,15 +28,18 @@ final class Watcher: @unchecked Sendable, RPCStreamHandler {
     }
     var work = Work()
     let stream: RPCStream
+    /// The how-manieth it is of the hub.
+    let number: UInt64
     private let hub: WatchHub
 
-    init(_ stream: RPCStream, _ hub: WatchHub) {
+    init(_ stream: RPCStream, _ hub: WatchHub, number: UInt64) {
         self.stream = stream
         self.hub = hub
+        self.number = number
     }
 
     /// Whether it may be sent more: it has dealt with all but a little of what was sent.
-    var mayTake: Bool { work.sentBytes - work.takenBytes <= WatchHub.windowBytes }
+    var mayTake: Bool { work.sentBytes - work.takenBytes <= hub.windowBytes }
 
     /// - Returns: false when the stream takes nothing any more.
     func send(_ changes: [UInt8], _ position: ChangePosition) -> Bool {

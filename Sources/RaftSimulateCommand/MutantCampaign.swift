@@ -58,7 +58,7 @@ struct MutantRun: Sendable {
 
     /// - Throws: what the seed found.
     func callAsFunction(_ seed: UInt64) throws {
-        _ = try Simulation(seed: seed, nodeCount: nodes, name: profile).run(events: events)
+        _ = try SeedRun(seed, nodes: nodes, events: events, profile: profile).run()
     }
 
     var arguments: [String] {

@@ -29,7 +29,8 @@ struct OneRun {
 
     private func shrink(_ simulation: Simulation, saving file: String?) throws {
         var shrinker = Shrinker(
-            seed: run.seed, profile: simulation.profile, faults: simulation.faults, events: run.events)
+            seed: run.seed, profile: simulation.profile, faults: simulation.faults, events: run.events,
+            making: SeedRun.again)
         let script = try shrinker.run { Swift.print($0) }
         Swift.print(script)
         guard let file else { return }

@@ -13,7 +13,7 @@ enum ScenarioFiles {
             do {
                 let text = try read(path)
                 let scenario = try Scenario(name: path, text: text)
-                let report = try scenario.run(seed: seed)
+                let report = try scenario.run(seed: seed, making: SeedRun.again)
                 print("\(path): \(report.events) events in \(report.virtualTime) of virtual time")
             } catch let failure as ScenarioFailure {
                 print(failure)

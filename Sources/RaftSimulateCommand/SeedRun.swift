@@ -1,5 +1,6 @@
 import ArgumentParser
 import Foundation
+import RaftKeyValueSimulation
 import RaftSimulation
 
 /// One seed, with everything else that decides what the run is.
@@ -17,7 +18,18 @@ struct SeedRun: Hashable, Sendable {
     }
 
     func simulation(onLine: (@Sendable (String) -> Void)? = nil) throws -> Simulation {
-        try Simulation(seed: seed, nodeCount: nodes, name: profile, onLine: onLine)
+        if profile == .keyvalue { return try KeyValueSimulation.make(seed: seed, nodeCount: nodes, onLine: onLine) }
+        return try Simulation(seed: seed, nodeCount: nodes, name: profile, onLine: onLine)
+    }
+
+    /// Makes a run of what it is made of, whatever its profile is.
+    static func again(
+        seed: UInt64, profile: SimulationProfile, faults: [TimedFault], onLine: (@Sendable (String) -> Void)?
+    ) throws -> Simulation {
+        guard profile.name == .keyvalue else {
+            return try Simulation.again(seed: seed, profile: profile, faults: faults, onLine: onLine)
+        }
+        return try KeyValueSimulation.make(seed: seed, profile: profile, faults: faults, onLine: onLine)
     }
 
     /// A long or an idle run is half an hour of virtual time, however many events that takes.

@@ -8,11 +8,11 @@ extension Simulation {
     func conclude() throws(Violation) {
         if profile.isQuietAtEnd {
             // Only what is under way goes on, and what goes wrong.
-            workload.isActive = false
+            rest()
             try run(for: .seconds(2))
         }
         endFaults()
-        workload.isActive = false
+        rest()
         if profile.faults.contains(.rotEverywhere) { return try checkHistory() }
 
         var core = heal()
@@ -24,15 +24,33 @@ extension Simulation {
         }
         if profile.isQuietAtEnd { try converge(core, "L9", "the logs do not come together while nobody writes") }
 
-        workload.beginAudit(writes: 10, through: core)
+        guest?.beginAudit(writes: 10, through: core.map(\.id))
+        if guest == nil { workload.beginAudit(writes: 10, through: core) }
         try wait(until: scheduler.now + timeout * 50 + .seconds(10), "L2", "ten writes and reads do not succeed") {
-            [self] in workload.auditIsDone
+            [self] in guest?.auditIsDone ?? workload.auditIsDone
         }
+        if let guest { try come(of: guest, on: core) }
         try converge(core, "L4", "the nodes do not come together")
         try settle(core)
         try stayQuiet(core)
         if profile.hasReturn { try comeBack(core) }
         try checkHistory()
+    }
+
+    /// Nobody makes a call any more.
+    private func rest() {
+        workload.isActive = false
+        guest?.rest()
+    }
+
+    /// Waits until everything is as the guest wants it.
+    private func come(of guest: any SimulationGuest, on core: [SimulatedNode]) throws(Violation) {
+        let deadline = scheduler.now + timeout * 50 + .seconds(30)
+        let ids = core.map(\.id)
+        while let missing = guest.remaining(on: ids) {
+            guard scheduler.now <= deadline else { throw failed(missing.invariant, missing.text) }
+            try run(for: .milliseconds(100))
+        }
     }
 
     /// Sets everything right: for all nodes whose data is whole, or only for a quorum of them. Returns whom.
@@ -167,7 +185,8 @@ extension Simulation {
         let beats = Int(window / profile.configuration.heartbeatInterval) + 2
         // Sessions that nobody uses any more end meanwhile.
         let budget = beats * (nodes.count - 1) * 11 / 10 + before.sessions.sessions * (nodes.count - 1) * 3
-        guard network.requestCount - sent <= budget else {
+        // A guest's watchers may still look for another node.
+        guard guest != nil || network.requestCount - sent <= budget else {
             throw failed(
                 "L6", "\(network.requestCount - sent) requests in \(window) of quiet; heartbeats alone are \(budget)")
         }
@@ -200,6 +219,11 @@ extension Simulation {
 
     /// L3, I7, I18, I19, I23, and I16 for every call that was ever made.
     private func checkHistory() throws(Violation) {
+        if let guest {
+            guest.judge(isCutShort: profile.faults.contains(.rotEverywhere))
+            if let violation = checker.violation { throw violation }
+            return
+        }
         workload.checkOutcomes(isCutShort: profile.faults.contains(.rotEverywhere))
         if let violation = checker.violation { throw violation }
         // The log's own order is a witness in nearly every run; where it is not, any other order will do.

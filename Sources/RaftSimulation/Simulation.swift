@@ -11,6 +11,8 @@ public final class Simulation {
     let nodes: [SimulatedNode]
     let workload: Workload
     let tally: MarkTally
+    /// In whose place the simulation's own clients stand still.
+    let guest: (any SimulationGuest)?
     private var plan: FaultPlan
     private let replayed: [TimedFault]?
     private var isFaulty = true
@@ -27,17 +29,30 @@ public final class Simulation {
     ///   - profile: what the run is made of; drawn from the seed when nil.
     ///   - faults: exactly these faults happen, instead of drawn ones.
     ///   - onLine: takes one line for everything worth reading that happens, with its time.
-    public init(
+    public convenience init(
         seed: UInt64, nodeCount: Int? = nil, name: SimulationProfile.Name = .swarm,
         profile given: SimulationProfile? = nil, faults: [TimedFault]? = nil,
         onLine: (@Sendable (String) -> Void)? = nil
     ) throws {
+        try self.init(
+            seed: seed, nodeCount: nodeCount, name: name, profile: given, faults: faults, guest: nil, onLine: onLine)
+    }
+
+    /// - Parameter guest: whose state machine runs on the nodes, and whose clients call them; nil for the simulation's own.
+    package init(
+        seed: UInt64, nodeCount: Int? = nil, name: SimulationProfile.Name = .swarm,
+        profile given: SimulationProfile? = nil, faults: [TimedFault]? = nil, guest: (any SimulationGuest)?,
+        onLine: (@Sendable (String) -> Void)? = nil
+    ) throws {
         self.seed = seed
+        self.guest = guest
         self.onLine = onLine
         var random = RandomSource(seed: seed)
         let profileSeed = random.next()
         let profile = given ?? SimulationProfile(seed: profileSeed, nodeCount: nodeCount, name: name)
         self.profile = profile
+        // On the simulation's own machine it would pass, and say nothing of what it is for.
+        guard profile.name != .keyvalue || guest != nil else { throw MissingGuest(name: profile.name) }
         let scheduler = Scheduler(seed: random.next())
         self.scheduler = scheduler
         let network = SimulatedNetwork(scheduler: scheduler, profile: profile.network, seed: random.next())
@@ -68,11 +83,21 @@ public final class Simulation {
                 makesSnapshots: profile.makesSnapshots,
                 clockOffset: Int64(random.next() % 1_000_000_000_000), seed: random.next(),
                 log: { line in onLine?("\(Fault.text(scheduler.nanoseconds)): \(line)") })
-            return SimulatedNode(setting, scheduler: scheduler, network: network, checker: checker)
+            return SimulatedNode(
+                setting, scheduler: scheduler, network: network, checker: checker, guest: guest)
         }
         workload = Workload(
             scheduler: scheduler, nodes: nodes, checker: checker, profile: profile.workload, seed: random.next())
         plan = FaultPlan(profile: profile, seed: random.next())
+        if let guest {
+            checker.guest = guest
+            try guest.enter(
+                SimulationWorld(
+                    scheduler: scheduler, profile: profile, seed: random.next(),
+                    say: { line in
+                        if let onLine { onLine("\(Fault.text(scheduler.nanoseconds)): \(line())") }
+                    }, checker: checker, network: network, nodes: nodes))
+        }
         replayed = faults
         checker.messages = MessageChecker()
         network.onRequest = { request, node in
@@ -108,15 +133,18 @@ public final class Simulation {
         try conclude()
         mix(UInt64(checker.committed.count))
         mix(checker.committed.last?.prefix ?? 0)
+        let own = (acknowledged: workload.acknowledgedCount, reads: workload.readCount, unknown: workload.unknownCount)
+        let counts = guest?.counts ?? own
         return SimulationReport(
-            events: scheduler.eventCount, virtualTime: scheduler.now, acknowledged: workload.acknowledgedCount,
-            reads: workload.readCount, unknown: workload.unknownCount, committed: checker.committed.count,
+            events: scheduler.eventCount, virtualTime: scheduler.now, acknowledged: counts.acknowledged,
+            reads: counts.reads, unknown: counts.unknown, committed: checker.committed.count,
             faults: faults.count, highestTerm: checker.termHighest, marks: tally.marks, trace: trace)
     }
 
     /// Starts all nodes and clients.
     func begin() {
         for node in nodes { node.start() }
+        if let guest { return guest.begin() }
         for _ in 0..<profile.workload.clientCount { workload.addClient() }
         for _ in 0..<profile.workload.sessionClientCount { workload.addSessionClient() }
     }
@@ -124,6 +152,7 @@ public final class Simulation {
     /// Lets go of everything: what waits holds the world, and the world holds what waits.
     func end() {
         lastLines = nodes.map(\.line)
+        guest?.end()
         scheduler.end()
         for node in nodes { node.end() }
         tally.sessions = nil
@@ -138,7 +167,7 @@ public final class Simulation {
 
     func step() throws(Violation) {
         guard scheduler.step() else { throw Violation(invariant: "L1", text: "nothing will ever happen again") }
-        if let id = scheduler.lastNode { nodes[Int(id.rawValue) - 1].observe() }
+        if let id = scheduler.lastNode, id.rawValue <= nodes.count { nodes[Int(id.rawValue) - 1].observe() }
         mix(UInt64(bitPattern: scheduler.nanoseconds))
         mix(scheduler.lastNode?.rawValue ?? 0)
         if checker.hasFailed, let violation = checker.violation { throw violation }
@@ -199,6 +228,14 @@ public final class Simulation {
     func endFaults() {
         isFaulty = false
         tally.isDisturbing = false
+    }
+}
+
+/// The profile is of runs that another state machine and its clients belong to, and there are none.
+package struct MissingGuest: Error, CustomStringConvertible {
+    let name: SimulationProfile.Name
+    package var description: String {
+        "a run of profile \(name.rawValue) has nodes and clients of its own: KeyValueSimulation makes it"
     }
 }
 

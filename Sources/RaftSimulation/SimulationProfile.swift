@@ -66,6 +66,9 @@ public struct SimulationProfile: Sendable {
         case long
         /// Everything but rot, while members come and go.
         case churn
+        /// Everything but rot everywhere and machines that fail, on nodes that serve keys, watches and leases: a run that is
+        /// made by `KeyValueSimulation`.
+        case keyvalue
 
         var kinds: Kinds {
             switch self {
@@ -78,6 +81,11 @@ public struct SimulationProfile: Sendable {
                 [
                     .crashes, .powerFailures, .partitions, .clogs, .transfers, .pauses, .diskErrors, .slowDisks, .drift,
                     .churn, .snapshots, .strokes,
+                ]
+            case .keyvalue:
+                [
+                    .crashes, .powerFailures, .partitions, .clogs, .transfers, .pauses, .diskErrors, .slowDisks, .rot,
+                    .drift, .lostDisks, .snapshots, .strokes,
                 ]
             case .calm, .idle: []
             case .network: [.partitions, .clogs, .transfers, .snapshots]
@@ -210,6 +218,19 @@ public struct SimulationProfile: Sendable {
         if name == .idle {
             workload.clientCount = 0
             workload.sessionClientCount = 0
+        }
+        if name == .keyvalue {
+            // Leases live for seconds: with fewer heartbeats more of them fit into a run.
+            configuration.heartbeatInterval = .milliseconds(100)
+            configuration.electionTimeout = .milliseconds(500)...(.milliseconds(minimum < 400 ? 750 : 1200))
+            leaseWindow = leaseWindow.map { _ in configuration.electionTimeout.lowerBound }
+            configuration.maximumClockDrift = min(configuration.maximumClockDrift, 50_000)
+            if workload.silence > 0 { makeSessionsShort() }
+            // From numbers of its own: what the clocks do to leases is what such a run is for.
+            var drifts = RandomSource(seed: seed ^ 0x6472_6966)
+            if drifts.next() % 2 == 0 { faults.insert(.drift) }
+            // What the service itself asks of its node must find room.
+            configuration.maximumWaitingCalls = max(configuration.maximumWaitingCalls, 64)
         }
         if name == .churn {
             faults.insert(.churn)

@@ -37,7 +37,7 @@ extension DataDirectory {
             try directory.make(state: state) { () throws(RaftError) in
                 let snapshots = SnapshotDirectory(directory: directory)
                 do { _ = try snapshots.open() } catch {
-                    throw error as? RaftError ?? RaftError(.storage, "\(error)")
+                    throw RaftError(error, or: .storage)
                 }
                 try fill(snapshots)
                 snapshots.close()

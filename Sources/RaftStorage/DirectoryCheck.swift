@@ -99,7 +99,7 @@ public struct DirectoryCheck: Sendable {
             do {
                 next = try log.read(from: next, through: log.last.index, maximumBytes: 1 << 20).lastIndex.next
             } catch {
-                throw error as? RaftError ?? RaftError(.storage, "\(error)")
+                throw RaftError(error, or: .storage)
             }
             progress(LogIndex(next.rawValue - 1), log.last.index)
         }

@@ -43,7 +43,7 @@ public final class OfflineDirectory: Sendable {
                         try Self.reader(of: manifest.id, among: found, fileSystem).verify()
                         return true
                     } catch {
-                        damage = error as? RaftError ?? RaftError(.storage, "\(error)")
+                        damage = RaftError(error, or: .storage)
                         return false
                     }
                 })

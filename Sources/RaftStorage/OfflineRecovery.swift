@@ -56,7 +56,7 @@ public final class OfflineRecovery: Sendable {
         ) { snapshots throws(RaftError) in
             let made: Machine
             do { made = try machine() } catch {
-                throw error as? RaftError ?? RaftError(.stateMachine, "\(error)")
+                throw RaftError(error, or: .stateMachine)
             }
             _ = try OfflineReplay.writeSnapshot(
                 of: made, log: WatchedLog(source.log) { progress(.applying($0, of: source.survivor.last.index)) },

@@ -62,7 +62,7 @@ public final class OfflineRestore: Sendable {
                 while let bytes = try contents.next() { try writer.write(bytes[...]) }
                 try writer.commit(reader.manifest)
             } catch {
-                throw error as? RaftError ?? RaftError(.stateMachine, "\(error)")
+                throw RaftError(error, or: .stateMachine)
             }
         }
         directory.close()

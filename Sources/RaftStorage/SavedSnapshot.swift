@@ -30,7 +30,7 @@ public final class SavedSnapshot: Sendable {
     ///
     /// - Throws: `.corrupt` unless every byte is what was written; `.storage`.
     public func verify() throws(RaftError) {
-        do { try reader.verify() } catch { throw error as? RaftError ?? RaftError(.storage, "\(error)") }
+        do { try reader.verify() } catch { throw RaftError(error, or: .storage) }
     }
 
     /// Begins a file. It has its name once it is whole and durable; until then what there is of it is called

@@ -3,7 +3,7 @@ internal import Raft
 /// Makes segments ahead of their use, on a loop of its own: filling 64 MiB with zeros takes longer than any write
 /// should wait.
 final class SegmentPreparer: Activated {
-    fileprivate struct State {
+    private struct State {
         /// Complete and unused, in order.
         var ready: [Segment]
         /// The number that will be needed next, 0 while there is none: a segment that is in use must not be made again.
@@ -16,6 +16,9 @@ final class SegmentPreparer: Activated {
     private typealias Create = @Sendable (_ number: UInt64) throws(RaftError) -> Segment
 
     private let state: Lock<State>
+    /// Held while a segment is made, which takes as long as many writes: whoever needs that segment waits for it here.
+    /// `state` is never held meanwhile, since every write looks at it.
+    private let making = Lock(())
     private let loop: (any Loop)?
     private let create: Create
 
@@ -36,11 +39,26 @@ final class SegmentPreparer: Activated {
     }
 
     func activate() {
-        state.withLock { state in
-            guard !state.isClosed, state.ready.isEmpty, state.wanted > 0 else { return }
+        making.withLock { _ in
+            let number = state.withLock { state in
+                defer { state.wanted = 0 }
+                return state.isClosed || !state.ready.isEmpty ? 0 : state.wanted
+            }
             // A failure here is not lost: whoever needs the segment tries again and gets the error.
-            if let segment = try? state.make(state.wanted, create) { state.ready.append(segment) }
-            state.wanted = 0
+            guard number > 0, let segment = try? make(number) else { return }
+            state.withLock { $0.ready.append(segment) }
+        }
+    }
+
+    /// Makes a segment, and notes whether it was only room that was missing.
+    private func make(_ number: UInt64) throws(RaftError) -> Segment {
+        do throws(RaftError) {
+            let segment = try create(number)
+            state.withLock { $0.shortage = nil }
+            return segment
+        } catch {
+            state.withLock { $0.shortage = error.code == .outOfSpace ? error : nil }
+            throw error
         }
     }
 
@@ -49,35 +67,24 @@ final class SegmentPreparer: Activated {
 
     /// Segment `number`: the one made ahead, after waiting for it if it is under way, or a new one.
     func take(_ number: UInt64) throws(RaftError) -> Segment {
-        try state.withLock { state throws(RaftError) in
-            // What was asked for may not have begun yet, and would come too late now.
-            state.wanted = 0
-            if state.ready.first?.number == number { return state.ready.removeFirst() }
-            return try state.make(number, create)
+        try making.withLock { _ throws(RaftError) in
+            let ready = state.withLock { state -> Segment? in
+                // What was asked for may not have begun yet, and would come too late now.
+                state.wanted = 0
+                return state.ready.first?.number == number ? state.ready.removeFirst() : nil
+            }
+            if let ready { return ready }
+            return try make(number)
         }
     }
 
     func close() {
-        state.withLock { state in
-            state.isClosed = true
-            for segment in state.ready { segment.file.close() }
-            state.ready = []
-        }
-    }
-}
-
-extension SegmentPreparer.State {
-    /// Makes a segment, and notes whether it was only room that was missing.
-    fileprivate mutating func make(
-        _ number: UInt64, _ create: (UInt64) throws(RaftError) -> Segment
-    ) throws(RaftError) -> Segment {
-        do throws(RaftError) {
-            let segment = try create(number)
-            shortage = nil
-            return segment
-        } catch {
-            shortage = error.code == .outOfSpace ? error : nil
-            throw error
+        making.withLock { _ in
+            state.withLock { state in
+                state.isClosed = true
+                for segment in state.ready { segment.file.close() }
+                state.ready = []
+            }
         }
     }
 }

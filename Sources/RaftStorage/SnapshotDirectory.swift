@@ -115,7 +115,7 @@ extension SnapshotDirectory {
                 if verifies { try reader.verify() }
                 found.append((file, .success(reader.manifest)))
             } catch {
-                found.append((file, .failure(error as? RaftError ?? RaftError(.storage, "\(error)"))))
+                found.append((file, .failure(RaftError(error, or: .storage))))
             }
         }
         return found

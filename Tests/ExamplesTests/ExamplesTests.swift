@@ -6,6 +6,7 @@ import Testing
 @testable import CounterExample
 @testable import LedgerExample
 @testable import LockExample
+@testable import SQLiteExample
 
 @Suite("The examples keep what a node relies on")
 struct ExamplesTests {

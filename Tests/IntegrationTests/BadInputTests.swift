@@ -4,7 +4,7 @@ import Testing
 
 /// Every mistake ends at once with one message that says what, with which values, and what to do; nothing is
 /// half-started and no data is touched.
-@Suite("Bad input", .processes, .serialized, .timeLimit(.minutes(1)))
+@Suite("Bad input", .processes, .serialized, .timeLimit(.minutes(10)))
 struct BadInputTests {
     let directory: TemporaryDirectory
 

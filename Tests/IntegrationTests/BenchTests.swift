@@ -3,7 +3,7 @@ import RaftSimulation
 import TestTraits
 import Testing
 
-@Suite("raft bench", .processes, .serialized, .timeLimit(.minutes(2)))
+@Suite("raft bench", .processes, .serialized, .timeLimit(.minutes(10)))
 struct BenchTests {
     private struct Report: Decodable {
         struct Call: Decodable { let done: Int }

@@ -3,7 +3,7 @@ import TestTraits
 import Testing
 
 /// That it finds what is wrong; that the nodes hold is shown by `.ci/chaos`, which needs the machine for itself.
-@Suite("raft chaos", .processes, .serialized, .timeLimit(.minutes(3)))
+@Suite("raft chaos", .processes, .serialized, .timeLimit(.minutes(10)))
 struct ChaosTests {
     #if os(Linux)
         @Test("Nodes that did not sync their log are found out")

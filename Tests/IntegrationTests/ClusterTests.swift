@@ -7,7 +7,7 @@ import TestTraits
 import Testing
 
 /// Real processes over real mTLS: what `raft` promises to whoever types it.
-@Suite("A cluster of processes", .processes, .serialized, .timeLimit(.minutes(2)))
+@Suite("A cluster of processes", .processes, .serialized, .timeLimit(.minutes(10)))
 struct ClusterTests {
     @Test("It takes every command, and each ends with its code")
     func commands() async throws {

@@ -3,7 +3,7 @@ import TestTraits
 import Testing
 
 /// Leadership of a real cluster is passed on.
-@Suite("Leadership of a cluster of processes", .processes, .serialized, .timeLimit(.minutes(3)))
+@Suite("Leadership of a cluster of processes", .processes, .serialized, .timeLimit(.minutes(10)))
 struct LeaderTests {
     struct Leadership: Decodable {
         struct Member: Decodable {

@@ -3,7 +3,7 @@ import TestTraits
 import Testing
 
 /// Members of a real cluster come and go.
-@Suite("Members of a cluster of processes", .processes, .serialized, .timeLimit(.minutes(3)))
+@Suite("Members of a cluster of processes", .processes, .serialized, .timeLimit(.minutes(10)))
 struct MemberTests {
     struct Members: Decodable {
         struct Row: Decodable {

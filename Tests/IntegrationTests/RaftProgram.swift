@@ -2,8 +2,11 @@ import Foundation
 
 /// The program `raft` as it was built beside these tests.
 enum RaftProgram {
-    static var path: String {
-        Bundle.main.executableURL!.deletingLastPathComponent().appendingPathComponent("raft").path
+    static var path: String { path(of: "raft") }
+
+    /// Of any program that was built beside these tests.
+    static func path(of program: String) -> String {
+        Bundle.main.executableURL!.deletingLastPathComponent().appendingPathComponent(program).path
     }
 
     struct Ending {
@@ -15,20 +18,22 @@ enum RaftProgram {
 
     /// Runs `raft` to its end. What it reads and writes are files, so that no pipe can fill up.
     static func run(
-        _ arguments: [String], input: Data = Data(), environment: [String: String] = [:], in directory: String
+        _ arguments: [String], program: String = "raft", input: Data = Data(), environment: [String: String] = [:],
+        in directory: String
     ) async throws -> Ending {
-        let process = try start(arguments, input: input, environment: environment, in: directory, log: nil)
+        let process = try start(
+            arguments, program: program, input: input, environment: environment, in: directory, log: nil)
         return try await process.ending()
     }
 
     /// Starts `raft`, and returns at once.
     static func start(
-        _ arguments: [String], input: Data? = nil, environment: [String: String] = [:], in directory: String,
-        log: String? = nil
+        _ arguments: [String], program: String = "raft", input: Data? = nil, environment: [String: String] = [:],
+        in directory: String, log: String? = nil
     ) throws -> RunningProgram {
         let files = (0..<3).map { _ in "\(directory)/io-\(UUID().uuidString)" }
         let process = Process()
-        process.executableURL = URL(fileURLWithPath: path)
+        process.executableURL = URL(fileURLWithPath: path(of: program))
         process.arguments = arguments
         process.currentDirectoryURL = URL(fileURLWithPath: directory)
         var variables = ProcessInfo.processInfo.environment.filter { !$0.key.hasPrefix("RAFT_") }

@@ -3,7 +3,7 @@ import TestTraits
 import Testing
 
 /// A real cluster loses its quorum for ever, and goes on from one member's data.
-@Suite("Recovery of a cluster of processes", .processes, .serialized, .timeLimit(.minutes(3)))
+@Suite("Recovery of a cluster of processes", .processes, .serialized, .timeLimit(.minutes(10)))
 struct RecoverTests {
     @Test(
         "59: A cluster that lost two of three goes on from the third when told to, grows again, and knows the old no more"

@@ -3,7 +3,7 @@ import TestTraits
 import Testing
 
 /// A backup of a real cluster, and a new cluster out of it.
-@Suite("Snapshots that are saved and restored", .processes, .serialized, .timeLimit(.minutes(3)))
+@Suite("Snapshots that are saved and restored", .processes, .serialized, .timeLimit(.minutes(10)))
 struct RestoreTests {
     @Test(
         "What was acknowledged before a backup is in the cluster that is restored from it; nothing of another mixes in")

@@ -106,7 +106,7 @@ struct ClientProtocolTests {
         let transaction = KeyValueTransaction(
             if: [.absent([1])], then: [.put(key: [1], value: [2])], else: [.get([1]), .delete(KeyRange())])
         let session = SessionRequest(session: SessionID(4), sequence: 2, lowestUnanswered: 1)
-        for request in [TxnRequest(transaction), TxnRequest(transaction, session: session)] {
+        for request in [TxnRequest(transaction, forwards: true), TxnRequest(transaction, session: session)] {
             #expect(try TxnRequest(decoding: request.encoded()) == request)
         }
         let result = TransactionResult(succeeded: true, revision: 9, results: [.put(previous: nil)])
@@ -165,7 +165,8 @@ struct ClientProtocolTests {
     func methods() {
         let client = [
             ClientMethods.put, ClientMethods.delete, ClientMethods.compareAndSwap, ClientMethods.get,
-            ClientMethods.range, ClientMethods.txn, ClientMethods.compact,
+            ClientMethods.range, ClientMethods.txn, ClientMethods.compact, ClientMethods.grantLease,
+            ClientMethods.keepLease, ClientMethods.revokeLease,
         ]
         #expect(client.allSatisfy { $0.roles.contains(.client) && $0.purpose == .client })
         #expect(Set(client.map(\.id)).count == client.count)

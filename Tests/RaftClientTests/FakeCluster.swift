@@ -19,6 +19,7 @@ final class FakeCluster: Connector, ClientClock {
         var callTimeouts: [Duration] = []
         var open: [FakeChannel] = []
         var stalled: Set<String> = []
+        var doubted: Set<String> = []
         var stalledCount = 0
         var waitingOut = 0
     }
@@ -55,6 +56,12 @@ final class FakeCluster: Connector, ClientClock {
     /// From now on nothing comes of connecting to this node, or of this method at any node, until that is over.
     func stall(_ what: String) { state.withLock { _ = $0.stalled.insert(what) } }
     func endStall(_ what: String) { state.withLock { _ = $0.stalled.remove(what) } }
+
+    /// From now on this node owes a sign of life, or no more.
+    func doubt(_ endpoint: String, _ isDoubted: Bool = true) {
+        state.withLock { if isDoubted { $0.doubted.insert(endpoint) } else { $0.doubted.remove(endpoint) } }
+    }
+    fileprivate func doubts(_ endpoint: String) -> Bool { state.withLock { $0.doubted.contains(endpoint) } }
 
     /// How many stand there now.
     var stalledCount: Int { state.withLock { $0.stalledCount } }
@@ -122,10 +129,12 @@ final class FakeCluster: Connector, ClientClock {
     func pass(_ duration: Duration) { state.withLock { $0.now += duration } }
 
     func client(
-        _ endpoints: [String] = ["a", "b", "c"], timeout: Duration = .seconds(5), spreadsReads: Bool = false
+        _ endpoints: [String] = ["a", "b", "c"], timeout: Duration = .seconds(5), spreadsReads: Bool = false,
+        forwardsWrites: Bool = false
     ) -> KeyValueClient {
         var options = KeyValueClient.Options()
         options.spreadsReads = spreadsReads
+        options.forwardsWrites = forwardsWrites
         options.timeout = timeout
         return KeyValueClient(endpoints: endpoints, connector: self, options: options, clock: self, random: { 0.5 })
     }
@@ -142,6 +151,7 @@ final class FakeChannel: Channel {
     }
 
     var isOpen: Bool { isBroken.withLock { !$0 } }
+    var isInDoubt: Bool { cluster.doubts(endpoint) }
     func call(_ method: Method, _ request: [UInt8], timeout: Duration) async throws(RPCStatus) -> [UInt8] {
         await cluster.passStall(method.name)
         guard isOpen else { throw RPCStatus(.unavailable, "closed", wasSent: false) }

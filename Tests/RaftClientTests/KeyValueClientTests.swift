@@ -249,6 +249,31 @@ struct KeyValueClientTests {
         #expect(cluster.asked == ["a", "b", "c", "a", "b", "a"])
     }
 
+    @Test(
+        "A write that may be passed on says so, and stays where it is served, without taking that node for the leader")
+    func forwards() async throws {
+        let seen = Lock<[Bool]>([])
+        for endpoint in ["a", "b", "c"] {
+            cluster.node(endpoint) { method, request, _ throws(RPCStatus) in
+                let forwards =
+                    method == ClientMethods.put
+                    ? try PutRequest(decoding: request).forwards : try DeleteRequest(decoding: request).forwards
+                seen.withLock { $0.append(forwards) }
+                return Self.done
+            }
+        }
+        let client = cluster.client(["a", "b", "c"], forwardsWrites: true)
+        _ = try await client.put([1], [2])
+        _ = try await client.delete([1])
+        cluster.node("a") { _, _, _ throws(RPCStatus) in throw RPCStatus(.unavailable, "gone", wasSent: false) }
+        _ = try await client.put([1], [2])
+        _ = try await client.put([1], [2])
+        #expect(cluster.asked == ["a", "a", "a", "b", "b"] && seen.withLock { $0 } == [true, true, true, true])
+        let usual = cluster.client(["c"])
+        _ = try await usual.put([1], [2])
+        #expect(seen.withLock { $0.last } == false)
+    }
+
     @Test("A closed client refuses, and says that nothing happened")
     func closed() async throws {
         cluster.node("a") { _, _, _ in Self.done }
@@ -298,6 +323,30 @@ struct KeyValueClientTests {
         #expect(await task.value?.code == .cancelled)
         cluster.endStall("a")
         await client.close()
+    }
+
+    @Test("A new call does not wait behind those of a node that gives no sign of life, if there is another node")
+    func doubt() async throws {
+        for endpoint in ["a", "b"] { cluster.node(endpoint) { _, _, _ in Self.done } }
+        let client = cluster.client(["a", "b"], timeout: .seconds(5))
+        _ = try await client.put([1], [2])
+        #expect(cluster.asked == ["a"])
+        cluster.doubt("a")
+        _ = try await client.put([1], [3])
+        #expect(cluster.asked == ["a", "b"])
+        // Nobody is left: nothing was sent, and the call says so. Whoever speaks again is asked again.
+        _ = try await client.put([1], [4])
+        cluster.doubt("b")
+        let failure = await error { _ = try await client.put([1], [5]) }
+        #expect(failure?.code == .unavailable && failure?.outcome == .nothingHappened)
+        #expect(failure?.message.contains("no sign of life") == true)
+        cluster.doubt("a", false)
+        _ = try await client.put([1], [6])
+        #expect(cluster.asked == ["a", "b", "b", "a"])
+        // With one node there is nowhere else to go.
+        let alone = cluster.client(["b"])
+        _ = try await alone.put([1], [7])
+        #expect(cluster.asked.last == "b")
     }
 
     @Test("A response that cannot be read leaves a write's outcome unknown")

@@ -137,6 +137,15 @@ struct ClientWatchTests {
             revision: 4, session: SessionRequest(session: SessionID(1), sequence: 2, lowestUnanswered: 1))
         #expect(try CompactRequest(decoding: compact.encoded()) == compact)
         #expect(try CompactResponse(decoding: CompactResponse(revision: 9).encoded()).revision == 9)
+        let grant = GrantLeaseRequest(milliseconds: 9, session: compact.session, forwards: true)
+        #expect(try GrantLeaseRequest(decoding: grant.encoded()) == grant)
+        let lease = LeaseRequest(lease: 5, session: compact.session, forwards: true)
+        #expect(try LeaseRequest(decoding: lease.encoded()) == lease)
+        for answer in [LeaseResponse(lease: nil), LeaseResponse(lease: 4, milliseconds: 3, keyCount: 2)] {
+            #expect(try LeaseResponse(decoding: answer.encoded()) == answer)
+        }
+        let list = ListLeasesResponse(leases: [LeaseSummary(id: 1, milliseconds: 2, keyCount: 3)])
+        #expect(try ListLeasesResponse(decoding: list.encoded()) == list)
         let changes = [change(3), KeyChange(revision: 4, ordinal: 1, key: [], entry: nil)]
         var bytes: [UInt8] = []
         changes[0].encode(into: &bytes)

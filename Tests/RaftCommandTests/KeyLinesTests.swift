@@ -63,4 +63,11 @@ struct KeyLinesTests {
         while let line = try reader.next() { lines.append(String(decoding: line, as: UTF8.self)) }
         #expect(lines == ["a", "", long, "last"])
     }
+    @Test("A line that no key and value can fill is refused before it fills the memory")
+    func endless() throws {
+        let zeros = try #require(FileHandle(forReadingAtPath: "/dev/zero"))
+        var reader = LineReader(file: zeros.fileDescriptor, maximumBytes: 100_000)
+        let failure = #expect(throws: Failure.self) { _ = try reader.next() }
+        #expect(failure?.message == "a line of standard input has more than 100000 bytes; that is no key")
+    }
 }

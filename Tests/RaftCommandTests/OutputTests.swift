@@ -80,8 +80,10 @@ struct OutputTests {
                 == #"{"key":"a","revision":4,"previousRevision":null}"#)
         #expect(
             Get.json([97], KeyValue(key: [97], value: [255], revision: 4)).text
-                == #"{"key":"a","valueBase64":"/w==","revision":4,"created":4,"version":1}"#)
-        #expect(Get.json([97], nil).text == #"{"key":"a","value":null,"revision":null,"created":null,"version":null}"#)
+                == #"{"key":"a","valueBase64":"/w==","revision":4,"created":4,"version":1,"lease":null}"#)
+        #expect(
+            Get.json([97], nil).text
+                == #"{"key":"a","value":null,"revision":null,"created":null,"version":null,"lease":null}"#)
         #expect(
             Delete.json([97], DeleteResult(revision: nil, previousRevision: nil)).text
                 == #"{"key":"a","revision":null,"previousRevision":null}"#)
@@ -91,7 +93,8 @@ struct OutputTests {
         let entries = [KeyValue(key: [97], value: [49], revision: 4)]
         #expect(
             RangeCommand.json(entries, true).text
-                == #"{"entries":[{"key":"a","value":"1","revision":4,"created":4,"version":1}],"more":true}"#)
+                == #"{"entries":[{"key":"a","value":"1","revision":4,"created":4,"version":1,"lease":null}],"more":true}"#
+        )
     }
 
     @Test("What a terminal must not see is shown escaped")
@@ -128,8 +131,10 @@ struct OutputTests {
         try pipe.fileHandleForReading.close()
         try Console.out("x", file: pipe.fileHandleForWriting.fileDescriptor)
 
-        // Open for reading only: like a full disk, it takes nothing.
-        let file = try #require(FileHandle(forReadingAtPath: "/dev/null")).fileDescriptor
+        // Open for reading only: like a full disk, it takes nothing. Kept open: another test may be given its number.
+        let reader = try #require(FileHandle(forReadingAtPath: "/dev/null"))
+        defer { withExtendedLifetime(reader) {} }
+        let file = reader.fileDescriptor
         #expect(throws: Failure(.refused, "cannot write standard output: bad file descriptor")) {
             try Console.out("x", file: file)
         }

@@ -16,6 +16,7 @@ struct TransactionTextTests {
             try parse(
                 "if absent a", "if present a", "if value a = \"x y\"", "if value a != \"\"", "if revision a > 7",
                 "if created a < 7", "if version a = 1", "then put a 1", "then put \"a\" \"\" --previous",
+                "then put a 1 --lease 7",
                 "then delete a",
                 "then delete a --prefix --previous", "else get a", "else get a --limit 3 --to b",
                 "else get \"\" --onward", "else delete \"--prefix\"")
@@ -27,7 +28,8 @@ struct TransactionTextTests {
                         .init(key: a, property: .created(7), relation: .less), .init(key: a, property: .version(1)),
                     ],
                     then: [
-                        .put(key: a, value: [49]), .put(key: a, value: [], returnsPrevious: true), .delete(a),
+                        .put(key: a, value: [49]), .put(key: a, value: [], returnsPrevious: true),
+                        .put(key: a, value: [49], lease: 7), .delete(a),
                         .delete(KeyRange(prefix: a), returnsPrevious: true),
                     ],
                     else: [
@@ -52,7 +54,8 @@ struct TransactionTextTests {
             ("then", "ends where"), ("then swap a b", "swap"), ("then put a", "ends where a value"),
             ("then put a b c", "too much"), ("then get a --limit", "no value"), ("then get a --limit 0", "from 1 on"),
             ("then get \"a", "not closed"), (#"then get \q"#, "backslash"), (#"then get \xZ1"#, "hexadecimal"),
-            ("if absent a b", "too much"), ("then get a --previous", "too much"),
+            ("if absent a b", "too much"), ("then put a 1 --lease x", "no lease"),
+            ("then get a --previous", "too much"),
         ])
     func refused(clause: String, reason: String) {
         let failure = #expect(throws: Failure.self) { try parse(clause) }
@@ -69,7 +72,8 @@ struct TransactionTextTests {
             let transaction = KeyValueTransaction(
                 if: [.absent(key), .present(key), .init(key: key, property: .value(key), relation: .less)],
                 then: [
-                    .put(key: key, value: key, returnsPrevious: true), .delete(key), .delete(KeyRange(prefix: key)),
+                    .put(key: key, value: key, returnsPrevious: true), .put(key: key, value: key, lease: 9),
+                    .delete(key), .delete(KeyRange(prefix: key)),
                     .range(KeyRange(from: key), limit: 4),
                 ],
                 else: [.range(KeyRange(from: key, upTo: key + [1, 1])), .get(key)])
@@ -98,7 +102,7 @@ struct TransactionTextTests {
         #expect(
             Transaction.text(result)
                 == "then, revision 9\nput, was 1\nput\ndeleted 1\n  a  4  1\ngot 1, there are more\n  a  4  1\n")
-        let json = #"{"key":"a","value":"1","revision":4,"created":3,"version":2}"#
+        let json = #"{"key":"a","value":"1","revision":4,"created":3,"version":2,"lease":null}"#
         #expect(
             Transaction.json(result).text
                 == #"{"succeeded":true,"revision":9,"results":[{"operation":"put","previous":\#(json)},{"operation":"put","previous":null},{"operation":"delete","deleted":1,"previous":[\#(json)]},{"operation":"get","entries":[\#(json)],"more":true}]}"#

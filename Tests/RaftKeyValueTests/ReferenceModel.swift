@@ -8,6 +8,7 @@ struct ReferenceModel {
     /// Everything that ever changed, unless it was compacted.
     private(set) var changes: [KeyChange] = []
     private var compacted: UInt64 = 0
+    private(set) var leases: Set<UInt64> = []
 
     private mutating func note(_ key: [UInt8], _ revision: UInt64) {
         let ordinal = changes.last?.revision == revision ? changes[changes.count - 1].ordinal + 1 : 0
@@ -28,11 +29,11 @@ struct ReferenceModel {
         }.sorted { $0.lexicographicallyPrecedes($1) }
     }
 
-    private mutating func put(_ key: [UInt8], _ value: [UInt8], _ revision: UInt64) -> KeyValue? {
+    private mutating func put(_ key: [UInt8], _ value: [UInt8], _ revision: UInt64, lease: UInt64? = nil) -> KeyValue? {
         let before = entries[key]
         entries[key] = KeyValue(
             key: key, value: value, revision: revision, created: before?.created ?? revision,
-            version: (before?.version ?? 0) + 1)
+            version: (before?.version ?? 0) + 1, lease: lease)
         note(key, revision)
         return before
     }
@@ -60,6 +61,14 @@ struct ReferenceModel {
             compacted = max(compacted, min(through, revision - 1))
             changes.removeAll { $0.revision <= compacted }
             return .compacted(through: compacted)
+        case .grant:
+            leases.insert(revision)
+            return .granted(lease: revision)
+        case .revoke(let lease):
+            guard leases.remove(lease) != nil else { return .revoked(wasThere: false, keyCount: 0) }
+            let keys = sorted.filter { $0.lease == lease }.map(\.key)
+            for key in keys { _ = remove(key, revision) }
+            return .revoked(wasThere: true, keyCount: UInt64(keys.count))
         }
     }
 
@@ -69,21 +78,22 @@ struct ReferenceModel {
         // Twice in one list, as far as it is decided without the state.
         for operations in [transaction.then, transaction.otherwise] {
             for (position, operation) in operations.enumerated() {
-                guard case .put(let key, _, _) = operation else { continue }
+                guard case .put(let key, _, _, _) = operation else { continue }
                 for (other, operation) in operations.enumerated() where other != position {
                     switch operation {
-                    case .put(key, _, _): return .refused("")
+                    case .put(key, _, _, _): return .refused("")
                     case .delete(let range, _) where range.contains(key): return .refused("")
                     default: break
                     }
                 }
             }
         }
+        for case .put(_, _, _, let lease?) in list where !leases.contains(lease) { return .refused("") }
         let before = entries
         let results: [OperationResult] = list.map { operation in
             switch operation {
-            case .put(let key, let value, let returnsPrevious):
-                let before = put(key, value, revision)
+            case .put(let key, let value, let returnsPrevious, let lease):
+                let before = put(key, value, revision, lease: lease)
                 return .put(previous: returnsPrevious ? before : nil)
             case .delete(let range, let returnsPrevious):
                 let removed = keys(in: range).compactMap { remove($0, revision) }
@@ -125,6 +135,9 @@ struct ReferenceModel {
 struct CommandSource {
     var random: SeededGenerator
 
+    /// Some that were granted, or may have been.
+    private var leases: [UInt64] = []
+
     init(seed: UInt64) { random = SeededGenerator(seed: seed) }
 
     private mutating func pick(_ count: Int) -> Int { Int.random(in: 0..<count, using: &random) }
@@ -155,7 +168,10 @@ struct CommandSource {
     private mutating func operations() -> [KeyValueTransaction.Operation] {
         (0..<pick(5)).map { _ in
             switch pick(4) {
-            case 0, 1: .put(key: key(), value: value(), returnsPrevious: pick(2) == 0)
+            case 0, 1:
+                .put(
+                    key: key(), value: value(), returnsPrevious: pick(2) == 0,
+                    lease: leases.isEmpty || pick(2) == 0 ? nil : leases[pick(leases.count)])
             case 2: .delete(range(), returnsPrevious: pick(2) == 0)
             default: .range(range(), limit: UInt32(pick(3)))
             }
@@ -164,6 +180,18 @@ struct CommandSource {
 
     /// - Parameter near: the revision that it will have, more or less.
     mutating func next(_ near: UInt64) -> KeyValueCommand {
+        if pick(12) == 0 {
+            if pick(3) > 0 || leases.isEmpty {
+                // It is drawn for the revision that it is told.
+                leases = Array((leases + [near]).suffix(4))
+                return .grant(milliseconds: 5000)
+            }
+            return .revoke(lease: leases[pick(leases.count)])
+        }
+        return other(near)
+    }
+
+    private mutating func other(_ near: UInt64) -> KeyValueCommand {
         switch pick(9) {
         case 8:
             pick(4) == 0 ? .compact(through: UInt64(max(0, Int(near) - pick(60)))) : .put(key: key(), value: value())

@@ -31,6 +31,7 @@ struct ReferenceTests {
             refusedCount += expected.count { $0 == .refused("") }
             next += UInt64(count)
             #expect(try machine.dump() == reference.sorted, "seed \(seed), round \(round)")
+            #expect(try machine.leases().map(\.id) == reference.leases.sorted(), "seed \(seed), round \(round)")
             let changes = try machine.changes(after: ChangePosition(revision: machine.compacted)).changes
             #expect(changes == reference.changes, "seed \(seed), round \(round)")
             switch Int.random(in: 0..<8, using: &source.random) {

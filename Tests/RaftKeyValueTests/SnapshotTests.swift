@@ -97,10 +97,12 @@ struct SnapshotTests {
         #expect(try again.dump().isEmpty)
     }
 
-    @Test("A snapshot of the layout before keys had versions is refused, and says what to do")
-    func earlier() throws {
+    @Test(
+        "A snapshot of the layout before keys had versions, or leases, is refused, and says what to do",
+        arguments: ["RAFTKV01", "RAFTKV02"])
+    func earlier(header: String) throws {
         let target = try KeyValueMachine(in: directory, "target")
-        let bytes = Array("RAFTKV01".utf8) + [1, 0, 0, 0, 1, 0, 0, 0, 5, 0, 0, 0, 0, 0, 0, 0, 97, 49]
+        let bytes = Array(header.utf8) + [1, 0, 0, 0, 1, 0, 0, 0, 5, 0, 0, 0, 0, 0, 0, 0, 97, 49]
         var contents = SnapshotContents(
             try store(StateSnapshot { try $0(bytes[...]) }, through: LogID(term: 1, index: 5)))
         let error = #expect(throws: RaftError.self) { try target.restore(&contents, through: LogID(term: 1, index: 5)) }

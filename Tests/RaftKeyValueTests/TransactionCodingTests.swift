@@ -15,6 +15,7 @@ struct TransactionCodingTests {
             ],
             then: [
                 .put(key: [1], value: [2, 3], returnsPrevious: true), .put(key: [], value: []),
+                .put(key: [4], value: [5], lease: .max),
                 .delete(KeyRange(), returnsPrevious: true), .delete([7]),
             ],
             else: [.get([1]), .range(KeyRange(from: [1], upTo: []), limit: .max), .range(KeyRange(prefix: [255]))]),
@@ -27,7 +28,8 @@ struct TransactionCodingTests {
             results: [
                 .put(previous: nil), .put(previous: KeyValue(key: [1], value: [], revision: 2)),
                 .deleted(count: .max, previous: []),
-                .deleted(count: 2, previous: [KeyValue(key: [1], value: [9], revision: 5, created: 3, version: 2)]),
+                .deleted(
+                    count: 2, previous: [KeyValue(key: [1], value: [9], revision: 5, created: 3, version: 2, lease: 4)]),
                 .range(KeyValuePage(entries: [], hasMore: true)),
                 .range(KeyValuePage(entries: [KeyValue(key: [], value: [1], revision: 1)], hasMore: false)),
             ]),
@@ -65,9 +67,10 @@ struct TransactionCodingTests {
         TransactionResult(
             succeeded: true, revision: 5, results: [.put(previous: KeyValue(key: [97], value: [49], revision: 3))]
         ).encode(into: &bytes)
-        let numbers: [UInt8] = [3, 0, 0, 0, 0, 0, 0, 0, 3, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0]
+        let numbers: [UInt8] =
+            [3, 0, 0, 0, 0, 0, 0, 0, 3, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0] + [UInt8](repeating: 0, count: 8)
         #expect(
-            bytes == [1, 1, 5, 0, 0, 0, 0, 0, 0, 0] + one + [1] + one + [1, 0, 0, 0, 97, 1, 0, 0, 0, 49] + numbers)
+            bytes == [2, 1, 5, 0, 0, 0, 0, 0, 0, 0] + one + [1] + one + [1, 0, 0, 0, 97, 1, 0, 0, 0, 49] + numbers)
     }
 
     @Test("No bytes trap: every cut and every changed byte decodes or is refused, and sets nothing aside for a count")

@@ -20,6 +20,19 @@ struct HistoryKeeperTests {
         #expect(rules.compaction(sight(20, 50, 101)) == nil)
     }
 
+    @Test(
+        "A compaction, which is an entry too, is never the reason for the next", arguments: [1, 5, 20, 800] as [UInt64])
+    func rest(maximum: UInt64) {
+        var rules = HistoryRules(HistoryLimits(maximumRevisions: maximum))
+        var (applied, compacted, compactions): (UInt64, UInt64, Int) = (5000, 0, 0)
+        for look in 0..<100 {
+            guard let target = rules.compaction(sight(look, applied, compacted)) else { continue }
+            (applied, compacted, compactions) = (applied + 1, target, compactions + 1)
+        }
+        #expect(compactions == 1)
+        #expect(applied - compacted == maximum + 1)
+    }
+
     @Test("Above the bytes, half of the revisions go, and more at the next look if that was too little")
     func bytes() {
         var rules = HistoryRules(HistoryLimits(maximumBytes: 1000))

@@ -64,7 +64,20 @@ struct SimulationTests {
         }
     }
 
-    @Test("Each named profile has only the faults of its name, and passes", arguments: SimulationProfile.Name.allCases)
+    @Test("A run of the key-value service is refused where the service is not there")
+    func withoutGuest() throws {
+        #expect(throws: MissingGuest.self) { try Simulation(seed: 1, name: .keyvalue) }
+        let profile = SimulationProfile(seed: 1, name: .keyvalue)
+        let text = SavedRun(seed: 1, events: 10, profile: profile, faults: []).text
+        do {
+            _ = try Scenario(name: "kept.txt", text: "# A title.\n# Its source\n\(text)").run()
+            Issue.record("it ran")
+        } catch { #expect(error.reason.contains("KeyValueSimulation"), "\(error)") }
+    }
+
+    @Test(
+        "Each named profile has only the faults of its name, and passes",
+        arguments: SimulationProfile.Name.allCases.filter { $0 != .keyvalue })
     func profiles(name: SimulationProfile.Name) throws {
         for seed in 40..<45 as Range<UInt64> {
             let simulation = try Simulation(seed: seed, name: name)

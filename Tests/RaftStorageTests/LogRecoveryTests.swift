@@ -70,6 +70,35 @@ struct LogRecoveryTests {
         try OpenLog(disk).close()
     }
 
+    @Test(
+        "A frame that does not follow the one before it is refused, although its checksums are right",
+        arguments: [
+            ("number", "frame 9, expected 2: frames are missing"),
+            ("end", "the frame before this one ended at 520, but was found to end at"),
+            ("keep", "the frame follows entry 40@1, which the log, ending with 1@1, does not hold"),
+        ])
+    func misfit(field: String, reason: String) throws {
+        let disk = SimulatedFileSystem()
+        let store = try OpenLog(disk)
+        try store.log.write([.append(entries(1, term: 1, sizes: [700]))])
+        try store.log.write([.append(entries(2, term: 1, sizes: [700]))])
+        let seed = Format.seed(incarnation: store.directory.identity.incarnation.rawValue, segment: 1)
+        store.close()
+        var bytes = try #require(disk.contents(of: firstSegment))
+        let second = 512 + frameSize(732)
+        try bytes[second...].withUnsafeMutableBytes { frame in
+            var header = try #require(FrameHeader(decoding: UnsafeRawBufferPointer(frame), seed: seed))
+            switch field {
+            case "number": header.sequence = 9
+            case "end": header.previousEnd = 520
+            default: header.keep = LogID(term: 1, index: 40)
+            }
+            header.encode(into: frame, seed: seed)
+        }
+        disk.setContents(of: firstSegment, to: bytes)
+        expectRefused(disk, naming: firstSegment, "offset \(second)", reason)
+    }
+
     @Test("A frame with a frame behind it in the same segment is not cut, even with a sector missing")
     func missingSectorInTheMiddle() throws {
         let disk = SimulatedFileSystem()

@@ -1,3 +1,4 @@
+import Dispatch
 import Raft
 import RaftSimulation
 import TestTraits
@@ -52,6 +53,28 @@ struct SegmentPreparerTests {
         #expect(refusal?.message.contains("No space") == true)
         disk.limitCapacity(nil)
         #expect(try preparer.take(2).number == 2)
+    }
+
+    @Test("While a segment is made, nobody who only asks whether there is room waits for it", .timeLimit(.minutes(5)))
+    func asking() throws {
+        try disk.makeDirectory("/log")
+        let (begun, goOn) = (DispatchSemaphore(value: 0), DispatchSemaphore(value: 0))
+        let thread = ThreadLoop(name: "segments")
+        defer { thread.stop() }
+        let preparer = SegmentPreparer(ready: [], loop: thread) { [disk] number throws(RaftError) in
+            begun.signal()
+            goOn.wait()
+            return try Segment.create(
+                number: number, size: 4096, incarnation: Incarnation(rawValue: 1), in: "/log", fileSystem: disk)
+        }
+        preparer.prepare(2)
+        begun.wait()
+        // Every write does both, and would take as long as filling a segment.
+        #expect(preparer.shortage == nil)
+        preparer.prepare(2)
+        goOn.signal()
+        #expect(try preparer.take(2).number == 2)
+        preparer.close()
     }
 
     @Test("A segment that exists is never replaced")

@@ -146,4 +146,107 @@ struct OutcomeTests {
         #expect(try await lone.history() == [5])
         await lone.node.stop()
     }
+
+    @Test("Leadership is lost among several: unknown for what is in the log, and whoever leads next may apply it")
+    func leadershipLost() throws {
+        let bench = try Bench()
+        bench.start()
+        bench.elect()
+        let (caller, late) = (Caller(), Caller())
+        bench.node?.propose(.init(1)) { caller.note($0) }
+        bench.loop.run()
+        #expect(caller.answerCount == 0)
+        // Nobody answers it any more.
+        for _ in 0..<30 { bench.loop.advance(.ms(100)) }
+        expect(caller.error, .outcomeUnknown, .unknown)
+        bench.node?.propose(.init(2)) { late.note($0) }
+        bench.loop.run()
+        expect(late.error, .notLeader, .nothingHappened)
+        #expect(caller.answerCount == 1 && late.answerCount == 1)
+    }
+
+    @Test("Leadership is being passed on: nothing, and the hint names who is to lead")
+    func transferring() throws {
+        let bench = try Bench()
+        bench.start()
+        bench.elect()
+        for _ in 0..<3 {
+            bench.answer()
+            bench.loop.advance(.ms(100))
+        }
+        let (transfer, caller) = (Caller(), Caller())
+        bench.node?.leadership.transfer(to: 2) { transfer.note($0) }
+        bench.node?.propose(.init(1)) { caller.note($0) }
+        bench.loop.run()
+        expect(caller.error, .notLeader, .nothingHappened)
+        #expect(caller.error?.leader?.id == 2)
+        #expect(transfer.answerCount == 0, "\(String(describing: transfer.error))")
+    }
+
+    @Test("The disk fails: unknown for what was on its way to it, nothing for what comes after the end")
+    func storage() throws {
+        let bench = try Bench(members: [1])
+        bench.start()
+        bench.loop.advance(.seconds(3))
+        #expect(bench.node?.status.role == .leader)
+        let (caller, late) = (Caller(), Caller())
+        bench.store.failWrites()
+        bench.node?.propose(.init(1)) { caller.note($0) }
+        bench.loop.run()
+        expect(caller.error, .outcomeUnknown, .unknown)
+        #expect(bench.node?.status.stopReason?.code == .storage)
+        bench.node?.propose(.init(2)) { late.note($0) }
+        bench.loop.run()
+        expect(late.error, .stopped, .nothingHappened)
+    }
+
+    @Test(
+        "Passed on to the leader: unknown once it was sent and the link breaks, nothing before, and its own answer else"
+    )
+    func passedOn() throws {
+        /// Node 1 follows node 2, which the test plays.
+        func follower() throws -> (Bench, (Duration?) -> Caller) {
+            let bench = try Bench()
+            bench.start()
+            bench.transport.receiver?.receive(
+                .heartbeat(
+                    HeartbeatRequest(
+                        term: 1, leader: 2, stream: StreamID(rawValue: 3), round: 1, commit: 0, leaderCommit: 0)),
+                reply: Path())
+            bench.loop.run()
+            #expect(bench.node?.status.leader?.id == 2)
+            return (
+                bench,
+                { timeout in
+                    let caller = Caller()
+                    bench.node?.propose(.init(1), forwarding: .toLeader(), within: timeout) { caller.note($0) }
+                    bench.loop.run()
+                    return caller
+                }
+            )
+        }
+        func sent(_ bench: Bench) -> [ForwardRequest] {
+            bench.transport.takeSent(to: 2).compactMap { if case .forward(let request) = $0 { request } else { nil } }
+        }
+        let (bench, propose) = try follower()
+        let answered = propose(nil)
+        let request = try #require(sent(bench).first)
+        bench.transport.reply(
+            .forward(ForwardReply(id: request.id, result: .failure(RaftError(.outOfSpace, "full")))), from: 2)
+        expect(answered.error, .outOfSpace, .nothingHappened)
+        let late = propose(.milliseconds(10))
+        bench.loop.advance(.milliseconds(10))
+        expect(late.error, .deadlineExceeded, .unknown)
+        let lost = propose(nil)
+        bench.transport.links.last { $0.peer == 2 }?.observer.linkClosed(LinkFailure("reset"))
+        expect(lost.error, .outcomeUnknown, .unknown)
+        bench.transport.setOpens(false)
+        _ = sent(bench)
+        let unsent = propose(nil)
+        bench.transport.links.last { $0.peer == 2 }?.observer.linkClosed(LinkFailure("refused"))
+        expect(unsent.error, .notLeader, .nothingHappened)
+        #expect(sent(bench).isEmpty)
+        let over = propose(.zero)
+        expect(over.error, .deadlineExceeded, .nothingHappened)
+    }
 }

@@ -34,6 +34,8 @@ struct RaftNodeWatchingTests {
         try await node.untilLeader()
         _ = try await node.propose(.init(1))
         try await node.triggerSnapshot()
+        // Its caller may hear of it before those do who watch.
+        try await node.until { $0.snapshot != nil }
         node.announceCertificates("renewed", isUsed: true)
         await node.stop()
         var names: [String] = []

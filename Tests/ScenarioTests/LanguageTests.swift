@@ -26,6 +26,11 @@ struct LanguageTests {
             ("put x at 1", "put x=5"), ("ask 1 to dance", "a change of the members"), ("ask 1 add 2", "\"to\""),
             ("now: dance 2", "a fault is written"), ("builds of 1 go", "go on"), ("push snapshot 3", "\"at\""),
             ("crash 1 after 2 losing power", "changes"),
+            ("nodes 0", "1 to 100 nodes"), ("nodes 18446744073709551615", "1 to 100 nodes"),
+            ("wait 1e300 s", "a time is from"), ("wait nan s", "a time is from"), ("wait -1 s", "a time is from"),
+            ("disk of 1 takes 1..3333333333333300 ms", "a time is from"),
+            ("disk of 1 takes -1..3 ms", "a time is from"),
+            ("nodes 1 2 begin term 1, log 0..18446744073709551615@1", "more than 100000 entries"),
         ])
     func unreadable(line: String, reason: String) {
         let failure = failure("\(line)")
@@ -35,6 +40,13 @@ struct LanguageTests {
         } else {
             #expect(failure?.line == 4 && failure?.reason.contains(reason) == true, "\(String(describing: failure))")
         }
+    }
+
+    @Test("A failure is shown with its file, its line as a whole, the reason, and what each node was")
+    func shown() {
+        let lines = failure("start all\nexpect A ok")?.description.split(separator: "\n") ?? []
+        #expect(lines.prefix(2) == ["test:5: expect A ok", "    there is no call A"])
+        #expect(lines.count == 5 && lines.dropFirst(2).allSatisfy { $0.hasPrefix("    ") })
     }
 
     @Test("Settings come before anything happens")

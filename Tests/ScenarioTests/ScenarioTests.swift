@@ -69,6 +69,7 @@ struct ScenarioTests {
     private static let unnoticed: [String: String] = {
         let members = "no text yet; churn runs"
         let snapshots = "no text yet; swarm runs"
+        let forwards = "no text passes a write on; swarm runs, ForwardLinkTests"
         let power = "texts have no words for power that flickers; swarm runs"
         return [
             "ack-of-other-term": "an answer outlives its link only where the two meet; RegressionTests",
@@ -83,6 +84,7 @@ struct ScenarioTests {
             "purge-one-too-many": snapshots, "old-snapshot-installed": snapshots, "matching-log-dropped": snapshots,
             "purge-before-snapshot": snapshots, "snapshot-name-not-synced": snapshots,
             "lease-without-entry": "no text yet; swarm runs", "rebuilt-not-taken": snapshots,
+            "forward-loss-is-nothing": forwards, "forward-sent-twice": forwards,
             "expire-ends-active": "no text falls silent for as long as a session lasts; swarm runs",
             "torn-end-overwritten": power, "peers-not-kept": power,
         ]

@@ -18,6 +18,7 @@
     }
 
     /// Starts several processes that must hear from each other in time: two such tests run at once, and no more.
+    /// Waiting for a place counts towards a test's time limit, so that must leave room for all the others.
     public struct Processes: SuiteTrait, TestTrait, TestScoping {
         private static let gate = Gate(places: 2)
 

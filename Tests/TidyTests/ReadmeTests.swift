@@ -23,7 +23,7 @@ struct ReadmeTests {
         let lines = try Self.text("README.md").split(separator: "\n")
         for command in ["swift run -c release --static-swift-stdlib raft dev", "swift test"] {
             let line = try #require(lines.first { $0.hasSuffix("&& \(command)") }, "no line ends with \(command)")
-            for package in ["libssl-dev", "liblmdb-dev", "libprotobuf-c-dev", "pkg-config"] {
+            for package in ["libssl-dev", "liblmdb-dev", "libprotobuf-c-dev", "libsqlite3-dev", "pkg-config"] {
                 #expect(line.contains(package), "\(command): \(package) is not installed")
             }
         }

@@ -107,6 +107,18 @@ struct TidyTests {
         }
     }
 
+    @Test("What OpenSSL reads out of memory stays there until it is done")
+    func memorySources() {
+        let home = "Sources/RaftTransport/Certificates/X509Certificate.swift"
+        for file in Self.sources where file.path != home {
+            for (number, text) in file.code where text.contains("BIO_new_mem_buf") {
+                breach(
+                    file.path, number, "`BIO_new_mem_buf`, which keeps a pointer to what it is given",
+                    cure: "Use X509Certificate.reading: an array given to a C function may be gone once that returns.")
+            }
+        }
+    }
+
     /// Source files without a test file of their own, and why.
     static let withoutOwnTests: [String: String] = [
         "RaftError": "plain data; its messages are asserted where they are thrown",

@@ -42,6 +42,8 @@ public enum Program {
         /// Now, and the most so far.
         public var residentBytes: Int
         public var peakBytes: Int
+        /// Now, without what is a view of files: the system drops that when it needs the room.
+        public var anonymousBytes: Int
     }
 
     /// Of a running process.
@@ -59,7 +61,8 @@ public enum Program {
         let usages = try pids.map { try usage(of: $0) }
         return Usage(
             processorTime: usages.map(\.processorTime).reduce(0, +),
-            residentBytes: usages.map(\.residentBytes).max() ?? 0, peakBytes: usages.map(\.peakBytes).max() ?? 0)
+            residentBytes: usages.map(\.residentBytes).max() ?? 0, peakBytes: usages.map(\.peakBytes).max() ?? 0,
+            anonymousBytes: usages.map(\.anonymousBytes).max() ?? 0)
     }
 
     static func parse(stat: String, status: String, ticksPerSecond: Double) -> Usage? {
@@ -72,9 +75,11 @@ public enum Program {
             return number.flatMap { Int($0) }.map { $0 << 10 }
         }
         guard fields.count > 12, let user = Double(fields[11]), let system = Double(fields[12]),
-            let resident = bytes("VmRSS"), let peak = bytes("VmHWM")
+            let resident = bytes("VmRSS"), let peak = bytes("VmHWM"), let anonymous = bytes("RssAnon")
         else { return nil }
-        return Usage(processorTime: (user + system) / ticksPerSecond, residentBytes: resident, peakBytes: peak)
+        return Usage(
+            processorTime: (user + system) / ticksPerSecond, residentBytes: resident, peakBytes: peak,
+            anonymousBytes: anonymous)
     }
 
     private static func ofChildren() -> Double { processorTime(__rusage_who_t(RUSAGE_CHILDREN.rawValue)) }

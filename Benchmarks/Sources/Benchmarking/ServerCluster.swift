@@ -1,4 +1,5 @@
 internal import Foundation
+internal import Glibc
 internal import NIOPosix
 public import Raft
 public import RaftClient
@@ -17,6 +18,7 @@ public final class ServerCluster: Sendable {
         public let address: String
         public let data: String
         public let log: String
+        fileprivate let arguments: [String]
         fileprivate let process: Process
         /// What keeps it alive: its standard input.
         fileprivate let lifeline: Pipe
@@ -147,9 +149,17 @@ public final class ServerCluster: Sendable {
             arguments += ["--bootstrap", "--members", list.joined(separator: ",")]
         case .join: arguments += ["--join", "--advertise", address]
         }
+        return try await launch(
+            id, port: port, address: address, data: data, log: log, arguments: arguments + settings + flags)
+    }
+
+    @discardableResult
+    private func launch(
+        _ id: NodeID, port: UInt16, address: String, data: String, log: String, arguments: [String]
+    ) async throws -> Node {
         let process = Process()
         process.executableURL = URL(fileURLWithPath: raft)
-        process.arguments = arguments + settings + flags
+        process.arguments = arguments
         process.environment = ProcessInfo.processInfo.environment.filter { !$0.key.hasPrefix("RAFT_") }
         let lifeline = Pipe()
         process.standardInput = lifeline
@@ -160,7 +170,8 @@ public final class ServerCluster: Sendable {
         try process.run()
         try? errors.close()
         let node = Node(
-            id: id, port: port, address: address, data: data, log: log, process: process, lifeline: lifeline)
+            id: id, port: port, address: address, data: data, log: log, arguments: arguments, process: process,
+            lifeline: lifeline)
         nodes.withLock { $0[id] = node }
         try await eventually("node \(id) listens", within: .seconds(20)) {
             guard process.isRunning else { throw BenchmarkError("node \(id) ended: \(self.lastLine(of: node))") }
@@ -194,8 +205,23 @@ public final class ServerCluster: Sendable {
         node.process.terminate()
         let deadline = ContinuousClock.now + .seconds(20)
         while node.isRunning, ContinuousClock.now < deadline { try await Task.sleep(for: .milliseconds(10)) }
-        if node.isRunning { kill(node.pid, SIGKILL) }
+        if node.isRunning { Glibc.kill(node.pid, SIGKILL) }
         if !keeps { try? FileManager.default.removeItem(atPath: node.data) }
+    }
+
+    /// Kills a node, and returns once it is gone. Its data stay.
+    public func kill(_ id: NodeID) async throws {
+        guard let node = node(id) else { throw BenchmarkError("there is no node \(id)") }
+        Glibc.kill(node.pid, SIGKILL)
+        while node.isRunning { try await Task.sleep(for: .milliseconds(1)) }
+    }
+
+    /// Starts a node that was killed, at its port, with its data.
+    public func restart(_ id: NodeID) async throws {
+        guard let node = node(id) else { throw BenchmarkError("there is no node \(id)") }
+        // The log of its new life is a new file: `launch` waits for a line in it.
+        try await launch(
+            id, port: node.port, address: node.address, data: node.data, log: node.log, arguments: node.arguments)
     }
 
     /// Ends every node and removes the directory.
@@ -204,7 +230,7 @@ public final class ServerCluster: Sendable {
             defer { nodes = [:] }
             return Array(nodes.values)
         }
-        for node in left { kill(node.pid, SIGKILL) }
+        for node in left { Glibc.kill(node.pid, SIGKILL) }
         for node in left {
             while node.isRunning { try? await Task.sleep(for: .milliseconds(5)) }
         }
@@ -218,8 +244,24 @@ public final class ServerCluster: Sendable {
     // MARK: Clients
 
     /// A client of role `client`, which may ask these endpoints first.
-    public func client(_ endpoints: [String], usesSessions: Bool = false) throws -> KeyValueClient {
-        try client(endpoints, .client, usesSessions)
+    ///
+    /// - Parameter maximumPause: how long it waits at most before it asks again; nil for what clients do by default.
+    public func client(
+        _ endpoints: [String], usesSessions: Bool = false, maximumPause: Duration? = nil
+    ) throws -> KeyValueClient {
+        var options = KeyValueClient.Options()
+        options.usesSessions = usesSessions
+        if let maximumPause {
+            options.maximumPause = maximumPause
+            options.minimumPause = min(options.minimumPause, maximumPause)
+        }
+        return try client(endpoints, .client, options)
+    }
+
+    /// A client with a name, and a certificate, of its own.
+    public func client(_ endpoints: [String], named name: String) throws -> KeyValueClient {
+        try issue(.client, name, name)
+        return try client(endpoints, certified: name, .init())
     }
 
     /// Files of what somebody has whom no node lets in: a certificate by an authority of his own.
@@ -230,13 +272,16 @@ public final class ServerCluster: Sendable {
         return (certificate("stranger"), key("stranger"))
     }
 
-    public func admin(_ endpoints: [String]) throws -> KeyValueClient { try client(endpoints, .admin, false) }
+    public func admin(_ endpoints: [String]) throws -> KeyValueClient { try client(endpoints, .admin, .init()) }
 
-    private func client(_ endpoints: [String], _ role: Role, _ usesSessions: Bool) throws -> KeyValueClient {
-        let tls = try TLSContext(
-            certificate: certificate(role.rawValue), key: key(role.rawValue), ca: certificate("ca"))
-        var options = KeyValueClient.Options()
-        options.usesSessions = usesSessions
+    private func client(
+        _ endpoints: [String], _ role: Role, _ options: KeyValueClient.Options
+    ) throws -> KeyValueClient { try client(endpoints, certified: role.rawValue, options) }
+
+    private func client(
+        _ endpoints: [String], certified file: String, _ options: KeyValueClient.Options
+    ) throws -> KeyValueClient {
+        let tls = try TLSContext(certificate: certificate(file), key: key(file), ca: certificate("ca"))
         return KeyValueClient(
             endpoints: endpoints, tls: tls, group: MultiThreadedEventLoopGroup.singleton, options: options)
     }

@@ -43,6 +43,8 @@ public func median(_ values: [Double]) -> Double { values.sorted()[values.count 
 /// Milliseconds, to the microsecond: what a report shows of a time.
 public func milliseconds(_ nanoseconds: Int64) -> Double { (Double(nanoseconds) / 1000).rounded() / 1000 }
 
+public func mebibytes(_ bytes: Int) -> Double { Double(bytes) / Double(1 << 20) }
+
 extension Duration {
     public var nanoseconds: Int64 {
         let (seconds, attoseconds) = components

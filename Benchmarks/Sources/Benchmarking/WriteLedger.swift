@@ -48,6 +48,11 @@ public struct WriteLedger: Sendable {
             writes.filter { $0.outcome == .acknowledged && $0.due >= start && $0.due < end }.map { $0.ended - $0.due })
     }
 
+    /// When the first of the writes was acknowledged that were due from a moment on; nil while none is.
+    public func firstAcknowledgement(dueFrom start: Int64) -> Int64? {
+        writes.lazy.filter { $0.outcome == .acknowledged && $0.due >= start }.map(\.ended).min()
+    }
+
     public var acknowledgedMoments: [Int64] { writes.filter { $0.outcome == .acknowledged }.map(\.ended) }
 
     public struct ErrorCount: Codable, Hashable, Sendable {
@@ -99,6 +104,11 @@ public struct WriteLedger: Sendable {
         public var strange = 0
         /// Serials of a few that are lost, refused yet applied, or strange.
         public var examples: [Int] = []
+
+        /// For people.
+        public var text: String {
+            "\(made) puts: \(acknowledged) acknowledged, of which \(lost) lost; \(refused) refused, of which \(refusedYetApplied) applied all the same; \(unknown) unknown"
+        }
 
         public var isSound: Bool { lost == 0 && refusedYetApplied == 0 && strange == 0 }
     }

@@ -9,8 +9,9 @@ struct RaftBenchmark: AsyncParsableCommand {
         commandName: "raft-benchmark",
         abstract: "Measure what swift-raft claims, beside what this machine does at best.",
         subcommands: [
-            ClusterCommand.self, FloodCommand.self, LogCommand.self, MembershipCommand.self, ServiceCommand.self,
-            SnapshotMoveCommand.self,
+            ClusterCommand.self, FailoverCommand.self, FloodCommand.self, LogCommand.self, MembershipCommand.self,
+            ReportCommand.self,
+            ServiceCommand.self, SnapshotMoveCommand.self, WatchCommand.self,
         ])
 
     static func main() async {

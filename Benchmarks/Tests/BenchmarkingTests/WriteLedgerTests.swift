@@ -19,6 +19,8 @@ struct WriteLedgerTests {
         #expect(ledger.latencies().sorted == [5, 20])
         #expect(ledger.latencies(from: 10, to: 20).sorted == [20])
         #expect(ledger.acknowledgedMoments.sorted() == [5, 30])
+        #expect(ledger.firstAcknowledgement(dueFrom: 0) == 5 && ledger.firstAcknowledgement(dueFrom: 1) == 30)
+        #expect(ledger.firstAcknowledgement(dueFrom: 11) == nil)
     }
 
     @Test("Errors are counted by kind and outcome, with the first message of each")

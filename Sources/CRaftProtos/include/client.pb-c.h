@@ -34,6 +34,10 @@ typedef struct Raft__Client__V1__WatchProgress Raft__Client__V1__WatchProgress;
 typedef struct Raft__Client__V1__WatchResponse Raft__Client__V1__WatchResponse;
 typedef struct Raft__Client__V1__CompactRequest Raft__Client__V1__CompactRequest;
 typedef struct Raft__Client__V1__CompactResponse Raft__Client__V1__CompactResponse;
+typedef struct Raft__Client__V1__GrantLeaseRequest Raft__Client__V1__GrantLeaseRequest;
+typedef struct Raft__Client__V1__LeaseRequest Raft__Client__V1__LeaseRequest;
+typedef struct Raft__Client__V1__LeaseResponse Raft__Client__V1__LeaseResponse;
+typedef struct Raft__Client__V1__ListLeasesResponse Raft__Client__V1__ListLeasesResponse;
 typedef struct Raft__Client__V1__RegisterSessionRequest Raft__Client__V1__RegisterSessionRequest;
 typedef struct Raft__Client__V1__RegisterSessionResponse Raft__Client__V1__RegisterSessionResponse;
 typedef struct Raft__Client__V1__KeepSessionRequest Raft__Client__V1__KeepSessionRequest;
@@ -108,10 +112,14 @@ struct  Raft__Client__V1__PutRequest
   ProtobufCBinaryData key;
   ProtobufCBinaryData value;
   Raft__Client__V1__SessionRequest *session;
+  /*
+   * A node that does not lead passes it on to the leader, once, instead of naming it.
+   */
+  protobuf_c_boolean forward;
 };
 #define RAFT__CLIENT__V1__PUT_REQUEST__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&raft__client__v1__put_request__descriptor) \
-    , {0,NULL}, {0,NULL}, NULL }
+    , {0,NULL}, {0,NULL}, NULL, 0 }
 
 
 struct  Raft__Client__V1__PutResponse
@@ -133,10 +141,14 @@ struct  Raft__Client__V1__DeleteRequest
   ProtobufCMessage base;
   ProtobufCBinaryData key;
   Raft__Client__V1__SessionRequest *session;
+  /*
+   * A node that does not lead passes it on to the leader, once, instead of naming it.
+   */
+  protobuf_c_boolean forward;
 };
 #define RAFT__CLIENT__V1__DELETE_REQUEST__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&raft__client__v1__delete_request__descriptor) \
-    , {0,NULL}, NULL }
+    , {0,NULL}, NULL, 0 }
 
 
 struct  Raft__Client__V1__DeleteResponse
@@ -170,6 +182,10 @@ struct  Raft__Client__V1__CompareAndSwapRequest
   ProtobufCBinaryData key;
   ProtobufCBinaryData value;
   Raft__Client__V1__SessionRequest *session;
+  /*
+   * A node that does not lead passes it on to the leader, once, instead of naming it.
+   */
+  protobuf_c_boolean forward;
   Raft__Client__V1__CompareAndSwapRequest__ExpectationCase expectation_case;
   union {
     ProtobufCBinaryData expected_value;
@@ -179,7 +195,7 @@ struct  Raft__Client__V1__CompareAndSwapRequest
 };
 #define RAFT__CLIENT__V1__COMPARE_AND_SWAP_REQUEST__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&raft__client__v1__compare_and_swap_request__descriptor) \
-    , {0,NULL}, {0,NULL}, NULL, RAFT__CLIENT__V1__COMPARE_AND_SWAP_REQUEST__EXPECTATION__NOT_SET, {0} }
+    , {0,NULL}, {0,NULL}, NULL, 0, RAFT__CLIENT__V1__COMPARE_AND_SWAP_REQUEST__EXPECTATION__NOT_SET, {0} }
 
 
 struct  Raft__Client__V1__CompareAndSwapResponse
@@ -226,10 +242,14 @@ struct  Raft__Client__V1__GetResponse
    */
   uint64_t created_revision;
   uint64_t version;
+  /*
+   * The lease that the key goes with; 0 for none.
+   */
+  uint64_t lease;
 };
 #define RAFT__CLIENT__V1__GET_RESPONSE__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&raft__client__v1__get_response__descriptor) \
-    , 0, {0,NULL}, 0, 0, 0 }
+    , 0, {0,NULL}, 0, 0, 0, 0 }
 
 
 /*
@@ -273,10 +293,11 @@ struct  Raft__Client__V1__RangeEntry
    */
   uint64_t created_revision;
   uint64_t version;
+  uint64_t lease;
 };
 #define RAFT__CLIENT__V1__RANGE_ENTRY__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&raft__client__v1__range_entry__descriptor) \
-    , {0,NULL}, {0,NULL}, 0, 0, 0 }
+    , {0,NULL}, {0,NULL}, 0, 0, 0, 0 }
 
 
 struct  Raft__Client__V1__RangeResponse
@@ -303,10 +324,14 @@ struct  Raft__Client__V1__TxnRequest
   ProtobufCMessage base;
   ProtobufCBinaryData transaction;
   Raft__Client__V1__SessionRequest *session;
+  /*
+   * As with PutRequest. One that changes nothing is a read, and is never passed on.
+   */
+  protobuf_c_boolean forward;
 };
 #define RAFT__CLIENT__V1__TXN_REQUEST__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&raft__client__v1__txn_request__descriptor) \
-    , {0,NULL}, NULL }
+    , {0,NULL}, NULL, 0 }
 
 
 struct  Raft__Client__V1__TxnResponse
@@ -409,15 +434,90 @@ struct  Raft__Client__V1__CompactResponse
 
 
 /*
+ * Keys that are put with a lease are removed when it ends: when nobody has kept it alive for so long.
+ */
+struct  Raft__Client__V1__GrantLeaseRequest
+{
+  ProtobufCMessage base;
+  uint64_t milliseconds;
+  Raft__Client__V1__SessionRequest *session;
+  /*
+   * As with PutRequest.
+   */
+  protobuf_c_boolean forward;
+};
+#define RAFT__CLIENT__V1__GRANT_LEASE_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&raft__client__v1__grant_lease_request__descriptor) \
+    , 0, NULL, 0 }
+
+
+/*
+ * Of KeepLease and RevokeLease. Only the leader keeps a lease alive.
+ */
+struct  Raft__Client__V1__LeaseRequest
+{
+  ProtobufCMessage base;
+  uint64_t lease;
+  /*
+   * Of RevokeLease.
+   */
+  Raft__Client__V1__SessionRequest *session;
+  /*
+   * Of RevokeLease, as with PutRequest.
+   */
+  protobuf_c_boolean forward;
+};
+#define RAFT__CLIENT__V1__LEASE_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&raft__client__v1__lease_request__descriptor) \
+    , 0, NULL, 0 }
+
+
+struct  Raft__Client__V1__LeaseResponse
+{
+  ProtobufCMessage base;
+  /*
+   * 0 when there is no such lease, or soon will not be.
+   */
+  uint64_t lease;
+  /*
+   * How long it lives without being kept alive; not of RevokeLease.
+   */
+  uint64_t milliseconds;
+  /*
+   * Of RevokeLease, how many keys went with it; of ListLeases, how many would.
+   */
+  uint64_t key_count;
+};
+#define RAFT__CLIENT__V1__LEASE_RESPONSE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&raft__client__v1__lease_response__descriptor) \
+    , 0, 0, 0 }
+
+
+struct  Raft__Client__V1__ListLeasesResponse
+{
+  ProtobufCMessage base;
+  size_t n_leases;
+  Raft__Client__V1__LeaseResponse **leases;
+};
+#define RAFT__CLIENT__V1__LIST_LEASES_RESPONSE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&raft__client__v1__list_leases_response__descriptor) \
+    , 0,NULL }
+
+
+/*
  * Begins a session. One that nobody uses ends by itself.
  */
 struct  Raft__Client__V1__RegisterSessionRequest
 {
   ProtobufCMessage base;
+  /*
+   * As in a write.
+   */
+  protobuf_c_boolean forward;
 };
 #define RAFT__CLIENT__V1__REGISTER_SESSION_REQUEST__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&raft__client__v1__register_session_request__descriptor) \
-     }
+    , 0 }
 
 
 struct  Raft__Client__V1__RegisterSessionResponse
@@ -438,10 +538,11 @@ struct  Raft__Client__V1__KeepSessionRequest
   ProtobufCMessage base;
   uint64_t session;
   uint64_t lowest_unanswered;
+  protobuf_c_boolean forward;
 };
 #define RAFT__CLIENT__V1__KEEP_SESSION_REQUEST__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&raft__client__v1__keep_session_request__descriptor) \
-    , 0, 0 }
+    , 0, 0, 0 }
 
 
 /*
@@ -451,10 +552,11 @@ struct  Raft__Client__V1__CloseSessionRequest
 {
   ProtobufCMessage base;
   uint64_t session;
+  protobuf_c_boolean forward;
 };
 #define RAFT__CLIENT__V1__CLOSE_SESSION_REQUEST__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&raft__client__v1__close_session_request__descriptor) \
-    , 0 }
+    , 0, 0 }
 
 
 /*
@@ -852,6 +954,82 @@ Raft__Client__V1__CompactResponse *
 void   raft__client__v1__compact_response__free_unpacked
                      (Raft__Client__V1__CompactResponse *message,
                       ProtobufCAllocator *allocator);
+/* Raft__Client__V1__GrantLeaseRequest methods */
+void   raft__client__v1__grant_lease_request__init
+                     (Raft__Client__V1__GrantLeaseRequest         *message);
+size_t raft__client__v1__grant_lease_request__get_packed_size
+                     (const Raft__Client__V1__GrantLeaseRequest   *message);
+size_t raft__client__v1__grant_lease_request__pack
+                     (const Raft__Client__V1__GrantLeaseRequest   *message,
+                      uint8_t             *out);
+size_t raft__client__v1__grant_lease_request__pack_to_buffer
+                     (const Raft__Client__V1__GrantLeaseRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Raft__Client__V1__GrantLeaseRequest *
+       raft__client__v1__grant_lease_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   raft__client__v1__grant_lease_request__free_unpacked
+                     (Raft__Client__V1__GrantLeaseRequest *message,
+                      ProtobufCAllocator *allocator);
+/* Raft__Client__V1__LeaseRequest methods */
+void   raft__client__v1__lease_request__init
+                     (Raft__Client__V1__LeaseRequest         *message);
+size_t raft__client__v1__lease_request__get_packed_size
+                     (const Raft__Client__V1__LeaseRequest   *message);
+size_t raft__client__v1__lease_request__pack
+                     (const Raft__Client__V1__LeaseRequest   *message,
+                      uint8_t             *out);
+size_t raft__client__v1__lease_request__pack_to_buffer
+                     (const Raft__Client__V1__LeaseRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Raft__Client__V1__LeaseRequest *
+       raft__client__v1__lease_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   raft__client__v1__lease_request__free_unpacked
+                     (Raft__Client__V1__LeaseRequest *message,
+                      ProtobufCAllocator *allocator);
+/* Raft__Client__V1__LeaseResponse methods */
+void   raft__client__v1__lease_response__init
+                     (Raft__Client__V1__LeaseResponse         *message);
+size_t raft__client__v1__lease_response__get_packed_size
+                     (const Raft__Client__V1__LeaseResponse   *message);
+size_t raft__client__v1__lease_response__pack
+                     (const Raft__Client__V1__LeaseResponse   *message,
+                      uint8_t             *out);
+size_t raft__client__v1__lease_response__pack_to_buffer
+                     (const Raft__Client__V1__LeaseResponse   *message,
+                      ProtobufCBuffer     *buffer);
+Raft__Client__V1__LeaseResponse *
+       raft__client__v1__lease_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   raft__client__v1__lease_response__free_unpacked
+                     (Raft__Client__V1__LeaseResponse *message,
+                      ProtobufCAllocator *allocator);
+/* Raft__Client__V1__ListLeasesResponse methods */
+void   raft__client__v1__list_leases_response__init
+                     (Raft__Client__V1__ListLeasesResponse         *message);
+size_t raft__client__v1__list_leases_response__get_packed_size
+                     (const Raft__Client__V1__ListLeasesResponse   *message);
+size_t raft__client__v1__list_leases_response__pack
+                     (const Raft__Client__V1__ListLeasesResponse   *message,
+                      uint8_t             *out);
+size_t raft__client__v1__list_leases_response__pack_to_buffer
+                     (const Raft__Client__V1__ListLeasesResponse   *message,
+                      ProtobufCBuffer     *buffer);
+Raft__Client__V1__ListLeasesResponse *
+       raft__client__v1__list_leases_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   raft__client__v1__list_leases_response__free_unpacked
+                     (Raft__Client__V1__ListLeasesResponse *message,
+                      ProtobufCAllocator *allocator);
 /* Raft__Client__V1__RegisterSessionRequest methods */
 void   raft__client__v1__register_session_request__init
                      (Raft__Client__V1__RegisterSessionRequest         *message);
@@ -1025,6 +1203,18 @@ typedef void (*Raft__Client__V1__CompactRequest_Closure)
 typedef void (*Raft__Client__V1__CompactResponse_Closure)
                  (const Raft__Client__V1__CompactResponse *message,
                   void *closure_data);
+typedef void (*Raft__Client__V1__GrantLeaseRequest_Closure)
+                 (const Raft__Client__V1__GrantLeaseRequest *message,
+                  void *closure_data);
+typedef void (*Raft__Client__V1__LeaseRequest_Closure)
+                 (const Raft__Client__V1__LeaseRequest *message,
+                  void *closure_data);
+typedef void (*Raft__Client__V1__LeaseResponse_Closure)
+                 (const Raft__Client__V1__LeaseResponse *message,
+                  void *closure_data);
+typedef void (*Raft__Client__V1__ListLeasesResponse_Closure)
+                 (const Raft__Client__V1__ListLeasesResponse *message,
+                  void *closure_data);
 typedef void (*Raft__Client__V1__RegisterSessionRequest_Closure)
                  (const Raft__Client__V1__RegisterSessionRequest *message,
                   void *closure_data);
@@ -1070,6 +1260,10 @@ extern const ProtobufCMessageDescriptor raft__client__v1__watch_progress__descri
 extern const ProtobufCMessageDescriptor raft__client__v1__watch_response__descriptor;
 extern const ProtobufCMessageDescriptor raft__client__v1__compact_request__descriptor;
 extern const ProtobufCMessageDescriptor raft__client__v1__compact_response__descriptor;
+extern const ProtobufCMessageDescriptor raft__client__v1__grant_lease_request__descriptor;
+extern const ProtobufCMessageDescriptor raft__client__v1__lease_request__descriptor;
+extern const ProtobufCMessageDescriptor raft__client__v1__lease_response__descriptor;
+extern const ProtobufCMessageDescriptor raft__client__v1__list_leases_response__descriptor;
 extern const ProtobufCMessageDescriptor raft__client__v1__register_session_request__descriptor;
 extern const ProtobufCMessageDescriptor raft__client__v1__register_session_response__descriptor;
 extern const ProtobufCMessageDescriptor raft__client__v1__keep_session_request__descriptor;

@@ -27,6 +27,8 @@ typedef struct Raft__Peer__V1__ReadIndexRequest Raft__Peer__V1__ReadIndexRequest
 typedef struct Raft__Peer__V1__ReadIndexReply Raft__Peer__V1__ReadIndexReply;
 typedef struct Raft__Peer__V1__SnapshotRequest Raft__Peer__V1__SnapshotRequest;
 typedef struct Raft__Peer__V1__SnapshotReply Raft__Peer__V1__SnapshotReply;
+typedef struct Raft__Peer__V1__ForwardRequest Raft__Peer__V1__ForwardRequest;
+typedef struct Raft__Peer__V1__ForwardReply Raft__Peer__V1__ForwardReply;
 typedef struct Raft__Peer__V1__PeerRequest Raft__Peer__V1__PeerRequest;
 typedef struct Raft__Peer__V1__PeerReply Raft__Peer__V1__PeerReply;
 
@@ -51,6 +53,17 @@ typedef enum _Raft__Peer__V1__SnapshotOutcome {
   RAFT__PEER__V1__SNAPSHOT_OUTCOME__SNAPSHOT_UNABLE = 3
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(RAFT__PEER__V1__SNAPSHOT_OUTCOME)
 } Raft__Peer__V1__SnapshotOutcome;
+typedef enum _Raft__Peer__V1__ForwardKind {
+  RAFT__PEER__V1__FORWARD_KIND__FORWARD_COMMAND = 0,
+  RAFT__PEER__V1__FORWARD_KIND__FORWARD_SESSION_COMMAND = 1,
+  RAFT__PEER__V1__FORWARD_KIND__FORWARD_SESSION = 2
+    PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(RAFT__PEER__V1__FORWARD_KIND)
+} Raft__Peer__V1__ForwardKind;
+typedef enum _Raft__Peer__V1__ForwardOutcome {
+  RAFT__PEER__V1__FORWARD_OUTCOME__FORWARD_NOTHING_HAPPENED = 0,
+  RAFT__PEER__V1__FORWARD_OUTCOME__FORWARD_UNKNOWN = 1
+    PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(RAFT__PEER__V1__FORWARD_OUTCOME)
+} Raft__Peer__V1__ForwardOutcome;
 
 /* --- messages --- */
 
@@ -287,6 +300,66 @@ struct  Raft__Peer__V1__SnapshotReply
     , 0, 0, 0, 0, RAFT__PEER__V1__SNAPSHOT_OUTCOME__SNAPSHOT_REJECTED, 0 }
 
 
+/*
+ * A write that a caller brought to a member that does not lead, for the leader. It goes one hop and no further. The
+ * payload is PeerRequest.entries.
+ */
+struct  Raft__Peer__V1__ForwardRequest
+{
+  ProtobufCMessage base;
+  uint64_t sender;
+  /*
+   * The reply repeats it.
+   */
+  uint64_t id;
+  Raft__Peer__V1__ForwardKind kind;
+  /*
+   * The only term in which it may be taken; meaningless unless has_term.
+   */
+  uint64_t only_in_term;
+  protobuf_c_boolean has_term;
+  /*
+   * How long the caller still waits; meaningless unless has_timeout.
+   */
+  uint64_t timeout_milliseconds;
+  protobuf_c_boolean has_timeout;
+  /*
+   * Whom the sender serves: who called, and what. Meaningless unless has_caller.
+   */
+  protobuf_c_boolean has_caller;
+  char *identity;
+  char *method;
+};
+#define RAFT__PEER__V1__FORWARD_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&raft__peer__v1__forward_request__descriptor) \
+    , 0, 0, RAFT__PEER__V1__FORWARD_KIND__FORWARD_COMMAND, 0, 0, 0, 0, 0, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string }
+
+
+struct  Raft__Peer__V1__ForwardReply
+{
+  ProtobufCMessage base;
+  uint64_t id;
+  /*
+   * The command's output; meaningless when there is a code.
+   */
+  ProtobufCBinaryData output;
+  /*
+   * The name of a RaftError.Code, such as notLeader; empty for a success.
+   */
+  char *code;
+  char *message;
+  Raft__Peer__V1__ForwardOutcome outcome;
+  /*
+   * With notLeader: who leads, as far as the sender knows; 0 when it does not.
+   */
+  uint64_t leader_id;
+  char *leader_address;
+};
+#define RAFT__PEER__V1__FORWARD_REPLY__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&raft__peer__v1__forward_reply__descriptor) \
+    , 0, {0,NULL}, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, RAFT__PEER__V1__FORWARD_OUTCOME__FORWARD_NOTHING_HAPPENED, 0, (char *)protobuf_c_empty_string }
+
+
 typedef enum {
   RAFT__PEER__V1__PEER_REQUEST__BODY__NOT_SET = 0,
   RAFT__PEER__V1__PEER_REQUEST__BODY_VOTE = 1,
@@ -294,7 +367,8 @@ typedef enum {
   RAFT__PEER__V1__PEER_REQUEST__BODY_HEARTBEAT = 3,
   RAFT__PEER__V1__PEER_REQUEST__BODY_TIMEOUT_NOW = 4,
   RAFT__PEER__V1__PEER_REQUEST__BODY_SNAPSHOT = 5,
-  RAFT__PEER__V1__PEER_REQUEST__BODY_READ_INDEX = 6
+  RAFT__PEER__V1__PEER_REQUEST__BODY_READ_INDEX = 6,
+  RAFT__PEER__V1__PEER_REQUEST__BODY_FORWARD = 7
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(RAFT__PEER__V1__PEER_REQUEST__BODY__CASE)
 } Raft__Peer__V1__PeerRequest__BodyCase;
 
@@ -302,8 +376,8 @@ struct  Raft__Peer__V1__PeerRequest
 {
   ProtobufCMessage base;
   /*
-   * With `append`: entry records, back to back. With `snapshot`: a piece of the state. Written last, so that a sender
-   * copies them once.
+   * With `append`: entry records, back to back. With `snapshot`: a piece of the state. With `forward`: the command.
+   * Written last, so that a sender copies them once.
    */
   ProtobufCBinaryData entries;
   Raft__Peer__V1__PeerRequest__BodyCase body_case;
@@ -314,6 +388,7 @@ struct  Raft__Peer__V1__PeerRequest
     Raft__Peer__V1__TimeoutNowRequest *timeout_now;
     Raft__Peer__V1__SnapshotRequest *snapshot;
     Raft__Peer__V1__ReadIndexRequest *read_index;
+    Raft__Peer__V1__ForwardRequest *forward;
   };
 };
 #define RAFT__PEER__V1__PEER_REQUEST__INIT \
@@ -327,7 +402,8 @@ typedef enum {
   RAFT__PEER__V1__PEER_REPLY__BODY_APPEND = 2,
   RAFT__PEER__V1__PEER_REPLY__BODY_HEARTBEAT = 3,
   RAFT__PEER__V1__PEER_REPLY__BODY_SNAPSHOT = 4,
-  RAFT__PEER__V1__PEER_REPLY__BODY_READ_INDEX = 5
+  RAFT__PEER__V1__PEER_REPLY__BODY_READ_INDEX = 5,
+  RAFT__PEER__V1__PEER_REPLY__BODY_FORWARD = 6
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(RAFT__PEER__V1__PEER_REPLY__BODY__CASE)
 } Raft__Peer__V1__PeerReply__BodyCase;
 
@@ -341,6 +417,7 @@ struct  Raft__Peer__V1__PeerReply
     Raft__Peer__V1__HeartbeatReply *heartbeat;
     Raft__Peer__V1__SnapshotReply *snapshot;
     Raft__Peer__V1__ReadIndexReply *read_index;
+    Raft__Peer__V1__ForwardReply *forward;
   };
 };
 #define RAFT__PEER__V1__PEER_REPLY__INIT \
@@ -576,6 +653,44 @@ Raft__Peer__V1__SnapshotReply *
 void   raft__peer__v1__snapshot_reply__free_unpacked
                      (Raft__Peer__V1__SnapshotReply *message,
                       ProtobufCAllocator *allocator);
+/* Raft__Peer__V1__ForwardRequest methods */
+void   raft__peer__v1__forward_request__init
+                     (Raft__Peer__V1__ForwardRequest         *message);
+size_t raft__peer__v1__forward_request__get_packed_size
+                     (const Raft__Peer__V1__ForwardRequest   *message);
+size_t raft__peer__v1__forward_request__pack
+                     (const Raft__Peer__V1__ForwardRequest   *message,
+                      uint8_t             *out);
+size_t raft__peer__v1__forward_request__pack_to_buffer
+                     (const Raft__Peer__V1__ForwardRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Raft__Peer__V1__ForwardRequest *
+       raft__peer__v1__forward_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   raft__peer__v1__forward_request__free_unpacked
+                     (Raft__Peer__V1__ForwardRequest *message,
+                      ProtobufCAllocator *allocator);
+/* Raft__Peer__V1__ForwardReply methods */
+void   raft__peer__v1__forward_reply__init
+                     (Raft__Peer__V1__ForwardReply         *message);
+size_t raft__peer__v1__forward_reply__get_packed_size
+                     (const Raft__Peer__V1__ForwardReply   *message);
+size_t raft__peer__v1__forward_reply__pack
+                     (const Raft__Peer__V1__ForwardReply   *message,
+                      uint8_t             *out);
+size_t raft__peer__v1__forward_reply__pack_to_buffer
+                     (const Raft__Peer__V1__ForwardReply   *message,
+                      ProtobufCBuffer     *buffer);
+Raft__Peer__V1__ForwardReply *
+       raft__peer__v1__forward_reply__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   raft__peer__v1__forward_reply__free_unpacked
+                     (Raft__Peer__V1__ForwardReply *message,
+                      ProtobufCAllocator *allocator);
 /* Raft__Peer__V1__PeerRequest methods */
 void   raft__peer__v1__peer_request__init
                      (Raft__Peer__V1__PeerRequest         *message);
@@ -652,6 +767,12 @@ typedef void (*Raft__Peer__V1__SnapshotRequest_Closure)
 typedef void (*Raft__Peer__V1__SnapshotReply_Closure)
                  (const Raft__Peer__V1__SnapshotReply *message,
                   void *closure_data);
+typedef void (*Raft__Peer__V1__ForwardRequest_Closure)
+                 (const Raft__Peer__V1__ForwardRequest *message,
+                  void *closure_data);
+typedef void (*Raft__Peer__V1__ForwardReply_Closure)
+                 (const Raft__Peer__V1__ForwardReply *message,
+                  void *closure_data);
 typedef void (*Raft__Peer__V1__PeerRequest_Closure)
                  (const Raft__Peer__V1__PeerRequest *message,
                   void *closure_data);
@@ -667,6 +788,8 @@ typedef void (*Raft__Peer__V1__PeerReply_Closure)
 extern const ProtobufCEnumDescriptor    raft__peer__v1__vote_phase__descriptor;
 extern const ProtobufCEnumDescriptor    raft__peer__v1__append_outcome__descriptor;
 extern const ProtobufCEnumDescriptor    raft__peer__v1__snapshot_outcome__descriptor;
+extern const ProtobufCEnumDescriptor    raft__peer__v1__forward_kind__descriptor;
+extern const ProtobufCEnumDescriptor    raft__peer__v1__forward_outcome__descriptor;
 extern const ProtobufCMessageDescriptor raft__peer__v1__hello__descriptor;
 extern const ProtobufCMessageDescriptor raft__peer__v1__vote_request__descriptor;
 extern const ProtobufCMessageDescriptor raft__peer__v1__vote_reply__descriptor;
@@ -679,6 +802,8 @@ extern const ProtobufCMessageDescriptor raft__peer__v1__read_index_request__desc
 extern const ProtobufCMessageDescriptor raft__peer__v1__read_index_reply__descriptor;
 extern const ProtobufCMessageDescriptor raft__peer__v1__snapshot_request__descriptor;
 extern const ProtobufCMessageDescriptor raft__peer__v1__snapshot_reply__descriptor;
+extern const ProtobufCMessageDescriptor raft__peer__v1__forward_request__descriptor;
+extern const ProtobufCMessageDescriptor raft__peer__v1__forward_reply__descriptor;
 extern const ProtobufCMessageDescriptor raft__peer__v1__peer_request__descriptor;
 extern const ProtobufCMessageDescriptor raft__peer__v1__peer_reply__descriptor;
 

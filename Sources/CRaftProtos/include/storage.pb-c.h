@@ -26,7 +26,9 @@ typedef enum _Raft__Storage__V1__KeyValueCommand__Kind {
   RAFT__STORAGE__V1__KEY_VALUE_COMMAND__KIND__KIND_DELETE = 2,
   RAFT__STORAGE__V1__KEY_VALUE_COMMAND__KIND__KIND_COMPARE_AND_SWAP = 3,
   RAFT__STORAGE__V1__KEY_VALUE_COMMAND__KIND__KIND_TRANSACTION = 4,
-  RAFT__STORAGE__V1__KEY_VALUE_COMMAND__KIND__KIND_COMPACT = 5
+  RAFT__STORAGE__V1__KEY_VALUE_COMMAND__KIND__KIND_COMPACT = 5,
+  RAFT__STORAGE__V1__KEY_VALUE_COMMAND__KIND__KIND_GRANT = 6,
+  RAFT__STORAGE__V1__KEY_VALUE_COMMAND__KIND__KIND_REVOKE = 7
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(RAFT__STORAGE__V1__KEY_VALUE_COMMAND__KIND)
 } Raft__Storage__V1__KeyValueCommand__Kind;
 
@@ -62,6 +64,14 @@ struct  Raft__Storage__V1__KeyValueCommand
    * Of compact, which has nothing else: the history is forgotten through this revision.
    */
   uint64_t compact_through;
+  /*
+   * Of grant, which has nothing else.
+   */
+  uint64_t lease_milliseconds;
+  /*
+   * Of revoke, which has nothing else.
+   */
+  uint64_t lease;
   Raft__Storage__V1__KeyValueCommand__ExpectationCase expectation_case;
   union {
     ProtobufCBinaryData expected_value;
@@ -71,7 +81,7 @@ struct  Raft__Storage__V1__KeyValueCommand
 };
 #define RAFT__STORAGE__V1__KEY_VALUE_COMMAND__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&raft__storage__v1__key_value_command__descriptor) \
-    , RAFT__STORAGE__V1__KEY_VALUE_COMMAND__KIND__KIND_UNSPECIFIED, {0,NULL}, {0,NULL}, {0,NULL}, 0, RAFT__STORAGE__V1__KEY_VALUE_COMMAND__EXPECTATION__NOT_SET, {0} }
+    , RAFT__STORAGE__V1__KEY_VALUE_COMMAND__KIND__KIND_UNSPECIFIED, {0,NULL}, {0,NULL}, {0,NULL}, 0, 0, 0, RAFT__STORAGE__V1__KEY_VALUE_COMMAND__EXPECTATION__NOT_SET, {0} }
 
 
 /* Raft__Storage__V1__KeyValueCommand methods */

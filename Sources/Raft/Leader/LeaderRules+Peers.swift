@@ -17,6 +17,8 @@ extension LeaderRules {
             baton.settings.reached(.timeoutNowIgnored)
         case .readIndex(let request):
             answer(request, path, &baton, &effects)
+        case .forward:
+            break  // The port makes a proposal of it.
         }
         return .stay
     }
@@ -63,7 +65,7 @@ extension LeaderRules {
             guard reply.stream == progress[at].stream else { return }
             progress[at].heard(now: baton.now)
             noteSnapshot(reply, at, baton, &effects)
-        case .readIndex:
+        case .readIndex, .forward:
             break  // Of a time when it followed.
         case .vote:
             baton.settings.reached(.lateVoteReply)  // Of an election that is won.

@@ -4,7 +4,7 @@ enum Housekeeping {
     static func handle(_ message: Message, _ baton: inout Baton, _ effects: inout Effects) -> Verdict? {
         switch message {
         case .propose(let proposal):
-            effects.add(.fail([proposal.ticket], baton.notLeader()))
+            passOn(proposal, baton, &effects)
         case .read(let ticket, .local):
             effects.add(.serveReads([ticket], at: 0))
         case .read(let ticket, .atLeast(let index)):
@@ -48,6 +48,14 @@ enum Housekeeping {
             return nil
         }
         return .stay
+    }
+
+    /// To the leader that this node follows, once: what came from another member is not passed on.
+    private static func passOn(_ proposal: Proposal, _ baton: borrowing Baton, _ effects: inout Effects) {
+        guard proposal.forward != nil, let leader = baton.leaderHint, leader.id != baton.me else {
+            return effects.add(.fail([proposal.ticket], baton.notLeader()))
+        }
+        effects.add(.forward(leader, proposal))
     }
 
     /// Believed until a leader is heard: whoever says so has the removal committed.

@@ -83,7 +83,7 @@ enum TermGate {
         case .vote: Mutant.isOn("votes-of-other-rounds")
         case .append: Mutant.isOn("ack-of-other-term")
         case .heartbeat: Mutant.isOn("round-of-other-term")
-        case .snapshot, .readIndex: false
+        case .snapshot, .readIndex, .forward: false
         }
     }
 
@@ -105,6 +105,7 @@ enum TermGate {
         case .heartbeat(let reply): (reply.term, reply.isRejected)
         case .snapshot(let reply): (reply.term, reply.outcome == .rejected)
         case .readIndex(let reply): (reply.term, reply.index == nil)
+        case .forward: nil
         }
     }
 
@@ -120,7 +121,7 @@ enum TermGate {
             .snapshot(
                 SnapshotReply(
                     term: term, stream: request.stream, snapshot: request.manifest.id, outcome: .rejected))
-        case .timeoutNow, .readIndex:
+        case .timeoutNow, .readIndex, .forward:
             nil
         }
     }

@@ -96,14 +96,6 @@ struct SnapshotLedger: Sendable {
 }
 
 /// A caller who waits for a snapshot.
-final class SnapshotTicket: Ticket, @unchecked Sendable {
-    // @unchecked: as its superclass; `completion` is immutable.
-    private let completion: @Sendable (Result<SnapshotManifest, RaftError>) -> Void
-    init(_ completion: @escaping @Sendable (Result<SnapshotManifest, RaftError>) -> Void) {
-        self.completion = completion
-    }
-    override func failed(_ error: RaftError) { completion(.failure(error)) }
-    func succeed(_ manifest: SnapshotManifest) {
-        if claim() { completion(.success(manifest)) }
-    }
+final class SnapshotTicket: ValueTicket<SnapshotManifest>, @unchecked Sendable {
+    // @unchecked: as its superclass.
 }

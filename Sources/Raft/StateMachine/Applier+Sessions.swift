@@ -1,14 +1,8 @@
 // Sessions of clients: between the log and the state machine, so that every machine has them.
 
 /// A caller who waits for an entry about a session, not for a command's output.
-final class SessionTicket: Ticket, @unchecked Sendable {
-    // @unchecked: as its superclass; `completion` is immutable.
-    private let completion: @Sendable (Result<SessionID, RaftError>) -> Void
-    init(_ completion: @escaping @Sendable (Result<SessionID, RaftError>) -> Void) { self.completion = completion }
-    override func failed(_ error: RaftError) { completion(.failure(error)) }
-    func succeed(_ id: SessionID) {
-        if claim() { completion(.success(id)) }
-    }
+final class SessionTicket: ValueTicket<SessionID>, @unchecked Sendable {
+    // @unchecked: as its superclass.
 }
 
 extension Applier {
@@ -27,7 +21,7 @@ extension Applier {
             return
         }
         do { sessions = try SessionTable(try machine.keptSessions()) } catch {
-            throw error as? RaftError ?? RaftError(.stateMachine, "the sessions could not be read: \(error)")
+            throw RaftError(error, or: .stateMachine, "the sessions could not be read: ")
         }
         sessionsFrom = (machine.lastApplied?.index ?? 0, true)
         countSessions()

@@ -5,6 +5,12 @@ protocol ApplierPort: AnyObject, Sendable {
     /// Opens the machine, and says how far it has applied. `done` is called on the Applier's loop.
     func open(_ start: ApplierStart, _ done: @escaping @Sendable (Result<LogID?, RaftError>) -> Void)
     func apply(_ order: ApplyOrder)
+    /// What another member passes on, as a proposal. `done` is called once, on any thread, with the output's bytes.
+    ///
+    /// - Throws: ``RaftError/Code/corrupt`` for bytes that this machine could not apply.
+    func proposal(
+        _ request: ForwardRequest, _ done: @escaping @Sendable (Result<[UInt8], RaftError>) -> Void
+    ) throws(RaftError) -> Proposal
     /// Whether the machine makes snapshots, and takes them.
     var makesSnapshots: Bool { get }
     /// Takes a view of the state, and lets it be written; the node hears `.snapshotBuilt` or `.snapshotFailed`.
@@ -50,25 +56,13 @@ class ReadTicket<Machine: StateMachine>: Ticket, @unchecked Sendable {
 }
 
 /// A proposer, waiting for its command's output.
-final class OutputTicket<Output: Sendable>: Ticket, @unchecked Sendable {
-    // @unchecked: as its superclass; `completion` is immutable.
-    private let completion: @Sendable (Result<Output, RaftError>) -> Void
-    init(_ completion: @escaping @Sendable (Result<Output, RaftError>) -> Void) { self.completion = completion }
-    override func failed(_ error: RaftError) { completion(.failure(error)) }
-    func succeed(_ output: Output) {
-        if claim() { completion(.success(output)) }
-    }
+final class OutputTicket<Output: Sendable>: ValueTicket<Output>, @unchecked Sendable {
+    // @unchecked: as its superclass.
 }
 
 /// A caller who waits until everything before its entry is applied.
-final class BarrierTicket: Ticket, @unchecked Sendable {
-    // @unchecked: as its superclass; `completion` is immutable.
-    private let completion: @Sendable (Result<LogIndex, RaftError>) -> Void
-    init(_ completion: @escaping @Sendable (Result<LogIndex, RaftError>) -> Void) { self.completion = completion }
-    override func failed(_ error: RaftError) { completion(.failure(error)) }
-    func succeed(_ index: LogIndex) {
-        if claim() { completion(.success(index)) }
-    }
+final class BarrierTicket: ValueTicket<LogIndex>, @unchecked Sendable {
+    // @unchecked: as its superclass.
 }
 
 // The applier.

@@ -49,7 +49,7 @@ final class SnapshotBuilder: Sendable {
                     node.post(.snapshotFailed(id, RaftError(.snapshotFailed, "it is not wanted any more")))
                 } catch {
                     node.post(
-                        .snapshotFailed(id, error as? RaftError ?? RaftError(.snapshotFailed, "\(error)")))
+                        .snapshotFailed(id, RaftError(error, or: .snapshotFailed)))
                 }
             })
     }
@@ -96,7 +96,7 @@ final class SnapshotBuilder: Sendable {
                     var contents = SnapshotContents(reader)
                     completion(.success(SnapshotInMemory(manifest: manifest, bytes: try contents.all())))
                 } catch {
-                    completion(.failure(error as? RaftError ?? RaftError(.storage, "\(error)")))
+                    completion(.failure(RaftError(error, or: .storage)))
                 }
             })
     }

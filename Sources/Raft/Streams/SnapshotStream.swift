@@ -73,7 +73,7 @@ actor SnapshotStream {
         let body: @Sendable () -> Void = { [self, store, id = manifest.id] in
             let result: Result<any SnapshotReader, RaftError>
             do { result = .success(try store.reader(of: id)) } catch {
-                result = .failure(error as? RaftError ?? RaftError(.storage, "\(error)"))
+                result = .failure(RaftError(error, or: .storage))
             }
             loop.post(Block { self.assumeIsolated { $0.opened(result) } })
         }
@@ -239,7 +239,7 @@ actor SnapshotStream {
                     let bytes = try reader.read(at: offset, maximumBytes: bytes)
                     result = .success((bytes, SnapshotChecksum.of(bytes[...])))
                 } catch {
-                    result = .failure(error as? RaftError ?? RaftError(.storage, "\(error)"))
+                    result = .failure(RaftError(error, or: .storage))
                 }
                 loop.post(Block { self.assumeIsolated { $0.read(result, at: offset, of) } })
             })

@@ -19,10 +19,15 @@ final class NodePort: PeerReceiver, Sendable {
     private let published: Lock<Published>
 
     private let peers: any PeerMemory
+    private let forwards: ForwardReceiver?
     private let watchers = Watchers()
 
-    init(settings: Configuration, mailbox: Mailbox<Message>, peers: any PeerMemory) {
+    /// - Parameter forwards: who takes writes that members pass on; nil where nobody does.
+    init(
+        settings: Configuration, mailbox: Mailbox<Message>, peers: any PeerMemory, forwards: ForwardReceiver? = nil
+    ) {
         self.mailbox = mailbox
+        self.forwards = forwards
         self.peers = peers
         published = Lock(
             Published(
@@ -164,8 +169,16 @@ final class NodePort: PeerReceiver, Sendable {
             )
         }
         if let configuration, !configuration.contains(hello.node), mine.configuration >= hello.configuration {
-            if commitIndex >= mine.configuration.index, configuration.isRemoved(hello.node, hello.incarnation) {
-                return .removed("node \(hello.node) was removed from the cluster")
+            if configuration.isRemoved(hello.node, hello.incarnation) {
+                guard commitIndex < mine.configuration.index else {
+                    return .removed("node \(hello.node) was removed from the cluster")
+                }
+                // Not yet: it may be undone, and a leader that is to go leads until it is committed, which may need links
+                // that are not there yet (dissertation §4.2.2). Only the life that was a member until then.
+                if let known = peers.incarnation(of: hello.node), known != hello.incarnation {
+                    return Self.otherLife(hello, than: known)
+                }
+                return .accepted
             }
             return .refused(
                 "node \(hello.node) is not a member in configuration \(mine.configuration): \(configuration.members.map(\.id))"
@@ -214,6 +227,11 @@ final class NodePort: PeerReceiver, Sendable {
     }
 
     func receive(_ request: PeerRequest, reply: any ReplyPath) {
+        if case .forward(let write) = request {
+            let isMember = published.withLock { $0.configuration?.contains(write.sender) } ?? false
+            forwards?.receive(write, isMember: isMember, reply: reply)
+            return
+        }
         // Full or closed: lost, which Raft bears. Callers fill the mailbox first: a crowd of them must not look like
         // dead peers.
         _ = mailbox.offer(.request(request, reply: reply), headroom: Self.peerHeadroom)

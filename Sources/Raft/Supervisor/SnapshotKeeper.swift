@@ -131,7 +131,7 @@ private final class SnapshotReceipt: @unchecked Sendable {
             return .durable
         } catch {
             end(nil)
-            return .failed(error as? RaftError ?? RaftError(.storage, "\(error)"))
+            return .failed(RaftError(error, or: .storage))
         }
     }
 

@@ -19,6 +19,7 @@ actor Supervisor: Activated {
     private let writer: LogWriter
     private let streams: StreamKeeper
     private let votes: VoteKeeper
+    private let forwards: ForwardKeeper
     private let snapshotStore: (any SnapshotStore)?
     private let snapshots: SnapshotKeeper
     private let devices: Devices
@@ -59,7 +60,8 @@ actor Supervisor: Activated {
     init(
         settings: Configuration, loops: NodeLoops, store: any LogStore, transport: any Transport,
         mailbox: Mailbox<Message>, applier: any ApplierPort, reader: LogReader, peers: any PeerMemory,
-        snapshots snapshotStore: (any SnapshotStore)? = nil, seed: UInt64, logger: Logger
+        snapshots snapshotStore: (any SnapshotStore)? = nil, seed: UInt64, deadlines: Deadlines,
+        refusesForwarded: @escaping @Sendable (NodeID, ForwardedCaller?) -> String?, logger: Logger
     ) {
         self.snapshotStore = snapshotStore
         self.settings = settings
@@ -68,20 +70,10 @@ actor Supervisor: Activated {
         self.transport = transport
         self.applier = applier
         random = RandomSource(seed: seed)
-        let port = NodePort(settings: settings, mailbox: mailbox, peers: peers)
-        self.port = port
         var logger = logger
         logger[metadataKey: "node"] = "\(settings.id)"
         self.logger = logger
         let loop = loops.loop
-        writer = LogWriter(loop: loop, disk: loops.disk, store: store, mailbox: mailbox, probe: settings.probe)
-        let address: @Sendable (NodeID) -> String? = { port.address(of: $0) }
-        streams = StreamKeeper(
-            loop: loop, mailbox: mailbox, transport: transport, reader: reader, settings: settings,
-            random: RandomSource(seed: random.next()), address: address)
-        votes = VoteKeeper(
-            loop: loop, mailbox: mailbox, transport: transport, address: address,
-            isVoter: { port.isCounted($0, $1) })
         let log: @Sendable (Note) -> Void = { [logger, limiter = Lock(NoteLimiter())] note in
             for note in limiter.withLock({ $0.admit(note, now: loop.now) }) {
                 switch note.weight {
@@ -91,12 +83,27 @@ actor Supervisor: Activated {
                 }
             }
         }
+        let port = NodePort(
+            settings: settings, mailbox: mailbox, peers: peers,
+            forwards: ForwardReceiver(
+                settings: settings, mailbox: mailbox, applier: applier, deadlines: deadlines, refusal: refusesForwarded,
+                logger: logger, note: log))
+        self.port = port
+        writer = LogWriter(loop: loop, disk: loops.disk, store: store, mailbox: mailbox, probe: settings.probe)
+        let address: @Sendable (NodeID) -> String? = { port.address(of: $0) }
+        streams = StreamKeeper(
+            loop: loop, mailbox: mailbox, transport: transport, reader: reader, settings: settings,
+            random: RandomSource(seed: random.next()), address: address)
+        votes = VoteKeeper(
+            loop: loop, mailbox: mailbox, transport: transport, address: address,
+            isVoter: { port.isCounted($0, $1) })
+        forwards = ForwardKeeper(loop: loop, transport: transport, settings: settings)
         snapshots = SnapshotKeeper(
             loop: loop, reads: loops.reads, store: snapshotStore, mailbox: mailbox, transport: transport,
             settings: settings, random: RandomSource(seed: seed ^ 0x736E_6170), address: address, note: log)
         devices = Devices(
-            writer: writer, applier: applier, streams: streams, votes: votes, port: port, snapshots: snapshots,
-            log: log)
+            writer: writer, applier: applier, streams: streams, votes: votes, forwards: forwards, port: port,
+            snapshots: snapshots, log: log)
         unownedExecutor = loop.asUnownedSerialExecutor()
         mailbox.setOwner(self)
     }
@@ -233,8 +240,7 @@ actor Supervisor: Activated {
         status.role = baton.isVoter ? .follower : .learner
         port.publish(status, configurationID: membership.currentID, bootstrap: membership.bootstrap)
         do { try transport.start(port) } catch {
-            return fail(
-                error as? RaftError ?? RaftError(.transport, "the transport could not be started: \(error)"), done)
+            return fail(RaftError(error, or: .transport, "the transport could not be started: "), done)
         }
         logger.info(
             "started: \(baton.hardState), log ends \(baton.log.last), applied \(appliedID.index), incarnation \(recovered.incarnation)"
@@ -424,6 +430,7 @@ actor Supervisor: Activated {
         port.publishStop(reason)
         streams.assumeIsolated { $0.keep([]) }
         votes.assumeIsolated { $0.closeAll() }
+        forwards.assumeIsolated { $0.closeAll() }
         snapshots.assumeIsolated { $0.close() }
         applier.stopBuilding()
         transport.stop()
@@ -479,11 +486,5 @@ actor Supervisor: Activated {
 
 /// Runs something that throws, and makes a `RaftError` of whatever it throws.
 private func catching<Value>(_ body: () throws -> Value) -> Result<Value, RaftError> {
-    do {
-        return .success(try body())
-    } catch let error as RaftError {
-        return .failure(error)
-    } catch {
-        return .failure(RaftError(.storage, "\(error)"))
-    }
+    do { return .success(try body()) } catch { return .failure(RaftError(error, or: .storage)) }
 }

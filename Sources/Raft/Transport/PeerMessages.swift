@@ -276,6 +276,56 @@ public struct SnapshotReply: Hashable, Sendable {
     }
 }
 
+/// "A caller brought this here; it is for you." Sent by a member to the leader that it follows, and never sent on again.
+/// It speaks of no term and of no entry: for the leader it is one more proposal.
+public struct ForwardRequest: Hashable, Sendable {
+    /// What the bytes are.
+    public enum Kind: UInt8, Sendable {
+        case command = 0
+        /// A command of a session.
+        case sessionCommand = 1
+        /// Begins a session, keeps it alive, or ends it.
+        case session = 2
+    }
+    /// The member that passes it on.
+    public var sender: NodeID
+    /// Which of the sender's it is; the reply repeats it.
+    public var id: UInt64
+    public var kind: Kind
+    /// The only term in which the leader may take it; nil for any.
+    public var onlyInTerm: Term?
+    /// How long the caller still waited when this was sent; nil for as long as it takes.
+    public var timeout: Duration?
+    /// Whom the sender serves; nil for the program that holds it. Nobody but a member can set it.
+    public var caller: ForwardedCaller?
+    public var payload: [UInt8]
+    public init(
+        sender: NodeID, id: UInt64, kind: Kind, onlyInTerm: Term? = nil, timeout: Duration? = nil,
+        caller: ForwardedCaller? = nil, payload: [UInt8]
+    ) {
+        self.sender = sender
+        self.id = id
+        self.kind = kind
+        self.onlyInTerm = onlyInTerm
+        self.timeout = timeout
+        self.caller = caller
+        self.payload = payload
+    }
+}
+
+/// What became of a ``ForwardRequest``.
+public struct ForwardReply: Hashable, Sendable {
+    /// Of the request that it answers.
+    public var id: UInt64
+    /// The command's output as its machine encodes it, or the number of a session; or the error, as its caller would
+    /// have got it from the node that answers.
+    public var result: Result<[UInt8], RaftError>
+    public init(id: UInt64, result: Result<[UInt8], RaftError>) {
+        self.id = id
+        self.result = result
+    }
+}
+
 /// Anything that one member asks another one.
 public enum PeerRequest: Hashable, Sendable {
     case vote(VoteRequest)
@@ -284,8 +334,10 @@ public enum PeerRequest: Hashable, Sendable {
     case timeoutNow(TimeoutNowRequest)
     case snapshot(SnapshotRequest)
     case readIndex(ReadIndexRequest)
+    /// Unlike the others it must not arrive twice, and when it may have been lost the link must break.
+    case forward(ForwardRequest)
 
-    /// The sender's term; a pre-vote's is the one after it.
+    /// The sender's term; a pre-vote's is the one after it. 0 for what speaks of none.
     public var term: Term {
         switch self {
         case .vote(let request): request.term
@@ -294,6 +346,7 @@ public enum PeerRequest: Hashable, Sendable {
         case .timeoutNow(let request): request.term
         case .snapshot(let request): request.term
         case .readIndex(let request): request.term
+        case .forward: 0
         }
     }
     /// Who says that it sends this. The transport has checked it against the certificate.
@@ -305,6 +358,7 @@ public enum PeerRequest: Hashable, Sendable {
         case .timeoutNow(let request): request.leader
         case .snapshot(let request): request.leader
         case .readIndex(let request): request.asker
+        case .forward(let request): request.sender
         }
     }
 }
@@ -316,8 +370,9 @@ public enum PeerReply: Hashable, Sendable {
     case heartbeat(HeartbeatReply)
     case snapshot(SnapshotReply)
     case readIndex(ReadIndexReply)
+    case forward(ForwardReply)
 
-    /// The sender's term; a granted pre-vote's is that of the question.
+    /// The sender's term; a granted pre-vote's is that of the question. 0 for what speaks of none.
     public var term: Term {
         switch self {
         case .vote(let reply): reply.term
@@ -325,6 +380,7 @@ public enum PeerReply: Hashable, Sendable {
         case .heartbeat(let reply): reply.term
         case .snapshot(let reply): reply.term
         case .readIndex(let reply): reply.term
+        case .forward: 0
         }
     }
 }

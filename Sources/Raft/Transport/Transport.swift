@@ -3,8 +3,9 @@
 ///
 /// What it must do: deliver a request or a reply whole or not at all, unchanged, and only between a sender and a
 /// receiver whose identities it has checked (``PeerRequest/sender`` is who it says it is). What it need not do: Raft
-/// bears loss, delay, duplicates and reordering, so nothing needs to be sent again. A transport calls back on any
-/// thread, and never from within a call into it.
+/// bears loss, delay, duplicates and reordering, so nothing needs to be sent again. ``PeerRequest/forward(_:)`` is the
+/// exception, since it stands for a call of a client: it arrives at most once, as on any connection, and where it or its
+/// reply may have been lost the link ends. A transport calls back on any thread, and never from within a call into it.
 public protocol Transport: AnyObject, Sendable {
     /// Begins to accept requests for this node. Called once.
     ///

@@ -4,14 +4,16 @@ final class Devices: Sendable {
     private let applier: any ApplierPort
     private let streams: StreamKeeper
     private let votes: VoteKeeper
+    private let forwards: ForwardKeeper
     private let port: NodePort
     private let snapshots: SnapshotKeeper
     private let log: @Sendable (Note) -> Void
 
     init(
-        writer: LogWriter, applier: any ApplierPort, streams: StreamKeeper, votes: VoteKeeper, port: NodePort,
-        snapshots: SnapshotKeeper, log: @escaping @Sendable (Note) -> Void
+        writer: LogWriter, applier: any ApplierPort, streams: StreamKeeper, votes: VoteKeeper,
+        forwards: ForwardKeeper, port: NodePort, snapshots: SnapshotKeeper, log: @escaping @Sendable (Note) -> Void
     ) {
+        self.forwards = forwards
         self.port = port
         self.writer = writer
         self.applier = applier
@@ -56,6 +58,8 @@ final class Devices: Sendable {
                 streams.assumeIsolated { $0.send(.timeoutNow(request), to: peer, on: id) }
             case .askReadIndex(let leader, let request):
                 votes.assumeIsolated { $0.ask(leader, .readIndex(request)) }
+            case .forward(let leader, let proposal):
+                forwards.assumeIsolated { $0.forward(proposal, to: leader) }
             case .apply(let order):
                 applier.apply(order)
             case .buildSnapshot(let id):

@@ -38,6 +38,8 @@ enum Effect: Sendable {
     case heartbeat(NodeID, StreamID, HeartbeatRequest)
     case timeoutNow(NodeID, StreamID, TimeoutNowRequest)
     case askReadIndex(NodeID, ReadIndexRequest)
+    /// Give a caller's command to the leader, and its result to the caller.
+    case forward(LeaderHint, Proposal)
     case apply(ApplyOrder)
     /// Take a view of the state and make a snapshot of it, beside everything else.
     case buildSnapshot(SnapshotID)
@@ -103,6 +105,7 @@ struct Effects: Sendable {
             case .succeedSnapshot(let tickets, _): .fail(tickets, error)
             case .apply(let order): .fail(order.tickets.map(\.ticket), error)
             case .serveReads(let tickets, _): .fail(tickets, error)
+            case .forward(_, let proposal): .fail([proposal.ticket], error)
             case .write, .reply, .replyAfterWrites, .requestVotes, .keepStreams, .append, .heartbeat, .timeoutNow,
                 .askReadIndex, .rememberJoining, .buildSnapshot, .abortBuild, .installSnapshot, .sendSnapshot,
                 .endSnapshot, .receiveSnapshot, .endReceipt, .discardSnapshot, .pruneSnapshots, .sweepSessions:

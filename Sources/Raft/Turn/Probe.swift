@@ -177,6 +177,10 @@ package enum Mark: UInt8, CaseIterable, Sendable {
     case swapped
     case notSwapped
     case callerGaveUp
+    case writeForwarded
+    case forwardedWriteApplied
+    case forwardedToOldLeader
+    case forwardOutcomeLost
 
     // MARK: Sessions
     case retryRepeated

@@ -22,15 +22,22 @@ class Ticket: @unchecked Sendable {
     func failed(_ error: RaftError) {}
 }
 
-/// A caller who waits for nothing but that something is done.
-final class CompletionTicket: Ticket, @unchecked Sendable {
-    // @unchecked: as its superclass; `completion` is immutable.
-    private let completion: @Sendable (Result<Void, RaftError>) -> Void
-    init(_ completion: @escaping @Sendable (Result<Void, RaftError>) -> Void) { self.completion = completion }
-    override func failed(_ error: RaftError) { completion(.failure(error)) }
-    func succeed() {
-        if claim() { completion(.success(())) }
+/// A caller who waits for one value. Once it is settled nothing of the caller's is kept, whoever still holds the ticket.
+class ValueTicket<Value: Sendable>: Ticket, @unchecked Sendable {
+    // @unchecked: as its superclass; only who has claimed the ticket touches `completion`.
+    private var completion: (@Sendable (Result<Value, RaftError>) -> Void)?
+
+    init(_ completion: @escaping @Sendable (Result<Value, RaftError>) -> Void) { self.completion = completion }
+    final override func failed(_ error: RaftError) { completion.take()?(.failure(error)) }
+    final func succeed(_ value: Value) {
+        if claim() { completion.take()?(.success(value)) }
     }
+}
+
+/// A caller who waits for nothing but that something is done.
+final class CompletionTicket: ValueTicket<Void>, @unchecked Sendable {
+    // @unchecked: as its superclass.
+    func succeed() { succeed(()) }
 }
 
 /// A command on its way into the log, with its caller.
@@ -42,4 +49,6 @@ struct Proposal: Sendable {
     /// As the kind of its entry wants it: an `OutputTicket`, a `SessionTicket` with `.session`, a `BarrierTicket` with
     /// `.blank`.
     var ticket: Ticket
+    /// How a node that does not lead passes it on; nil where it must not, as when another member has done so.
+    var forward: ForwardCall?
 }

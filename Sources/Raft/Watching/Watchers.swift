@@ -74,21 +74,15 @@ final class StatusWait: Watcher, @unchecked Sendable {
                 return
             }
         } catch {
-            ticket.fail(error as? RaftError ?? RaftError(.invalidConfiguration, "\(error)"))
+            ticket.fail(RaftError(error, or: .invalidConfiguration))
         }
         end()
     }
 }
 
 /// A caller who waits for a status.
-final class StatusTicket: Ticket, @unchecked Sendable {
-    // @unchecked: as its superclass; `completion` is immutable.
-    private let completion: @Sendable (Result<NodeStatus, RaftError>) -> Void
-    init(_ completion: @escaping @Sendable (Result<NodeStatus, RaftError>) -> Void) { self.completion = completion }
-    override func failed(_ error: RaftError) { completion(.failure(error)) }
-    func succeed(_ status: NodeStatus) {
-        if claim() { completion(.success(status)) }
-    }
+final class StatusTicket: ValueTicket<NodeStatus>, @unchecked Sendable {
+    // @unchecked: as its superclass.
 }
 
 /// Gives each status to a sequence, which keeps the newest.

@@ -11,6 +11,10 @@ package enum ClientMethods {
     /// A stream, so of a number that no call of an administrator has.
     package static let watch = client(32, "Watch", roles: readers)
     package static let compact = client(8, "Compact")
+    package static let grantLease = client(9, "GrantLease")
+    package static let keepLease = client(10, "KeepLease")
+    package static let revokeLease = client(11, "RevokeLease")
+    package static let listLeases = client(12, "ListLeases", roles: readers)
     package static let registerSession = client(16, "RegisterSession")
     package static let keepSession = client(17, "KeepSession")
     package static let closeSession = client(18, "CloseSession")
@@ -31,6 +35,11 @@ package enum ClientMethods {
 
     package static let reloadCertificates = Method(
         id: 7, name: "raft.admin.v1.Node/ReloadCertificates", purpose: .admin, roles: [.admin])
+
+    /// Those that a node may pass on to the leader: what changes the state, and nothing else.
+    package static let forwarded = [
+        put, delete, compareAndSwap, txn, grantLease, revokeLease, registerSession, keepSession, closeSession,
+    ]
 
     /// Who may call what changes nothing.
     private static let readers: Set<Role> = [.client, .clientRead]

@@ -10,7 +10,12 @@ package struct PutRequest: Hashable, Sendable {
     package var value: [UInt8]
     /// Which command of a session it is; nil for one of none.
     package var session: SessionRequest?
-    package init(key: [UInt8], value: [UInt8], session: SessionRequest? = nil) {
+    /// A node that does not lead passes it on.
+    package var forwards: Bool
+    package init(
+        key: [UInt8], value: [UInt8], session: SessionRequest? = nil, forwards: Bool = false
+    ) {
+        self.forwards = forwards
         self.session = session
         self.key = key
         self.value = value
@@ -21,6 +26,7 @@ package struct PutRequest: Hashable, Sendable {
         raft__client__v1__put_request__init(&message)
         return withSession(session) { session in
             message.session = session
+            message.forward = forwards ? 1 : 0
             return withFields(key, value) { key, value in
                 message.key = key
                 message.value = value
@@ -35,7 +41,8 @@ package struct PutRequest: Hashable, Sendable {
         ) { message in
             PutRequest(
                 key: Protobuf.bytes(message.pointee.key), value: Protobuf.bytes(message.pointee.value),
-                session: SessionRequest(message.pointee.session))
+                session: SessionRequest(message.pointee.session),
+                forwards: message.pointee.forward != 0)
         }
     }
 }
@@ -44,7 +51,12 @@ package struct DeleteRequest: Hashable, Sendable {
     package var key: [UInt8]
     /// Which command of a session it is; nil for one of none.
     package var session: SessionRequest?
-    package init(key: [UInt8], session: SessionRequest? = nil) {
+    /// A node that does not lead passes it on.
+    package var forwards: Bool
+    package init(
+        key: [UInt8], session: SessionRequest? = nil, forwards: Bool = false
+    ) {
+        self.forwards = forwards
         self.key = key
         self.session = session
     }
@@ -54,6 +66,7 @@ package struct DeleteRequest: Hashable, Sendable {
         raft__client__v1__delete_request__init(&message)
         return withSession(session) { session in
             message.session = session
+            message.forward = forwards ? 1 : 0
             return withFields(key, []) { key, _ in
                 message.key = key
                 return Protobuf.encode(message)
@@ -66,7 +79,8 @@ package struct DeleteRequest: Hashable, Sendable {
             bytes, budget: ClientMethods.unpackBudget, unpack: raft__client__v1__delete_request__unpack
         ) { message in
             DeleteRequest(
-                key: Protobuf.bytes(message.pointee.key), session: SessionRequest(message.pointee.session))
+                key: Protobuf.bytes(message.pointee.key), session: SessionRequest(message.pointee.session),
+                forwards: message.pointee.forward != 0)
         }
     }
 }
@@ -77,7 +91,13 @@ package struct CompareAndSwapRequest: Hashable, Sendable {
     package var value: [UInt8]
     /// Which command of a session it is; nil for one of none.
     package var session: SessionRequest?
-    package init(key: [UInt8], expectation: KeyExpectation, value: [UInt8], session: SessionRequest? = nil) {
+    /// A node that does not lead passes it on.
+    package var forwards: Bool
+    package init(
+        key: [UInt8], expectation: KeyExpectation, value: [UInt8], session: SessionRequest? = nil,
+        forwards: Bool = false
+    ) {
+        self.forwards = forwards
         self.session = session
         self.key = key
         self.expectation = expectation
@@ -89,6 +109,7 @@ package struct CompareAndSwapRequest: Hashable, Sendable {
         raft__client__v1__compare_and_swap_request__init(&message)
         return withSession(session) { session in
             message.session = session
+            message.forward = forwards ? 1 : 0
             return withFields(key, value) { key, value in
                 message.key = key
                 message.value = value
@@ -130,7 +151,8 @@ package struct CompareAndSwapRequest: Hashable, Sendable {
             }
             return CompareAndSwapRequest(
                 key: Protobuf.bytes(message.pointee.key), expectation: expectation,
-                value: Protobuf.bytes(message.pointee.value), session: SessionRequest(message.pointee.session))
+                value: Protobuf.bytes(message.pointee.value), session: SessionRequest(message.pointee.session),
+                forwards: message.pointee.forward != 0)
         }
     }
 }

@@ -72,6 +72,7 @@ package struct GetResponse: Hashable, Sendable {
         message.revision = found?.revision ?? 0
         message.created_revision = found?.created ?? 0
         message.version = found?.version ?? 0
+        message.lease = found?.lease ?? 0
         return withFields(found?.value ?? [], []) { value, _ in
             message.value = value
             return Protobuf.encode(message)
@@ -86,7 +87,8 @@ package struct GetResponse: Hashable, Sendable {
             return GetResponse(
                 found: KeyValue(
                     key: key, value: Protobuf.bytes(message.pointee.value), revision: message.pointee.revision,
-                    created: message.pointee.created_revision, version: message.pointee.version))
+                    created: message.pointee.created_revision, version: message.pointee.version,
+                    lease: optional(message.pointee.lease)))
         }
     }
 }
@@ -109,6 +111,7 @@ extension KeyValuePage {
             field.revision = entry.revision
             field.created_revision = entry.created
             field.version = entry.version
+            field.lease = entry.lease ?? 0
             fields.append(field)
         }
         message.n_entries = fields.count
@@ -127,7 +130,7 @@ extension KeyValuePage {
                         KeyValue(
                             key: Protobuf.bytes($0.pointee.key), value: Protobuf.bytes($0.pointee.value),
                             revision: $0.pointee.revision, created: $0.pointee.created_revision,
-                            version: $0.pointee.version)
+                            version: $0.pointee.version, lease: optional($0.pointee.lease))
                     }
                 },
                 hasMore: message.pointee.has_more != 0)

@@ -55,6 +55,7 @@ extension RPCStatus {
             case .cancelled: .cancelled
             case .stopped: .unavailable
             case .outcomeUnknown: .unknown
+            case .notAuthorized: .permissionDenied
             case .tooLarge, .invalidConfiguration: .invalidArgument
             case .alreadyInitialized: .alreadyExists
             case .changeInProgress, .notCommittedInTerm, .notInProgress, .membershipChanged, .notALearner, .notAVoter,

@@ -29,12 +29,19 @@ func withSession<Result>(
 }
 
 package struct RegisterSessionRequest: Hashable, Sendable {
-    package init() {}
-    package func encoded() -> [UInt8] { [] }
+    /// A node that does not lead passes it on.
+    package var forwards: Bool
+    package init(forwards: Bool = false) { self.forwards = forwards }
+    package func encoded() -> [UInt8] {
+        var message = Raft__Client__V1__RegisterSessionRequest()
+        raft__client__v1__register_session_request__init(&message)
+        message.forward = forwards ? 1 : 0
+        return Protobuf.encode(message)
+    }
     package init(decoding bytes: [UInt8]) throws(RPCStatus) {
         self = try Protobuf.decode(
             bytes, budget: 4096, unpack: raft__client__v1__register_session_request__unpack
-        ) { _ in RegisterSessionRequest() }
+        ) { RegisterSessionRequest(forwards: $0.pointee.forward != 0) }
     }
 }
 
@@ -59,7 +66,10 @@ package struct RegisterSessionResponse: Hashable, Sendable {
 package struct KeepSessionRequest: Hashable, Sendable {
     package var session: SessionID
     package var lowestUnanswered: UInt64
-    package init(session: SessionID, lowestUnanswered: UInt64) {
+    /// A node that does not lead passes it on.
+    package var forwards: Bool
+    package init(session: SessionID, lowestUnanswered: UInt64, forwards: Bool = false) {
+        self.forwards = forwards
         self.session = session
         self.lowestUnanswered = lowestUnanswered
     }
@@ -68,6 +78,7 @@ package struct KeepSessionRequest: Hashable, Sendable {
         var message = Raft__Client__V1__KeepSessionRequest()
         raft__client__v1__keep_session_request__init(&message)
         message.session = session.rawValue
+        message.forward = forwards ? 1 : 0
         message.lowest_unanswered = lowestUnanswered
         return Protobuf.encode(message)
     }
@@ -77,26 +88,33 @@ package struct KeepSessionRequest: Hashable, Sendable {
             bytes, budget: 4096, unpack: raft__client__v1__keep_session_request__unpack
         ) {
             KeepSessionRequest(
-                session: SessionID($0.pointee.session), lowestUnanswered: $0.pointee.lowest_unanswered)
+                session: SessionID($0.pointee.session), lowestUnanswered: $0.pointee.lowest_unanswered,
+                forwards: $0.pointee.forward != 0)
         }
     }
 }
 
 package struct CloseSessionRequest: Hashable, Sendable {
     package var session: SessionID
-    package init(session: SessionID) { self.session = session }
+    /// A node that does not lead passes it on.
+    package var forwards: Bool
+    package init(session: SessionID, forwards: Bool = false) {
+        self.session = session
+        self.forwards = forwards
+    }
 
     package func encoded() -> [UInt8] {
         var message = Raft__Client__V1__CloseSessionRequest()
         raft__client__v1__close_session_request__init(&message)
         message.session = session.rawValue
+        message.forward = forwards ? 1 : 0
         return Protobuf.encode(message)
     }
 
     package init(decoding bytes: [UInt8]) throws(RPCStatus) {
         self = try Protobuf.decode(
             bytes, budget: 4096, unpack: raft__client__v1__close_session_request__unpack
-        ) { CloseSessionRequest(session: SessionID($0.pointee.session)) }
+        ) { CloseSessionRequest(session: SessionID($0.pointee.session), forwards: $0.pointee.forward != 0) }
     }
 }
 

@@ -10,14 +10,18 @@ package struct TxnRequest: Hashable, Sendable {
     package var transaction: KeyValueTransaction
     /// Which command of a session it is; nil for one of none.
     package var session: SessionRequest?
-    package init(_ transaction: KeyValueTransaction, session: SessionRequest? = nil) {
+    /// Whether a node that does not lead passes it on.
+    package var forwards: Bool
+    package init(_ transaction: KeyValueTransaction, session: SessionRequest? = nil, forwards: Bool = false) {
         self.transaction = transaction
         self.session = session
+        self.forwards = forwards
     }
 
     package func encoded() -> [UInt8] {
         var message = Raft__Client__V1__TxnRequest()
         raft__client__v1__txn_request__init(&message)
+        message.forward = forwards ? 1 : 0
         var packed: [UInt8] = []
         transaction.encode(into: &packed)
         return withSession(session) { session in
@@ -36,7 +40,8 @@ package struct TxnRequest: Hashable, Sendable {
             let packed = Protobuf.bytes(message.pointee.transaction)
             do throws(RaftError) {
                 return TxnRequest(
-                    try KeyValueTransaction(decoding: packed[...]), session: SessionRequest(message.pointee.session))
+                    try KeyValueTransaction(decoding: packed[...]), session: SessionRequest(message.pointee.session),
+                    forwards: message.pointee.forward != 0)
             } catch {
                 throw RPCStatus(.invalidArgument, error.message)
             }

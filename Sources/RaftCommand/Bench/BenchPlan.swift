@@ -87,6 +87,22 @@ struct BenchPlan: Sendable {
         return tag + String(repeating: "0", count: keySize - tag.utf8.count - digits.utf8.count) + digits
     }
 
+    /// The same as bytes.
+    func keyBytes(_ number: Int) -> [UInt8] {
+        [UInt8](unsafeUninitializedCapacity: keySize) { buffer, count in
+            count = keySize
+            var rest = number
+            for position in stride(from: keySize - 1, through: tag.utf8.count, by: -1) {
+                buffer[position] = UInt8(ascii: "0") + UInt8(rest % 10)
+                rest /= 10
+            }
+            for (position, byte) in tag.utf8.enumerated() { buffer[position] = byte }
+        }
+    }
+
+    /// Whether a call may be a compare-and-swap.
+    var hasSwaps: Bool { workload == .mixed && casRatio > 0 }
+
     /// Enough digits for every call that one run could make.
     static let serialSize = 12
 

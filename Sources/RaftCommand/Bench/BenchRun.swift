@@ -19,13 +19,16 @@ final class BenchRun: Sendable {
 
     private let plan: BenchPlan
     private let client: KeyValueClient
+    private let executor: LoopExecutor?
     private let keepsHistory: Bool
     private let shared: Lock<Shared>
     /// The one clock of latencies and history: both count from here.
     private let clock = ContinuousClock()
     private let origin: ContinuousClock.Instant
 
-    init(_ plan: BenchPlan, client: KeyValueClient, keepsHistory: Bool) {
+    /// - Parameter executor: where calls are made; nil for the default pool.
+    init(_ plan: BenchPlan, client: KeyValueClient, on executor: LoopExecutor? = nil, keepsHistory: Bool) {
+        self.executor = executor
         self.plan = plan
         self.client = client
         self.keepsHistory = keepsHistory
@@ -77,7 +80,9 @@ final class BenchRun: Sendable {
     func run() async throws(Failure) -> BenchReport {
         let start = clock.now
         await withTaskGroup { group in
-            for number in 0..<plan.clientCount { group.addTask { await self.callUntilEnd(number, from: start) } }
+            for number in 0..<plan.clientCount {
+                group.addTask(executorPreference: executor) { await self.callUntilEnd(number, from: start) }
+            }
         }
         let elapsed = clock.now - start
         return try shared.withLock { shared throws(Failure) in
@@ -154,36 +159,37 @@ final class BenchRun: Sendable {
     private func make(
         _ call: BenchCall, key number: Int, by clientNumber: Int, due: ContinuousClock.Instant? = nil
     ) async -> RaftClientError? {
-        let key = plan.key(number)
         let (serial, last) = shared.withLock { shared in
             if call != .get { shared.nextSerial += 1 }
             return (shared.nextSerial, shared.lastSeen[number])
         }
-        let kind: HistoryOperation.Kind =
-            switch call {
-            case .get: .get
-            case .put: .put(BenchPlan.shown(serial))
-            case .cas:
-                .compareAndSwap(expected: last == 0 ? nil : BenchPlan.shown(last), new: BenchPlan.shown(serial))
-            }
         let begin = clock.now
-        var operation = HistoryOperation(
-            client: UInt64(clientNumber), key: key, kind: kind, callNanoseconds: (begin - origin).nanoseconds)
-        let outcome: Result<(HistoryOperation.Result, seen: UInt64?), RaftClientError>
+        let outcome: Result<Answer, RaftClientError>
         do throws(RaftClientError) {
-            outcome = .success(try await ask(call, Array(key.utf8), serial, expecting: last))
+            outcome = .success(try await ask(call, plan.keyBytes(number), serial, expecting: last))
         } catch {
             outcome = .failure(error)
         }
         let end = clock.now
+        // Only what a history or a later compare-and-swap wants to know is looked for in a value.
+        var known: (result: HistoryOperation.Result, seen: UInt64?)?
+        if keepsHistory || plan.hasSwaps, case .success(let answer) = outcome { known = judge(answer, serial) }
+        var operation: HistoryOperation?
+        if keepsHistory {
+            operation = HistoryOperation(
+                client: UInt64(clientNumber), key: plan.key(number), kind: Self.kind(call, serial, expecting: last),
+                callNanoseconds: (begin - origin).nanoseconds)
+        }
         return shared.withLock { shared in
             shared.tally.longestCall = max(shared.tally.longestCall, end - begin)
             switch outcome {
-            case .success(let (result, seen)):
+            case .success(let answer):
                 shared.tally.done(call, end - (due ?? begin))
-                if result == .swapped(false) { shared.tally.failedSwapCount += 1 }
-                if let seen { shared.lastSeen[number] = seen }
-                operation.finish(result, at: (end - origin).nanoseconds)
+                if case .swapped(false) = answer { shared.tally.failedSwapCount += 1 }
+                if let known {
+                    if let seen = known.seen { shared.lastSeen[number] = seen }
+                    operation?.finish(known.result, at: (end - origin).nanoseconds)
+                }
             case .failure(let error):
                 shared.tally.failed(error)
                 if error.code == .notAuthorized, shared.fatal == nil {
@@ -193,31 +199,51 @@ final class BenchRun: Sendable {
                 // Nothing happened, or nothing was read: a history says nothing of it.
                 guard error.outcome == .unknown else { return error }
             }
-            if keepsHistory { shared.history.append(operation) }
+            if let operation { shared.history.append(operation) }
             if case .failure(let error) = outcome { return error }
             return nil
         }
     }
 
-    /// - Returns: the answer, and which serial number is in the key now, as far as it tells.
+    private static func kind(_ call: BenchCall, _ serial: UInt64, expecting last: UInt64) -> HistoryOperation.Kind {
+        switch call {
+        case .get: .get
+        case .put: .put(BenchPlan.shown(serial))
+        case .cas:
+            .compareAndSwap(expected: last == 0 ? nil : BenchPlan.shown(last), new: BenchPlan.shown(serial))
+        }
+    }
+
+    private enum Answer {
+        case done
+        case swapped(Bool)
+        case found([UInt8]?)
+    }
+
+    /// - Returns: what a history says of an answer, and which serial number is in the key now, as far as it tells.
+    private func judge(_ answer: Answer, _ serial: UInt64) -> (HistoryOperation.Result, seen: UInt64?) {
+        switch answer {
+        case .done: return (.done, serial)
+        case .swapped(let isSwapped): return (.swapped(isSwapped), isSwapped ? serial : nil)
+        case .found(nil): return (.value(nil), 0)
+        case .found(let value?):
+            // Not ours, or not whole: as it is, so that a checker sees that nobody wrote it.
+            guard let seen = plan.serial(of: value) else { return (.value(ByteText.shown(value)), nil) }
+            return (.value(BenchPlan.shown(seen)), seen)
+        }
+    }
+
     private func ask(
         _ call: BenchCall, _ key: [UInt8], _ serial: UInt64, expecting last: UInt64
-    ) async throws(RaftClientError) -> (HistoryOperation.Result, seen: UInt64?) {
+    ) async throws(RaftClientError) -> Answer {
         switch call {
         case .put:
             _ = try await client.put(key, plan.value(serial))
-            return (.done, serial)
-        case .get:
-            guard let found = try await client.get(key, plan.reads)?.value else { return (.value(nil), 0) }
-            guard let seen = plan.serial(of: found) else {
-                // Not ours, or not whole. As it is, so that a checker sees that nobody wrote it.
-                return (.value(ByteText.shown(found)), nil)
-            }
-            return (.value(BenchPlan.shown(seen)), seen)
+            return .done
+        case .get: return .found(try await client.get(key, plan.reads)?.value)
         case .cas:
             let expectation = last == 0 ? KeyExpectation.absent : .value(plan.value(last))
-            let isSwapped = try await client.compareAndSwap(key, expecting: expectation, plan.value(serial)).isSwapped
-            return (.swapped(isSwapped), isSwapped ? serial : nil)
+            return .swapped(try await client.compareAndSwap(key, expecting: expectation, plan.value(serial)).isSwapped)
         }
     }
 }

@@ -52,8 +52,9 @@ final class ChaosCluster: Sendable {
         }
     }
 
-    func client(timeout: Duration, usesSessions: Bool) throws(Failure) -> KeyValueClient {
-        try ClientOptions.client(context, .client, timeout: timeout, usesSessions: usesSessions)
+    func client(timeout: Duration, usesSessions: Bool, forwardsWrites: Bool) throws(Failure) -> KeyValueClient {
+        try ClientOptions.client(
+            context, .client, timeout: timeout, usesSessions: usesSessions, forwardsWrites: forwardsWrites)
     }
 
     /// Ends every node, and takes the namespaces away. The directory stays.

@@ -30,6 +30,8 @@ final class ChaosRun: Sendable {
         case sessions
         /// Reads by the leader's lease.
         case leases
+        /// Writes passed on by whoever is asked.
+        case forwards
     }
 
     private struct Shared {
@@ -106,7 +108,7 @@ final class ChaosRun: Sendable {
         var number = 0
         repeat {
             number += 1
-            let style = Style(rawValue: (plan.seed &+ UInt64(number)) % 3) ?? .plain
+            let style = Style(rawValue: (plan.seed &+ UInt64(number)) % 4) ?? .plain
             if hasLeases != (style == .leases) {
                 hasLeases.toggle()
                 do throws(RaftClientError) {
@@ -152,7 +154,8 @@ final class ChaosRun: Sendable {
         load.rate = plan.rate
         load.tag = "round\(number)-"
         if style == .leases { load.reads = .lease }
-        let client = try cluster.client(timeout: plan.timeout, usesSessions: style == .sessions)
+        let client = try cluster.client(
+            timeout: plan.timeout, usesSessions: style == .sessions, forwardsWrites: style == .forwards)
         let bench = BenchRun(load, client: client, keepsHistory: true)
         shared.withLock { $0.begunInRound = 0 }
         do throws(Failure) { try await bench.fill() } catch {

@@ -1,5 +1,6 @@
 internal import ArgumentParser
 internal import Foundation
+internal import NIOPosix
 internal import Raft
 internal import RaftClient
 internal import RaftSimulation
@@ -20,6 +21,9 @@ struct Bench: AsyncParsableCommand {
 
             Reads are linearizable and asked of the leader, unless --spread-reads, --lease, --no-older-than, --at-least \
             or --local say otherwise. To ask one node only, name it alone in a context file's "endpoints".
+
+            Clients and their connections share one thread, for the least work a call. Where that thread is busy all \
+            the time it is what is measured: run several benchmarks beside each other then, and add them up.
 
             get and mixed give every key a value first; that is not in the figures. The keys stay; later runs use \
             them again. With --history they are this run's own, so that each begins absent.
@@ -100,11 +104,13 @@ struct Bench: AsyncParsableCommand {
     func run() async throws {
         let plan = plan(tag: tag)
         let context = try options.loadContext()
+        let loop = MultiThreadedEventLoopGroup.singleton.next()
         let client = try ClientOptions.client(
-            context, .client, timeout: options.timeout.duration, usesSessions: sessions, spreadsReads: spreadReads)
+            context, .client, timeout: options.timeout.duration, usesSessions: sessions, spreadsReads: spreadReads,
+            on: loop)
         // Before the run, and not after an hour of it.
         let file = try history.map { path throws(Failure) in try HistoryFile(path) }
-        let run = BenchRun(plan, client: client, keepsHistory: file != nil)
+        let run = BenchRun(plan, client: client, on: LoopExecutor(loop), keepsHistory: file != nil)
         let report = try await Self.watched(run) {
             if plan.workload != .put { try await run.fill() }
             return try await run.run()

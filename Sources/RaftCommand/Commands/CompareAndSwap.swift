@@ -38,7 +38,7 @@ struct CompareAndSwap: AsyncParsableCommand {
     func run() async throws {
         let key = ByteText.bytes(ofArgument: key)
         let value = try ByteText.value(ofArgument: value)
-        let result = try await options.withClient(.client, usesSessions: write.session) { client, _ in
+        let result = try await options.withClient(.client, writing: write) { client, _ in
             try await client.compareAndSwap(key, expecting: expectation, value)
         }
         switch options.output {

@@ -20,7 +20,7 @@ struct Delete: AsyncParsableCommand {
     func run() async throws {
         guard range.isOneKey, !previous else { return try await removeRange() }
         let key = ByteText.bytes(ofArgument: range.key)
-        let result = try await options.withClient(.client, usesSessions: write.session) { client, _ in
+        let result = try await options.withClient(.client, writing: write) { client, _ in
             try await client.delete(key)
         }
         switch options.output {
@@ -34,7 +34,7 @@ struct Delete: AsyncParsableCommand {
     }
 
     private func removeRange() async throws {
-        let result = try await options.withClient(.client, usesSessions: write.session) { client, _ in
+        let result = try await options.withClient(.client, writing: write) { client, _ in
             try await client.delete(range.range, returningPrevious: previous)
         }
         switch options.output {

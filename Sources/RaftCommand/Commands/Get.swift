@@ -36,7 +36,7 @@ struct Get: AsyncParsableCommand {
                 + [found.map { JSON.bytes("value", $0.value) } ?? .init("value", .null)]
                 + [
                     .init("revision", .number(found?.revision)), .init("created", .number(found?.created)),
-                    .init("version", .number(found?.version)),
+                    .init("version", .number(found?.version)), .init("lease", .number(found?.lease)),
                 ])
     }
 }

@@ -55,7 +55,7 @@ struct LogDump: ParsableCommand {
             do {
                 batch = try log.read(from: next, through: end, maximumBytes: 1 << 20)
             } catch {
-                throw Failure(error as? RaftError ?? RaftError(.storage, "\(error)"))
+                throw Failure(RaftError(error, or: .storage))
             }
             let views = (0..<batch.count).map { EntryView(batch[$0]) }
             try Console.out(

@@ -10,14 +10,16 @@ struct Put: AsyncParsableCommand {
     @Argument(help: "The key, 1 to 511 bytes.") var key: String
     @Argument(help: "The value; - takes it from standard input, byte for byte.") var value: String
     @Flag(help: "Print what the key was before.") var previous = false
+    @Option(help: ArgumentHelp("The key goes with this lease.", valueName: "id")) var lease: UInt64?
     @OptionGroup var write: WriteOptions
     @OptionGroup var options: ClientOptions
 
     func run() async throws {
         let key = ByteText.bytes(ofArgument: key)
         let value = try ByteText.value(ofArgument: value)
-        let (result, before) = try await options.withClient(.client, usesSessions: write.session) { client, _ in
-            previous ? try await client.exchange(key, value) : (try await client.put(key, value), nil)
+        let (result, before) = try await options.withClient(.client, writing: write) { client, _ in
+            previous || lease != nil
+                ? try await client.exchange(key, value, lease: lease) : (try await client.put(key, value), nil)
         }
         switch options.output {
         case .table:

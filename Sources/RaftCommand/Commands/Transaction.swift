@@ -12,7 +12,7 @@ struct Transaction: AsyncParsableCommand {
             "then" are done, else all "else": together, in one step.
 
               if value|revision|created|version KEY =|!=|<|> X    if absent|present KEY
-              then|else put KEY VALUE [--previous]
+              then|else put KEY VALUE [--previous] [--lease ID]
               then|else delete KEY [--prefix|--to KEY|--onward] [--previous]
               then|else get KEY [--prefix|--to KEY|--onward] [--limit N]
 
@@ -43,7 +43,7 @@ struct Transaction: AsyncParsableCommand {
             }
         }
         let transaction = try TransactionText.parse(lines)
-        let result = try await options.withClient(.client, usesSessions: write.session) { client, _ in
+        let result = try await options.withClient(.client, writing: write) { client, _ in
             try await client.txn(transaction)
         }
         // An else list that changed something is no refusal.
@@ -112,6 +112,7 @@ extension JSON {
         .object([
             JSON.bytes("key", entry.key), JSON.bytes("value", entry.value), .init("revision", .number(entry.revision)),
             .init("created", .number(entry.created)), .init("version", .number(entry.version)),
+            .init("lease", .number(entry.lease)),
         ])
     }
 }

@@ -60,7 +60,7 @@ extension SafetyChecker {
         case .snapshot(let snapshot):
             guard case .installed(let through) = snapshot.outcome else { return }
             (term, index) = (snapshot.term, through)
-        case .vote, .heartbeat, .readIndex: return
+        case .vote, .heartbeat, .readIndex, .forward: return
         }
         if acks[leader]?.term ?? 0 > term { return }
         if acks[leader]?.term != term { acks[leader] = (term, [:]) }
@@ -127,14 +127,21 @@ extension SafetyChecker {
         switch request {
         case .vote(let vote): take(messages?.violation(of: vote))
         case .heartbeat(let heartbeat): take(messages?.violation(of: heartbeat, to: node))
-        case .append, .timeoutNow, .snapshot, .readIndex: break
+        case .append, .timeoutNow, .snapshot, .readIndex, .forward: break
         }
     }
 
     /// A request has arrived at `node`.
     func arrived(_ request: PeerRequest, at node: NodeID) {
-        guard case .timeoutNow(let order) = request, leaders[order.term]?.node == order.leader else { return }
-        messages?.ordered(node, toCampaignIn: order.term)
+        switch request {
+        case .append(let append): tenures?.led(by: append.leader, in: append.term, at: node, now: now())
+        case .heartbeat(let heartbeat): tenures?.led(by: heartbeat.leader, in: heartbeat.term, at: node, now: now())
+        case .snapshot(let snapshot): tenures?.led(by: snapshot.leader, in: snapshot.term, at: node, now: now())
+        case .timeoutNow(let order):
+            guard leaders[order.term]?.node == order.leader else { return }
+            messages?.ordered(node, toCampaignIn: order.term)
+        case .vote, .readIndex, .forward: break
+        }
     }
 
     // MARK: Reads

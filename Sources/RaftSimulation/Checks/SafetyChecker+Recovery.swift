@@ -19,6 +19,7 @@ extension SafetyChecker {
         if let entry = builder.finish()?[0] {
             committed.append((plan.id, Self.extend(committed.last?.prefix ?? 0, by: entry)))
         }
+        committedBy = committed.map(\.id.term)
         for (id, prefix) in committed {
             known[id] = prefix
             configurations[id] = old.configurations[id]

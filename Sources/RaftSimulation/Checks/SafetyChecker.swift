@@ -6,6 +6,11 @@ public struct Violation: Error, Hashable, Sendable, CustomStringConvertible {
     public let invariant: String
     public let text: String
     public var description: String { "\(invariant): \(text)" }
+
+    package init(invariant: String, text: String) {
+        self.invariant = invariant
+        self.text = text
+    }
 }
 
 /// Watches a simulated cluster from outside, after every event: what is durable, what is sent, what is applied, what
@@ -42,7 +47,9 @@ final class SafetyChecker: @unchecked Sendable {
     var known: [LogID: UInt64] = [:]
     /// I7: what is committed, for ever.
     var committed: [(id: LogID, prefix: UInt64)] = []
-    /// I1; and how much was committed when that leader was first seen.
+    /// For each of them the term of the node that first showed it: no leader of a later one committed it.
+    var committedBy: [Term] = []
+    /// I1; and how much earlier terms had committed when that leader was first seen.
     private(set) var leaders: [Term: (node: NodeID, committedCount: Int)] = [:]
     /// What each leader was told, in its newest term, that others hold.
     var acks: [NodeID: (term: Term, through: [NodeID: LogIndex])] = [:]
@@ -87,6 +94,8 @@ final class SafetyChecker: @unchecked Sendable {
     private(set) var now: () -> Int64 = { 0 }
 
     let tally: MarkTally
+    /// Is told of every entry that a node has made durable.
+    weak var guest: (any SimulationGuest)?
 
     init(voters: [NodeID], spares: [NodeID] = [], limits: Configuration, tally: MarkTally) {
         nodes = voters + spares
@@ -172,6 +181,7 @@ final class SafetyChecker: @unchecked Sendable {
                 fail("I3", "two different entries are \(entry.id); node \(node) stored the second")
             }
             mirror.entries.append((entry.id.term, prefix, entry.proposedBytes))
+            guest?.appended(entry)
             if entry.kind == .configuration { note(entry, on: node) }
             // I4: a leader's first own entry shows what it was elected with.
             if entry.kind == .blank, let leader = leaders[entry.id.term], leader.node == node {
@@ -260,6 +270,8 @@ final class SafetyChecker: @unchecked Sendable {
                 fail("I21", "node \(node) came back with another \(entry.id)")
             }
             new.entries.append((entry.id.term, prefix, entry.proposedBytes))
+            // Of a write that nobody saw end.
+            guest?.appended(entry)
             if entry.kind == .configuration { keep(entry, in: new) }
         }
         if new.entries.count < required {
@@ -297,6 +309,7 @@ final class SafetyChecker: @unchecked Sendable {
             if request.term > durable {
                 fail("I9", "node \(node) speaks in term \(request.term), its disk has \(durable)")
             }
+        case .forward: break
         }
     }
 
@@ -342,6 +355,7 @@ final class SafetyChecker: @unchecked Sendable {
             guard case .installed(let through) = snapshot.outcome, through > 0 else { return }
             let held = max(LogIndex(UInt64(mirror.entries.count)), snapshotEnd(of: node))
             if held < through { fail("I9", "node \(node) says that it has entry \(through), its disk ends at \(held)") }
+        case .forward: break
         }
     }
 
@@ -395,7 +409,9 @@ final class SafetyChecker: @unchecked Sendable {
     private func checkLeader(_ status: NodeStatus) {
         if status.currentTerm < termHighest, leaders[termHighest] != nil { reached(.twoLeaders) }
         guard let known = leaders[status.currentTerm] else {
-            leaders[status.currentTerm] = (status.id, committed.count)
+            // One that was elected long ago, and learns it only now, need not have what a later term has committed.
+            let last = committedBy.lastIndex { $0 < status.currentTerm }
+            leaders[status.currentTerm] = (status.id, last.map { $0 + 1 } ?? 0)
             return
         }
         if known.node != status.id {
@@ -437,6 +453,7 @@ final class SafetyChecker: @unchecked Sendable {
         for position in committed.count..<Int(index.rawValue) {
             let entry = source.entries[position]
             committed.append((LogID(term: entry.term, index: LogIndex(UInt64(position + 1))), entry.prefix))
+            committedBy.append(status.currentTerm)
         }
     }
 

@@ -120,7 +120,14 @@ final class TenureChecker {
     func arrived(from sender: NodeID, at node: NodeID, now: Int64) {
         guard let watch = watches[node] else { return }
         watch.heard[sender] = now
-        if elected[watch.term] == sender { watch.startTimer(now: now) }
+        // Perhaps no longer as leader: such a message is no reason to wait less than what is being waited for.
+        if elected[watch.term] == sender { watch.resetAt = now }
+    }
+
+    /// What only a leader sends has arrived: its follower's wait begins anew, by the configuration in force.
+    func led(by leader: NodeID, in term: Term, at node: NodeID, now: Int64) {
+        guard let watch = watches[node], watch.term == term, elected[term] == leader else { return }
+        watch.startTimer(now: now)
     }
 
     // MARK: Offices

@@ -8,6 +8,7 @@ extension SimulatedNode {
         guard checker.isRemoved(id) else { return false }
         crash(losingPower: false)
         fileSystem.loseEverything()
+        loseGuestState()
         members = nil
         powerFailure = nil
         checker.beganAnew(id)
@@ -25,7 +26,7 @@ extension SimulatedNode {
             case .past: configurations.earlier
             }
         let isOutdated = seen.map { checker.isOutdated($0, status) } ?? false
-        node.membership.perform(request, ifUnchangedSince: seen, timeout: .seconds(3)) { [checker, id] result in
+        node.changeMembership(request, ifUnchangedSince: seen, timeout: .seconds(3)) { [checker, id] result in
             if isOutdated, case .success = result {
                 checker.fail(
                     "I12", "leader \(id) did to other members what was asked for those of \(seen!): \(request)")

@@ -33,7 +33,11 @@ final class SimulatedNode: @unchecked Sendable {
     private(set) var disk: SimulatedLoop?
     /// Every loop of the present life, the node's own first.
     private(set) var loops: [SimulatedLoop] = []
-    private(set) var node: RaftNode<SimulatedStore>?
+    private(set) var node: (any RunningNode)?
+    /// The same, where the simulation's own state machine is in it.
+    private(set) var storeNode: RaftNode<SimulatedStore>?
+    /// Whose state machine is in it; nil for the simulation's own.
+    private let guest: (any SimulationGuest)?
     /// Something was done to this node's disk after which it may stop, or refuse to start, until the next life.
     private var isExcused = false
     /// A bit of its files has turned over: it may refuse to start for ever.
@@ -83,7 +87,11 @@ final class SimulatedNode: @unchecked Sendable {
         var log: @Sendable (String) -> Void
     }
 
-    init(_ setting: Setting, scheduler: Scheduler, network: SimulatedNetwork, checker: SafetyChecker) {
+    init(
+        _ setting: Setting, scheduler: Scheduler, network: SimulatedNetwork, checker: SafetyChecker,
+        guest: (any SimulationGuest)? = nil
+    ) {
+        self.guest = guest
         id = setting.configuration.id
         settings = setting.configuration
         members = setting.members
@@ -139,16 +147,19 @@ final class SimulatedNode: @unchecked Sendable {
                 scheduler: scheduler, life: life, clock: clock, latency: diskLatency, seed: others.next())
             let all = [loop(1_000...20_000), disk, loop(applyLatency), loop(10_000...1_000_000), builds]
             let loops = NodeLoops(loop: all[0], disk: disk, apply: all[2], reads: all[3], builds: builds)
-            let (checker, id) = (checker, id)
-            let node = try RaftNode(
-                configuration: settings,
-                machine: SimulatedStore(
-                    willApply: { [self] in try failMachineIfAsked() },
-                    onApply: { checker.applied($0, at: $1, on: id, state: $2) },
-                    onRestore: { checker.restored($0, after: $1, through: $2, on: id) }),
-                store: store, transport: network.transport(for: life), loops: loops, bootstrap: members,
-                snapshots: makesSnapshots ? snapshots : nil, peers: directory.peers(),
-                seed: random.next(), logger: Logger(label: "simulation") { [log] _ in SimulatedLog(node: id, log) })
+            let parts = NodeParts(
+                configuration: settings, store: store, transport: network.transport(for: life), loops: loops,
+                members: members, snapshots: makesSnapshots ? snapshots : nil, peers: try directory.peers(),
+                seed: random.next(), logger: Logger(label: "simulation") { [log, id] _ in SimulatedLog(node: id, log) },
+                life: life, willApply: { [self] in try failMachineIfAsked() })
+            let node: any RunningNode
+            if let guest {
+                node = try guest.makeNode(parts)
+            } else {
+                let own = try makeStoreNode(parts)
+                storeNode = own
+                node = own
+            }
             self.life = life
             self.store = store
             self.snapshots = snapshots
@@ -171,6 +182,18 @@ final class SimulatedNode: @unchecked Sendable {
         } catch {
             failedToStart(error)
         }
+    }
+
+    private func makeStoreNode(_ parts: NodeParts) throws -> RaftNode<SimulatedStore> {
+        let (checker, id) = (checker, id)
+        return try RaftNode(
+            configuration: parts.configuration,
+            machine: SimulatedStore(
+                willApply: parts.willApply,
+                onApply: { checker.applied($0, at: $1, on: id, state: $2) },
+                onRestore: { checker.restored($0, after: $1, through: $2, on: id) }),
+            store: parts.store, transport: parts.transport, loops: parts.loops, bootstrap: parts.members,
+            snapshots: parts.snapshots, peers: parts.peers, seed: parts.seed, logger: parts.logger)
     }
 
     /// I21: the disk alone is enough for a start, whatever a crash did to it; only damage is a reason to refuse.
@@ -217,7 +240,7 @@ final class SimulatedNode: @unchecked Sendable {
         }
         if losingPower, fileSystem.hasPendingNames { checker.reached(.crashDuringNameChange) }
         checker.crashed(id, during: store.underWay)
-        endLife()
+        endLife(losingPower: losingPower)
         if losingPower {
             var random = randomness(2)
             fileSystem.crash(using: &random)
@@ -262,11 +285,12 @@ final class SimulatedNode: @unchecked Sendable {
         }
     }
 
-    private func endLife() {
+    private func endLife(losingPower: Bool = false) {
         life?.isAlive = false
         if let life { network.remove(life) }
         node?.abandon()
         node = nil
+        storeNode = nil
         store = nil
         snapshots = nil
         disk = nil
@@ -280,6 +304,7 @@ final class SimulatedNode: @unchecked Sendable {
         directory = nil
         life = nil
         lease = nil
+        guest?.ended(id, losingPower: losingPower)
     }
 
     /// On its own clock.
@@ -306,10 +331,13 @@ final class SimulatedNode: @unchecked Sendable {
     func loseDisk() {
         crash(losingPower: false)
         fileSystem.loseEverything()
+        guest?.lostDisk(of: id)
         isRotten = true
         checker.lostDisk(id)
         start()
     }
+
+    func loseGuestState() { guest?.lostDisk(of: id) }
 
     /// The cluster goes on from this node's disk alone (``RecoveryPlan``). The node is down, and comes back as another
     /// life, by another truth.

@@ -54,6 +54,8 @@ extension Workload {
         return hinted ?? up[Int(draw(UInt64(up.count)))]
     }
 
+    private func forwarding() -> Forwarding { draw(3) == 0 ? .toLeader() : .never }
+
     private func pause() -> Int64 {
         // A sweep sees only later that a session is silent, and ends it after as long again.
         let silence = profile.silence
@@ -79,11 +81,11 @@ extension Workload {
     }
 
     private func register(_ client: SessionClient) {
-        guard let node = pick(client)?.node else { return think(client) }
+        guard let node = pick(client)?.storeNode else { return think(client) }
         let once = Once()
         let goOn = { @Sendable [self] in if once.claim() { think(client) } }
         scheduler.schedule(after: profile.patience, goOn)
-        node.sessions.register { result in
+        node.sessions.register(forwarding: forwarding()) { result in
             switch result {
             case .success(let session): if client.numbers == nil { client.numbers = SessionNumbers(session) }
             case .failure(let error): client.hint = error.leader?.id
@@ -94,7 +96,7 @@ extension Workload {
 
     /// Says that it is there, or closes its session.
     private func other(_ client: SessionClient) {
-        guard let node = pick(client)?.node, let numbers = client.numbers else { return }
+        guard let node = pick(client)?.storeNode, let numbers = client.numbers else { return }
         if draw(4) == 0, numbers.openCount == 0 {
             node.sessions.close(numbers.session) { _ in }
             forget(client)
@@ -136,7 +138,7 @@ extension Workload {
     }
 
     private func attempt(_ command: Command, _ client: SessionClient) {
-        guard let node = pick(client)?.node else { return retry(command, client) }
+        guard let node = pick(client)?.storeNode else { return retry(command, client) }
         command.attempts += 1
         command.openCount += 1
         let once = Once()
@@ -146,7 +148,7 @@ extension Workload {
             command.mayHaveHappened = true
             retry(command, client)
         }
-        node.propose(command.command, in: command.request) { [self] result in
+        node.propose(command.command, in: command.request, forwarding: forwarding()) { [self] result in
             command.openCount -= 1
             let isWaitedFor = once.claim()
             switch result {

@@ -10,6 +10,8 @@ final class Workload: @unchecked Sendable {
     private var random: RandomSource
     /// Of reads: what they ask for must not change who calls what when.
     private var readRandom: RandomSource
+    /// Of writes: which of them a node that does not lead passes on.
+    private var forwardRandom: RandomSource
     /// What was known to be acknowledged, and since when.
     private var acknowledgements: [(time: Int64, through: LogIndex)] = []
     /// Of clients with sessions: the others draw as if there were none.
@@ -45,6 +47,7 @@ final class Workload: @unchecked Sendable {
         self.profile = profile
         random = RandomSource(seed: seed)
         readRandom = RandomSource(seed: seed ^ 0x7265_6164)
+        forwardRandom = RandomSource(seed: seed ^ 0x666F_7277)
         sessionRandom = RandomSource(seed: seed ^ 0x7365_7373)
     }
 
@@ -143,7 +146,7 @@ final class Workload: @unchecked Sendable {
         asking consistency: ReadConsistency? = nil,
         done: @escaping @Sendable (Result<String?, RaftError>) -> Void
     ) {
-        guard let node = target.node, let life = target.life else {
+        guard let node = target.storeNode, let life = target.life else {
             return done(.failure(RaftError(.stopped, "node \(target.id) is down")))
         }
         let position = calls.count
@@ -160,7 +163,9 @@ final class Workload: @unchecked Sendable {
         case .compareAndSwap(let expected, let new): change = .compareAndSwap(expected: expected, new: new)
         }
         let padding = profile.padding > 0 ? Int(random.next() % UInt64(profile.padding)) : 0
-        node.propose(.init(serial: serial, key: key, change, padding: padding)) { [self] result in
+        let (forwarding, timeout) = client == 0 ? (.never, nil) : drawForwarding(of: client)
+        let command = SimulatedStore.Command(serial: serial, key: key, change, padding: padding)
+        node.propose(command, forwarding: forwarding, within: timeout) { [self] result in
             switch result {
             case .success(let output):
                 // Even if the client has given up: the node has promised.
@@ -182,6 +187,14 @@ final class Workload: @unchecked Sendable {
                 done(.failure(error))
             }
         }
+    }
+
+    /// A third of the writes go on from whatever node they come to; a third of those have no deadline.
+    private func drawForwarding(of client: UInt64) -> (Forwarding, Duration?) {
+        let drawn = forwardRandom.next()
+        guard drawn % 3 == 0 else { return (.never, nil) }
+        let timeout: Duration? = drawn % 9 == 0 ? nil : .nanoseconds(Int64(drawn >> 8) % profile.patience)
+        return (.toLeader(for: ForwardedCaller(identity: "client \(client)", method: "write")), timeout)
     }
 
     private func acknowledge(_ index: LogIndex) {

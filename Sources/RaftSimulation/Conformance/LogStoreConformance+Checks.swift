@@ -22,6 +22,8 @@ extension LogStoreConformance {
         case .reopens: try reopens(session)
         case .incarnation: try incarnation(session)
         case .survivesCrash: try survivesCrash(session)
+        case .keepsWhatFindsNoRoom: try keepsWhatFindsNoRoom(session)
+        case .losesNothingWhileFull: try losesNothingWhileFull(session)
         case .anything: try anything(session)
         }
         session.close()

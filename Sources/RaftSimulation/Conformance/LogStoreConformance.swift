@@ -20,16 +20,24 @@ public struct LogStoreConformance: Sendable {
     public struct Place: Sendable {
         let open: @Sendable () throws -> any LogStore
         let crash: (@Sendable () throws -> Void)?
+        let fill: (@Sendable (_ isFull: Bool) throws -> Void)?
 
         /// - Parameters:
         ///   - crash: the machine stops and starts again: all that is not durable is lost. Called while the store is
         ///     open; it is closed afterwards, and opened anew. Nil if a test cannot do that: then
         ///     ``Check/survivesCrash`` only closes the store.
+        ///   - fill: from now on the disk has no room for anything more, or has room again. Called while the store is open.
+        ///     Nil if a test cannot do that: then ``Check/keepsWhatFindsNoRoom`` and ``Check/losesNothingWhileFull`` check
+        ///     nothing.
         ///   - open: a store on what is there by now; the one before was closed. A store in memory gives the same one
         ///     again. ``LogStore/open()`` is left to the check.
-        public init(crash: (@Sendable () throws -> Void)? = nil, open: @escaping @Sendable () throws -> any LogStore) {
+        public init(
+            crash: (@Sendable () throws -> Void)? = nil, fill: (@Sendable (_ isFull: Bool) throws -> Void)? = nil,
+            open: @escaping @Sendable () throws -> any LogStore
+        ) {
             self.open = open
             self.crash = crash
+            self.fill = fill
         }
     }
 
@@ -73,6 +81,13 @@ public struct LogStoreConformance: Sendable {
         case incarnation
         /// What ``LogStore/write(_:)`` returned for is there after a crash.
         case survivesCrash
+        /// A write that finds no room throws ``RaftError/Code/outOfSpace``, and what it has not performed is performed, in
+        /// its order, once there is room: by the next call, with or without operations of its own. What was written
+        /// before can be read meanwhile.
+        case keepsWhatFindsNoRoom
+        /// After a crash with a full disk everything is there that ``LogStore/write(_:)`` returned for, and behind it
+        /// nothing but the beginning of what found no room.
+        case losesNothingWhileFull
         /// Hundreds of operations of all kinds, in an order drawn from a seed, with restarts in between.
         case anything
     }

@@ -24,6 +24,12 @@ final class LogStoreSession {
         for operation in operations { expected.perform(operation) }
     }
 
+    /// Passes operations behind those that the store keeps, and expects all of them to be performed.
+    func write(_ operations: [LogOperation], behind kept: [LogOperation]) throws {
+        try store.write(operations)
+        for operation in kept + operations { expected.perform(operation) }
+    }
+
     /// Closes the store and opens it again, and expects it to hold what it should.
     func reopen() throws {
         store.close()
@@ -36,10 +42,48 @@ final class LogStoreSession {
         try reopen()
     }
 
+    /// As ``crash()``; the store may hold what a crash during a write of `operations` leaves: any prefix of them. There is
+    /// room afterwards.
+    func crash(during operations: [LogOperation]) throws {
+        try place.crash?()
+        try fill(false)
+        store.close()
+        try open()
+        let states = expected.states(during: operations)
+        expected =
+            states.last { $0.hardState == recovered.hardState && $0.last == recovered.last } ?? expected
+        try check()
+    }
+
+    /// Whether the check can have a full disk.
+    var canFill: Bool { place.fill != nil }
+
+    /// Takes all room from the disk, or gives it back.
+    func fill(_ isFull: Bool) throws { try place.fill?(isFull) }
+
+    /// Passes operations that find no room.
+    ///
+    /// - Returns: whether that was said; false if they were performed.
+    func writeWithoutRoom(_ operations: [LogOperation]) throws -> Bool {
+        do {
+            try write(operations)
+            return false
+        } catch let error as RaftError where error.code == .outOfSpace {
+            return true
+        } catch {
+            throw LogStoreMismatch(
+                "a write that found no room threw \(error); a store that can keep what it was given throws outOfSpace")
+        }
+    }
+
     private func begin() throws {
+        try open()
+        try check()
+    }
+
+    private func open() throws {
         store = try place.open()
         recovered = try store.open()
-        try check()
     }
 
     func close() { store.close() }

@@ -15,7 +15,7 @@ extension Fault {
         case .cut(let pairs): network.setCut(Set(pairs))
         case .cutAtEndOfChange(let id, let pairs): node(id)?.cut(atEndOfChange: pairs)
         case .clog(let pairs, let nanoseconds): network.clog(pairs, nanoseconds: nanoseconds)
-        case .transfer(let id, let target): node(id)?.node?.leadership.transfer(to: target, completion: { _ in })
+        case .transfer(let id, let target): node(id)?.node?.transferLeadership(to: target)
         case .failWrite(let id): node(id)?.failNext(.write)
         case .failSync(let id): node(id)?.failNext(.sync)
         case .fillDisk(let id, let bytes): node(id)?.fillDisk(leaving: bytes)
@@ -34,7 +34,7 @@ extension Fault {
             node(asked)?.ask(.add(id, address: "simulated:\(id)"))
         case .crashAtInstall(let id, let perMille, let bit): node(id)?.crash(atInstallDamaging: (perMille, bit))
         case .snapshot(let id): node(id)?.node?.triggerSnapshot(completion: { _ in })
-        case .pushSnapshot(let id): node(id)?.node?.pushSnapshot(completion: { _ in })
+        case .pushSnapshot(let id): node(id)?.node?.pushSnapshot(to: nil, completion: { _ in })
         }
     }
 }

@@ -1,5 +1,19 @@
 internal import Raft
 
+/// Makes a run of a seed, of what it is made of and of exactly these faults; the last takes lines about what happens.
+public typealias SimulationMaker = (
+    UInt64, SimulationProfile, [TimedFault], (@Sendable (String) -> Void)?
+) throws -> Simulation
+
+extension Simulation {
+    /// Of the simulation's own state machine and clients.
+    public static func again(
+        seed: UInt64, profile: SimulationProfile, faults: [TimedFault], onLine: (@Sendable (String) -> Void)?
+    ) throws -> Simulation {
+        try Simulation(seed: seed, profile: profile, faults: faults, onLine: onLine)
+    }
+}
+
 /// Cuts a failing run down to what it takes to fail: fewer faults, fewer nodes and clients, a plainer network and disk.
 ///
 /// Every candidate is a whole run; it is kept if it fails with the same invariant. Delta debugging over the list of
@@ -15,9 +29,14 @@ public struct Shrinker {
     /// Says how a run fails: by running it, but in the shrinker's own tests.
     var judge: ((SimulationProfile, [TimedFault], Int) -> Violation?)?
 
+    private let make: SimulationMaker
+
+    /// - Parameter make: how a run is made of what is left of it.
     public init(
-        seed: UInt64, profile: SimulationProfile, faults: [TimedFault], events: Int, maximumAttempts: Int = 2000
+        seed: UInt64, profile: SimulationProfile, faults: [TimedFault], events: Int, maximumAttempts: Int = 2000,
+        making make: @escaping SimulationMaker = Simulation.again
     ) {
+        self.make = make
         self.seed = seed
         self.profile = profile
         self.faults = faults
@@ -29,7 +48,7 @@ public struct Shrinker {
         _ profile: SimulationProfile, _ faults: [TimedFault], _ events: Int,
         onLine: (@Sendable (String) -> Void)? = nil
     ) -> (Violation, Simulation)? {
-        guard let simulation = try? Simulation(seed: seed, profile: profile, faults: faults, onLine: onLine) else {
+        guard let simulation = try? make(seed, profile, faults, onLine) else {
             return nil
         }
         do throws(Violation) {

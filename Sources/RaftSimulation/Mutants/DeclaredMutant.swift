@@ -298,5 +298,12 @@ package struct DeclaredMutant: Sendable, Hashable {
         .init(
             "38.3", "transfer-without-end", "A transfer that does not come about is never given up",
             from: "etcd, TestLeaderTransferTimeout", in: "Raft/Leader/LeaderRules+Transfer"),
+        .init(
+            "39.1", "forward-loss-is-nothing",
+            "A write that was passed on and lost sight of is said to have done nothing",
+            from: "etcd, forwarded proposals", in: "Raft/Forwarding/ForwardLink"),
+        .init(
+            "39.2", "forward-sent-twice", "A write is passed on twice, in case that the first was lost",
+            from: "etcd, forwarded proposals", in: "Raft/Forwarding/ForwardLink"),
     ]
 }

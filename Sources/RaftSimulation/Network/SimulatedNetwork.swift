@@ -132,8 +132,9 @@ final class SimulatedNetwork: @unchecked Sendable {
         onRequest(request, link.to)
         requestCount += 1
         guard let peer = link.toLife else { return }
+        let isCall = if case .forward = request { true } else { false }
         pass(Traffic(request, to: link.to)) { [self] in
-            deliver(from: link.from.node, to: link.to, life: peer) { [self] in
+            deliver(from: link.from.node, to: link.to, life: peer, callOn: isCall ? link : nil) { [self] in
                 guard let (receiver, life) = receivers[link.to], life === peer else { return }
                 onArrival(link.from, life)
                 onRequestArrival(request, link.to)
@@ -144,8 +145,9 @@ final class SimulatedNetwork: @unchecked Sendable {
 
     func reply(_ reply: PeerReply, on link: SimulatedLink) {
         onReply(reply, link.to, link.from.node)
+        let isCall = if case .forward = reply { true } else { false }
         pass(Traffic(reply, from: link.to, to: link.from.node)) { [self] in
-            deliver(from: link.to, to: link.from.node, life: link.from) { [self] in
+            deliver(from: link.to, to: link.from.node, life: link.from, callOn: isCall ? link : nil) { [self] in
                 if let peer = link.toLife, link.hears { onArrival(peer, link.from) }
                 link.received(reply)
             }
@@ -156,19 +158,24 @@ final class SimulatedNetwork: @unchecked Sendable {
         if gate?(traffic(), body) ?? true { body() }
     }
 
-    private func deliver(from: NodeID, to: NodeID, life: Life, _ body: @escaping () -> Void) {
+    /// - Parameter link: of a call of a client, or its answer: it comes once, or the link breaks.
+    private func deliver(
+        from: NodeID, to: NodeID, life: Life, callOn link: SimulatedLink?, _ arrive: @escaping () -> Void
+    ) {
         let pair = Pair(from: from, to: to)
-        if cut.contains(pair) || chance(profile.lossPerMille) { return onMark(.messageLost) }
-        let isTwice = chance(profile.duplicatePerMille)
+        let body = { [self] in if cut.contains(pair) { lost(link) } else { arrive() } }
+        if cut.contains(pair) || chance(profile.lossPerMille) {
+            lost(link)
+            return onMark(.messageLost)
+        }
+        let isTwice = chance(profile.duplicatePerMille) && link == nil
         if isTwice { onMark(.messageRepeated) }
         for copy in 0..<(isTwice ? 2 : 1) {
             var arrival = scheduler.nanoseconds + delay(between: from, to)
-            if profile.strayPerMille > 0, chance(copy == 0 ? profile.strayPerMille : 500) {
+            if profile.strayPerMille > 0, chance(copy == 0 ? profile.strayPerMille : 500), link == nil {
                 onMark(.messageVeryLate)
                 arrival += draw(profile.strayDelay)
-                scheduler.schedule(after: arrival - scheduler.nanoseconds, life: life) { [self] in
-                    if !cut.contains(pair) { body() }
-                }
+                scheduler.schedule(after: arrival - scheduler.nanoseconds, life: life, body)
                 continue
             }
             if let end = clogged[pair], end > arrival {
@@ -177,9 +184,14 @@ final class SimulatedNetwork: @unchecked Sendable {
             }
             if profile.isOrdered { arrival = max(arrival, (newest[pair] ?? 0) + 1) }
             newest[pair] = max(newest[pair] ?? 0, arrival)
-            scheduler.schedule(after: arrival - scheduler.nanoseconds, life: life) { [self] in
-                if !cut.contains(pair) { body() }
-            }
+            scheduler.schedule(after: arrival - scheduler.nanoseconds, life: life, body)
+        }
+    }
+
+    private func lost(_ call: SimulatedLink?) {
+        guard let call else { return }
+        scheduler.schedule(after: profile.keepalive) { [self] in
+            if call.isOpen { sever(call, "no answer from node \(call.to)") }
         }
     }
 

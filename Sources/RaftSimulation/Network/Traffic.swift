@@ -17,6 +17,8 @@ struct Traffic {
         case snapshotReplies = "snapshot replies"
         case readIndexes = "read-index questions"
         case readIndexReplies = "read-index replies"
+        case forwards = "forwarded writes"
+        case forwardReplies = "replies to forwarded writes"
     }
 
     let from: NodeID
@@ -34,6 +36,7 @@ struct Traffic {
             case .timeoutNow: .timeoutNows
             case .snapshot: .snapshots
             case .readIndex: .readIndexes
+            case .forward: .forwards
             }
     }
 
@@ -47,6 +50,7 @@ struct Traffic {
             case .heartbeat: .heartbeatReplies
             case .snapshot: .snapshotReplies
             case .readIndex: .readIndexReplies
+            case .forward: .forwardReplies
             }
     }
 }

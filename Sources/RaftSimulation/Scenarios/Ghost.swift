@@ -88,7 +88,7 @@ final class Ghost: PeerReceiver, @unchecked Sendable {
     private func claim(_ request: PeerRequest) {
         switch request {
         case .vote(let vote) where vote.phase == .vote: vow(HardState(currentTerm: vote.term, votedFor: id))
-        case .vote, .readIndex: break
+        case .vote, .readIndex, .forward: break
         case .append(let append):
             vow(HardState(currentTerm: append.term, votedFor: id))
             take(append)

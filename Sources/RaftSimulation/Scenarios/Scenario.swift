@@ -74,10 +74,14 @@ public struct Scenario: Sendable {
 
     /// Runs it from the beginning.
     ///
-    /// - Parameter seed: of chance, in place of what the text says: timeouts, delays, what a crash loses.
+    /// - Parameters:
+    ///   - seed: of chance, in place of what the text says: timeouts, delays, what a crash loses.
+    ///   - make: makes a run of the simulation that was kept; the simulation's own refuses one of the key-value service.
     /// - Throws: the first line that did not come true, or the first promise that was broken, and while which line.
-    public func run(seed: UInt64? = nil) throws(ScenarioFailure) -> ScenarioReport {
-        if let saved { return try run(saved, seed: seed) }
+    public func run(
+        seed: UInt64? = nil, making make: SimulationMaker = Simulation.again
+    ) throws(ScenarioFailure) -> ScenarioReport {
+        if let saved { return try run(saved, seed: seed, make) }
         let run: ScenarioRun
         var settings = settings
         if let seed { settings.seed = seed }
@@ -88,7 +92,9 @@ public struct Scenario: Sendable {
         return ScenarioReport(events: run.world.scheduler.eventCount, virtualTime: run.world.scheduler.now)
     }
 
-    private func run(_ saved: SavedRun, seed: UInt64?) throws(ScenarioFailure) -> ScenarioReport {
+    private func run(
+        _ saved: SavedRun, seed: UInt64?, _ make: SimulationMaker
+    ) throws(ScenarioFailure) -> ScenarioReport {
         let seed = seed ?? saved.seed
         func failed(_ reason: String, _ nodes: [String] = []) -> ScenarioFailure {
             ScenarioFailure(
@@ -96,7 +102,7 @@ public struct Scenario: Sendable {
                 nodes: nodes)
         }
         let simulation: Simulation
-        do { simulation = try Simulation(seed: seed, profile: saved.profile, faults: saved.faults) } catch {
+        do { simulation = try make(seed, saved.profile, saved.faults, nil) } catch {
             throw failed("no world can be made: \(error)")
         }
         do throws(Violation) {

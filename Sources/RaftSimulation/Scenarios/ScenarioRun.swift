@@ -136,7 +136,7 @@ final class ScenarioRun: @unchecked Sendable {
 
     private func running(_ name: NodeName) throws -> RaftNode<SimulatedStore> {
         let id = try resolve(name)
-        guard let node = world.node(id).node else { throw Untrue(reason: "node \(id) is down") }
+        guard let node = world.node(id).storeNode else { throw Untrue(reason: "node \(id) is down") }
         return node
     }
 
@@ -423,7 +423,7 @@ final class ScenarioRun: @unchecked Sendable {
         guard try world.run(for: left, until: { world.haveConverged(world.members(among: present)) }) else {
             throw Untrue(reason: "the cluster does not come together")
         }
-        guard let leader = world.leader?.node else { throw Untrue(reason: "nobody leads") }
+        guard let leader = world.leader?.storeNode else { throw Untrue(reason: "nobody leads") }
         let read = world.calls.read("end", at: leader, .linearizable, name: nil)
         guard try world.run(for: patience, until: { read.state == .ok }) else {
             throw Untrue(reason: "the cluster has come together, and serves no reads")
@@ -435,7 +435,7 @@ final class ScenarioRun: @unchecked Sendable {
     /// A write that succeeds, at whoever leads then.
     private func write(until end: Instant) throws {
         while world.scheduler.now < end {
-            if let leader = world.leader?.node {
+            if let leader = world.leader?.storeNode {
                 let call = world.calls.put("end", "\(world.scheduler.nanoseconds)", at: leader, name: nil)
                 if try world.run(for: patience, until: { call.state != .pending }), call.state == .ok { return }
             }

@@ -68,7 +68,11 @@ extension StatementParser {
             try require("ppm")
             return .drift(partsPerMillion: bound)
         }
-        if take("nodes") { return .nodes(try count()) }
+        if take("nodes") {
+            let count = try count()
+            guard (1...100).contains(count) else { throw Failure(reason: "a cluster has 1 to 100 nodes, not \(count)") }
+            return .nodes(count)
+        }
         if take("real") { return .real(try plainIDs()) }
         if take("seed") { return .seed(try number()) }
         if takePhrase("election timeout of") {

@@ -68,10 +68,16 @@ struct StatementParser {
         }
     }
 
+    /// A thousand days, in nanoseconds: sums of such times are far from what a number holds.
+    private static let longest: Int64 = 1000 * 86_400 * 1_000_000_000
+    private static let tooLong = "a time is from 0 s to 86400000 s"
+
     mutating func duration() throws(Failure) -> Duration {
         guard let next, let value = Double(next) else { throw expected("a time") }
         words.removeFirst()
-        return .nanoseconds(Int64(value * Double(try unit())))
+        let time = value * Double(try unit())
+        guard (0...Double(Self.longest)).contains(time) else { throw Failure(reason: Self.tooLong) }
+        return .nanoseconds(Int64(time))
     }
 
     /// `150..300 ms`
@@ -79,6 +85,7 @@ struct StatementParser {
         let parts = try word("a range of times").split(separator: ".").compactMap { Int64($0) }
         guard parts.count == 2, parts[0] <= parts[1] else { throw Failure(reason: "a range is written 150..300 ms") }
         let unit = try unit()
+        guard parts[0] >= 0, parts[1] <= Self.longest / unit else { throw Failure(reason: Self.tooLong) }
         return (parts[0] * unit)...(parts[1] * unit)
     }
 
@@ -99,6 +106,9 @@ struct StatementParser {
         return id
     }
 
+    /// Far more than a scenario needs, and few enough to be made at once.
+    private static let maximumRun: UInt64 = 100_000
+
     /// `2@1 3@1`, `2..4@1 5@3`, or nothing.
     mutating func ids() throws(Failure) -> [LogID] {
         var ids: [LogID] = []
@@ -109,6 +119,9 @@ struct StatementParser {
                 let parts = next.split { $0 == "." || $0 == "@" }.compactMap { UInt64($0) }
                 guard parts.count == 3, parts[0] <= parts[1] else {
                     throw Failure(reason: "a run of entries is written 2..4@1, not \(next)")
+                }
+                guard parts[1] - parts[0] < Self.maximumRun else {
+                    throw Failure(reason: "\(next) has more than \(Self.maximumRun) entries")
                 }
                 ids += (parts[0]...parts[1]).map { LogID(term: Term(parts[2]), index: LogIndex($0)) }
             } else {

@@ -38,7 +38,7 @@ public final class Scheduler: @unchecked Sendable {
     private var order: UInt64 = 0
     private var ties: RandomSource
     /// Nanoseconds since the world began.
-    private(set) var nanoseconds: Int64 = 1_000_000_000
+    package private(set) var nanoseconds: Int64 = 1_000_000_000
     /// The loop whose unit runs now.
     fileprivate(set) var current: SimulatedLoop?
     /// How many events have happened.
@@ -52,7 +52,7 @@ public final class Scheduler: @unchecked Sendable {
     public var now: Instant { .nanoseconds(nanoseconds) }
 
     /// Lets `body` happen `delay` nanoseconds from now, unless `life` has ended by then.
-    func schedule(after delay: Int64, life: Life? = nil, _ body: @escaping () -> Void) {
+    package func schedule(after delay: Int64, life: Life? = nil, _ body: @escaping () -> Void) {
         schedule(after: delay, life, .move(body))
     }
 
@@ -86,14 +86,14 @@ public final class Scheduler: @unchecked Sendable {
 }
 
 /// From a node's start to its crash. What was on its way for a life that has ended never happens.
-final class Life: @unchecked Sendable {
+package final class Life: @unchecked Sendable {
     // @unchecked: as the scheduler.
-    let node: NodeID
-    var isAlive = true
+    package let node: NodeID
+    package internal(set) var isAlive = true
     /// The process is stopped: what is due for it waits until it goes on.
     fileprivate(set) var isPaused = false
     fileprivate var deferred: [Scheduler.Body] = []
-    init(node: NodeID) { self.node = node }
+    package init(node: NodeID) { self.node = node }
 }
 
 extension Scheduler {
@@ -178,6 +178,13 @@ public final class SimulatedLoop: Loop, @unchecked Sendable {
     private var isHeld = false
     private var owed = 0
 
+    /// A loop of whoever is no node, on the world's own clock.
+    package convenience init(scheduler: Scheduler, life: Life, latency: ClosedRange<Int64>, seed: UInt64) {
+        self.init(
+            scheduler: scheduler, life: life, clock: NodeClock(scheduler: scheduler, offset: 0), latency: latency,
+            seed: seed)
+    }
+
     init(scheduler: Scheduler, life: Life, clock: NodeClock, latency: ClosedRange<Int64>, seed: UInt64) {
         self.scheduler = scheduler
         self.life = life
@@ -229,7 +236,7 @@ public final class SimulatedLoop: Loop, @unchecked Sendable {
     }
 
     /// Runs the oldest thing posted, now. For a crash in the middle of a write, too.
-    func runNext() {
+    package func runNext() {
         guard !isHeld else {
             owed += 1
             return
@@ -244,10 +251,10 @@ public final class SimulatedLoop: Loop, @unchecked Sendable {
         }
     }
 
-    var isBusy: Bool { !queue.isEmpty }
+    package var isBusy: Bool { !queue.isEmpty }
 
     /// The life is over: what waits never happens, and is let go of.
-    func end() {
+    package func end() {
         queue = []
         timers = []
     }
@@ -261,7 +268,7 @@ public final class SimulatedLoop: Loop, @unchecked Sendable {
 }
 
 extension Duration {
-    var nanoseconds: Int64 {
+    package var nanoseconds: Int64 {
         let (seconds, attoseconds) = components
         return seconds * 1_000_000_000 + attoseconds / 1_000_000_000
     }

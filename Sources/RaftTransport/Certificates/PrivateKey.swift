@@ -20,20 +20,17 @@ final class PrivateKey: @unchecked Sendable {
 
     /// Reads a PEM file that only its owner may read.
     init(file: String) throws(RaftError) {
-        let bytes = try SecureFile.read(file, .key)
-        ERR_clear_error()
-        guard let source = BIO_new_mem_buf(bytes, Int32(bytes.count)) else {
-            throw RaftError(.transport, "out of memory reading \(file)")
+        pointer = try X509Certificate.reading(try SecureFile.read(file, .key), path: file) {
+            source throws(RaftError) in
+            // Without a callback of ours OpenSSL would ask the terminal for a password.
+            guard let key = PEM_read_bio_PrivateKey(source, nil, { _, _, _, _ in -1 }, nil) else {
+                throw RaftError(
+                    .transport,
+                    "key file \(file) cannot be read: \(OpenSSLErrors.take()); it must hold one PEM private key without a password"
+                )
+            }
+            return key
         }
-        defer { BIO_free(source) }
-        // Without a callback of ours OpenSSL would ask the terminal for a password.
-        guard let key = PEM_read_bio_PrivateKey(source, nil, { _, _, _, _ in -1 }, nil) else {
-            throw RaftError(
-                .transport,
-                "key file \(file) cannot be read: \(OpenSSLErrors.take()); it must hold one PEM private key without a password"
-            )
-        }
-        pointer = key
     }
 
     deinit { EVP_PKEY_free(pointer) }

@@ -29,17 +29,28 @@ final class X509Certificate: @unchecked Sendable {
     static func readPEM<Item>(
         _ bytes: [UInt8], path: String, _ next: (OpaquePointer) -> Item?
     ) throws(RaftError) -> (items: [Item], isWhole: Bool) {
-        ERR_clear_error()
-        guard let source = BIO_new_mem_buf(bytes, Int32(bytes.count)) else {
-            throw RaftError(.transport, "out of memory reading \(path)")
+        try reading(bytes, path: path) { source in
+            var items: [Item] = []
+            while let item = next(source) { items.append(item) }
+            let last = ERR_peek_last_error()
+            ERR_clear_error()
+            let isWhole = ERR_reason_error_string(last).map { String(cString: $0) } == "no start line"
+            return (items, isWhole)
         }
-        defer { BIO_free(source) }
-        var items: [Item] = []
-        while let item = next(source) { items.append(item) }
-        let last = ERR_peek_last_error()
-        ERR_clear_error()
-        let isWhole = ERR_reason_error_string(last).map { String(cString: $0) } == "no start line"
-        return (items, isWhole)
+    }
+
+    /// Lets OpenSSL read bytes of a file. It does not copy them: they must stay where they are until it is done.
+    static func reading<Result>(
+        _ bytes: [UInt8], path: String, _ body: (OpaquePointer) throws(RaftError) -> Result
+    ) throws(RaftError) -> Result {
+        try bytes.withUnsafeBufferPointer { bytes throws(RaftError) in
+            ERR_clear_error()
+            guard let source = BIO_new_mem_buf(bytes.baseAddress, Int32(bytes.count)) else {
+                throw RaftError(.transport, "\(path) is empty, or there is no memory to read it")
+            }
+            defer { BIO_free(source) }
+            return try body(source)
+        }
     }
 
     struct AlternativeNames {

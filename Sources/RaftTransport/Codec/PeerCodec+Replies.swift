@@ -89,11 +89,17 @@ extension PeerCodec {
                 envelope.read_index = body
                 return Protobuf.encode(envelope)
             }
+        case .forward(let forward): return encode(forward)
         }
     }
 
+    /// The tag of `PeerReply.forward`: field 6, length-delimited.
+    private static let forwardTag: UInt8 = 6 << 3 | 2
+
     static func decodeReply(_ bytes: [UInt8]) throws(RPCStatus) -> PeerReply {
-        try Protobuf.decode(bytes, budget: budget, unpack: raft__peer__v1__peer_reply__unpack) {
+        // A command's output may be as long as it is, and is unpacked once.
+        let budget = bytes.first == forwardTag ? budget + bytes.count : budget
+        return try Protobuf.decode(bytes, budget: budget, unpack: raft__peer__v1__peer_reply__unpack) {
             envelope throws(RPCStatus) in
             switch envelope.pointee.body_case {
             case RAFT__PEER__V1__PEER_REPLY__BODY_VOTE:
@@ -135,6 +141,9 @@ extension PeerCodec {
                         term: Term(body.term), stream: StreamID(rawValue: body.stream),
                         snapshot: SnapshotID(builder: Incarnation(rawValue: body.builder), number: body.number),
                         outcome: try snapshotOutcome(body)))
+            case RAFT__PEER__V1__PEER_REPLY__BODY_FORWARD:
+                guard let body = envelope.pointee.forward?.pointee else { throw refuse("no body") }
+                return .forward(try decode(body))
             default: throw refuse("a reply of an unknown kind; the peer may be of a newer version")
             }
         }

@@ -113,11 +113,12 @@ enum PeerCodec {
                 envelope.read_index = body
                 return Protobuf.encode(envelope)
             }
+        case .forward(let forward): return encode(forward)
         }
     }
 
     /// The packer would copy the bytes once more; a bytes field is a tag, a length and the bytes.
-    private static func beginEntries(_ count: Int, in bytes: inout [UInt8]) {
+    static func beginEntries(_ count: Int, in bytes: inout [UInt8]) {
         guard count > 0 else { return }
         bytes.append(entriesTag)
         appendVarint(UInt64(count), to: &bytes)
@@ -132,6 +133,7 @@ enum PeerCodec {
             let kind = envelope.pointee.body_case
             let carriesEntries =
                 kind == RAFT__PEER__V1__PEER_REQUEST__BODY_APPEND || kind == RAFT__PEER__V1__PEER_REQUEST__BODY_SNAPSHOT
+                || kind == RAFT__PEER__V1__PEER_REQUEST__BODY_FORWARD
             guard carriesEntries || split.entries.isEmpty else { throw refuse("entries without an append") }
             switch envelope.pointee.body_case {
             case RAFT__PEER__V1__PEER_REQUEST__BODY_VOTE:
@@ -166,6 +168,9 @@ enum PeerCodec {
             case RAFT__PEER__V1__PEER_REQUEST__BODY_SNAPSHOT:
                 guard let body = envelope.pointee.snapshot?.pointee else { throw refuse("no body") }
                 return .snapshot(try decodeSnapshot(body, piece: split.entries))
+            case RAFT__PEER__V1__PEER_REQUEST__BODY_FORWARD:
+                guard let body = envelope.pointee.forward?.pointee else { throw refuse("no body") }
+                return .forward(try decode(body, payload: split.entries))
             default: throw refuse("a request of an unknown kind; the peer may be of a newer version")
             }
         }

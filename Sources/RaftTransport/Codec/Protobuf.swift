@@ -9,6 +9,7 @@ public enum Protobuf {
     ///   - unpack: the generated function, such as `raft__peer__v1__hello__unpack`.
     /// - Throws: `invalidArgument` when the bytes are not such a message or need more than the budget; what `body`
     ///   throws.
+    @inlinable
     public static func decode<Message, Result>(
         _ bytes: [UInt8], budget: Int = 1 << 20,
         unpack: (UnsafeMutablePointer<ProtobufCAllocator>?, Int, UnsafePointer<UInt8>?) -> UnsafeMutablePointer<
@@ -19,6 +20,8 @@ public enum Protobuf {
         try decode(bytes[...], budget: budget, unpack: unpack, body)
     }
 
+    // Inlined where it is called, since there the types are known; what is alike for all of them is `unpacked`.
+    @inlinable
     static func decode<Message, Result>(
         _ bytes: ArraySlice<UInt8>, budget: Int,
         unpack: (UnsafeMutablePointer<ProtobufCAllocator>?, Int, UnsafePointer<UInt8>?) -> UnsafeMutablePointer<
@@ -26,34 +29,49 @@ public enum Protobuf {
         >?,
         _ body: (UnsafePointer<Message>) throws(RPCStatus) -> Result
     ) throws(RPCStatus) -> Result {
-        var outcome: Swift.Result<Result, RPCStatus>?
+        var outcome = Swift.Result<Result, RPCStatus>.failure(RPCStatus(.internal, "nothing was unpacked"))
+        try unpacked(bytes, budget: budget) {
+            UnsafeMutableRawPointer(unpack($0, $1, $2))
+        } _: { message in
+            do throws(RPCStatus) {
+                outcome = .success(try body(UnsafePointer(message.assumingMemoryBound(to: Message.self))))
+            } catch {
+                outcome = .failure(error)
+            }
+        }
+        return try outcome.get()
+    }
+
+    /// Gives `body` the message, or throws.
+    @usableFromInline
+    static func unpacked(
+        _ bytes: ArraySlice<UInt8>, budget: Int,
+        _ unpack: (UnsafeMutablePointer<ProtobufCAllocator>?, Int, UnsafePointer<UInt8>?) -> UnsafeMutableRawPointer?,
+        _ body: (UnsafeMutableRawPointer) -> Void
+    ) throws(RPCStatus) {
+        var refusal: RPCStatus?
         // Most messages fit in a chunk on the stack.
         withUnsafeTemporaryAllocation(byteCount: 1024, alignment: 16) { chunk in
             var state = ProtobufArena.State(next: chunk.baseAddress, left: chunk.count, budget: budget)
             withUnsafeMutablePointer(to: &state) { state in
                 defer { ProtobufArena.freeBlocks(state) }
                 var allocator = ProtobufArena.allocator(state)
-                let message = bytes.withContiguousStorageIfAvailable {
-                    unpack(&allocator, $0.count, $0.baseAddress)
-                }
-                guard let message = message ?? nil else {
+                let message = bytes.withUnsafeBufferPointer { unpack(&allocator, $0.count, $0.baseAddress) }
+                guard let message else {
                     let reason =
                         state.pointee.isExceeded
                         ? "the message needs more than \(budget) bytes of memory" : "the message cannot be parsed"
-                    outcome = .failure(RPCStatus(.invalidArgument, reason))
+                    refusal = RPCStatus(.invalidArgument, reason)
                     return
                 }
-                do throws(RPCStatus) {
-                    outcome = .success(try body(UnsafePointer(message)))
-                } catch {
-                    outcome = .failure(error)
-                }
+                body(message)
             }
         }
-        return try outcome!.get()
+        if let refusal { throw refusal }
     }
 
     /// The packed bytes of a generated message (any struct that begins with `base`), with room for `reserve` more.
+    @inlinable
     public static func encode<Message>(_ message: Message, reserve: Int = 0) -> [UInt8] {
         withUnsafePointer(to: message) { pointer in
             let base = UnsafeRawPointer(pointer).assumingMemoryBound(to: ProtobufCMessage.self)

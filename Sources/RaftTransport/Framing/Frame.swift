@@ -61,6 +61,38 @@ struct FrameHeader: Hashable {
     }
 }
 
+/// What stands in a frame before the message: little-endian numbers, or what is written seldom enough to be an array.
+enum FrameHead: Hashable {
+    case none
+    /// 4 bytes: the length of the message behind it, or another number.
+    case number(UInt32)
+    /// 12 bytes: method, two zero bytes, timeout in milliseconds (0: none), length of the request.
+    case request(method: UInt16, timeoutMilliseconds: UInt32, count: UInt32)
+    case bytes([UInt8])
+
+    static func length(of message: [UInt8]) -> FrameHead { .number(UInt32(message.count)) }
+
+    var count: Int {
+        switch self {
+        case .none: 0
+        case .number: 4
+        case .request: 12
+        case .bytes(let bytes): bytes.count
+        }
+    }
+
+    func write(to buffer: inout ByteBuffer) {
+        switch self {
+        case .none: break
+        case .number(let number): buffer.writeInteger(number, endianness: .little)
+        case .request(let method, let timeout, let count):
+            buffer.writeInteger(UInt64(method) | UInt64(timeout) << 32, endianness: .little)
+            buffer.writeInteger(count, endianness: .little)
+        case .bytes(let bytes): buffer.writeBytes(bytes)
+        }
+    }
+}
+
 struct Frame: Hashable {
     var header: FrameHeader
     var payload: ByteBuffer

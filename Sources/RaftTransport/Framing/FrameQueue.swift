@@ -12,8 +12,7 @@ struct FrameQueue {
         var type: FrameType
         var flags: FrameFlags = []
         var stream: UInt32
-        /// What comes before the message: method, timeout and lengths.
-        var head: [UInt8] = []
+        var head = FrameHead.none
         var body: [UInt8] = []
         var sent = 0
         /// Not one byte has left yet.
@@ -31,6 +30,8 @@ struct FrameQueue {
     private var large: [UInt32: Deque<Item>] = [:]
     private var ring: Deque<UInt32> = []
     private(set) var byteCount = 0
+    /// How much was taken at once the last time: so much is likely to wait again.
+    private var lastTaken = 0
     /// All bytes of small frames ever added and ever taken: tells what has left and what has not.
     private(set) var smallAdded: UInt64 = 0
     private(set) var smallTaken: UInt64 = 0
@@ -58,11 +59,12 @@ struct FrameQueue {
             ring.append(item.stream)
         } else {
             smallAdded += UInt64(size)
-            if let last = small.last, last.readableBytes + size <= Self.chunkBytes {
+            // Only its size is looked at: a second reference to the chunk would make each write copy all of it.
+            if let filled = small.last?.readableBytes, filled + size <= Self.chunkBytes {
                 Self.write(item, to: &small[small.count - 1])
             } else {
                 var chunk = ByteBuffer()
-                chunk.reserveCapacity(small.isEmpty ? size : Self.chunkBytes)
+                chunk.reserveCapacity(small.isEmpty ? min(max(size, lastTaken), Self.chunkBytes) : Self.chunkBytes)
                 Self.write(item, to: &chunk)
                 small.append(chunk)
             }
@@ -73,7 +75,7 @@ struct FrameQueue {
         FrameHeader(
             length: item.head.count + item.body.count, type: item.type, flags: item.flags, stream: item.stream
         ).write(to: &buffer)
-        buffer.writeBytes(item.head)
+        item.head.write(to: &buffer)
         buffer.writeBytes(item.body)
     }
 
@@ -105,6 +107,7 @@ struct FrameQueue {
             if result.readableBytes == 0 { result = chunk } else { result.writeImmutableBuffer(chunk) }
         }
         byteCount -= taken
+        lastTaken = taken
         // At least one part, so that many small messages do not hold up a large one for ever.
         repeat {
             guard let turn = ring.firstIndex(where: { large[$0]?.first.map { $0.afterSmall <= smallTaken } ?? false })
@@ -124,7 +127,7 @@ struct FrameQueue {
             stream: stream
         ).write(to: &result)
         if item.isUntouched {
-            result.writeBytes(item.head)
+            item.head.write(to: &result)
             byteCount -= FrameHeader.size
         }
         result.writeBytes(item.body[bodySent..<(bodySent + count)])

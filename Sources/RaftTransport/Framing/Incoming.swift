@@ -33,17 +33,6 @@ enum Wire {
         withUnsafeBytes(of: value.littleEndian, Array.init)
     }
 
-    /// Method, two zero bytes, timeout in milliseconds (0: none), length of the request.
-    static func requestHead(method: UInt16, timeoutMilliseconds: UInt32, count: Int) -> [UInt8] {
-        [UInt8](unsafeUninitializedCapacity: 12) { buffer, size in
-            let raw = UnsafeMutableRawBufferPointer(buffer)
-            raw.storeBytes(of: UInt32(method).littleEndian, toByteOffset: 0, as: UInt32.self)
-            raw.storeBytes(of: timeoutMilliseconds.littleEndian, toByteOffset: 4, as: UInt32.self)
-            raw.storeBytes(of: UInt32(count).littleEndian, toByteOffset: 8, as: UInt32.self)
-            size = 12
-        }
-    }
-
     /// Code, a zero byte, length of the text, the text; the details follow to the end of the frame.
     static func statusHead(_ status: RPCStatus?) -> [UInt8] {
         guard let status else { return [0, 0, 0, 0] }

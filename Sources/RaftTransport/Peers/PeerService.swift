@@ -108,9 +108,16 @@ private final class LinkReceiver: RPCStreamHandler, @unchecked Sendable {
     func streamEnded(_ status: RPCStatus?, on stream: RPCStream) { path = nil }
 }
 
-/// Replies go back on the stream that the request came on. They are small, and overtake bulk.
+/// Replies go back on the stream that the request came on. They are small, and overtake bulk; results of writes that were
+/// passed on need not be, and wait for their turn.
 private final class StreamReplyPath: ReplyPath {
     private let stream: RPCStream
     init(_ stream: RPCStream) { self.stream = stream }
-    func send(_ reply: PeerReply) { stream.send(PeerCodec.encode(reply), isUrgent: true) }
+
+    func send(_ reply: PeerReply) {
+        let isForward = if case .forward = reply { true } else { false }
+        guard !stream.send(PeerCodec.encode(reply), isUrgent: !isForward), !stream.isEnded, isForward else { return }
+        // A caller waits for it; once the link has ended its outcome is known to be unknown.
+        stream.end(RPCStatus(.resourceExhausted, "a reply was not taken: it is above 4 MiB, or the peer is too slow"))
+    }
 }

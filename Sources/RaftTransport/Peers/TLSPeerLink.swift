@@ -11,7 +11,8 @@ final class TLSPeerLink: PeerLink, RPCStreamHandler, Sendable {
         var early: [PeerRequest] = []
     }
 
-    /// How many requests may wait for the link to open; the first ones are kept.
+    /// How many requests may wait for the link to open; the first ones are kept. Writes that are passed on do not count:
+    /// their callers wait, and who sends them bounds how many there are.
     private static let maximumEarly = 64
 
     let peer: NodeID
@@ -43,9 +44,8 @@ final class TLSPeerLink: PeerLink, RPCStreamHandler, Sendable {
 
     private func sendNow(_ request: PeerRequest) {
         let stream = state.withLock { state -> RPCStream? in
-            if state.stream == nil, !state.isClosed, state.early.count < Self.maximumEarly {
-                state.early.append(request)
-            }
+            let isKept = if case .forward = request { true } else { state.early.count < Self.maximumEarly }
+            if state.stream == nil, !state.isClosed, isKept { state.early.append(request) }
             return state.isClosed ? nil : state.stream
         }
         if let stream { put(request, on: stream) }
@@ -54,7 +54,7 @@ final class TLSPeerLink: PeerLink, RPCStreamHandler, Sendable {
     private func put(_ request: PeerRequest, on stream: RPCStream) {
         let isUrgent =
             switch request {
-            case .append, .snapshot: false
+            case .append, .snapshot, .forward: false
             case .vote, .heartbeat, .timeoutNow, .readIndex: true
             }
         let bytes = PeerCodec.encode(request)

@@ -37,8 +37,8 @@ final class AcceptHandler: ChannelInboundHandler, RemovableChannelHandler {
         ) { [place] _ in withExtendedLifetime(place) {} }
         let refusal = server.connections.settle(place, isPeer: isPeer, channel: context.channel, outbox: outbox)
         let connection = Connection(
-            outbox, principal: established.principal, isServer: true, greets: refusal == nil, limits: server.limits,
-            budget: isPeer ? nil : server.budget, side: side)
+            outbox, on: context.eventLoop, principal: established.principal, isServer: true, greets: refusal == nil,
+            limits: server.limits, budget: isPeer ? nil : server.budget, side: side)
         try? context.pipeline.syncOperations.addHandler(connection, position: .after(self))
         if let refusal {
             server.refuse(.places, "\(refusal) (\(established.principal))", context.channel)

@@ -14,12 +14,28 @@ final class ClientCall: @unchecked Sendable {
     /// How many bytes of small frames the queue had been given before this one; nil for a large request.
     private var position: UInt64?
     private var completion: Completion?
+    /// The caller cancelled before the connection had heard of the call.
+    private(set) var isAbandoned = false
+    private var hasBegun = false
 
-    init(_ method: Method, _ request: [UInt8], deadline: NIODeadline, _ completion: @escaping Completion) {
+    init(_ method: Method, _ request: [UInt8], deadline: NIODeadline) {
         self.method = method
         self.request = request
         self.deadline = deadline
-        self.completion = completion
+    }
+
+    /// Says who is told of the outcome, once, and before anything else is made of the call.
+    func onCompletion(_ completion: @escaping Completion) { self.completion = completion }
+
+    /// The connection hears of the call. From here on, the completion is this loop's.
+    func begin() { hasBegun = true }
+
+    /// The caller cancels, perhaps before all that.
+    ///
+    /// - Returns: whether the call is at work.
+    func abandon() -> Bool {
+        isAbandoned = true
+        return hasBegun && completion != nil
     }
 
     /// Takes the request out, to be queued next.

@@ -23,6 +23,8 @@ final class ClientSide: ConnectionSide {
     /// Who dialled decides when it has no more use for it.
     var idleSince: NIODeadline? { nil }
 
+    var awaitsAnswer: Bool { open.values.contains { if case .call = $0 { true } else { false } } }
+
     func began(_ connection: Connection) {
         onReady?(nil)
         onReady = nil
@@ -33,8 +35,7 @@ final class ClientSide: ConnectionSide {
     func perform(_ command: Command, _ connection: Connection) {
         switch command {
         case .call(let call): begin(call, connection)
-        case .abandon(let call):
-            abandon(call, .init(.cancelled, "the caller cancelled", wasSent: call.stream != 0), connection)
+        case .abandon(let call): if call.abandon() { abandon(call, Self.cancelled(call), connection) }
         case .open(let stream): begin(stream, connection)
         case .send(let stream, let message, let isUrgent):
             connection.streamSend(stream, message, isUrgent: isUrgent)
@@ -51,6 +52,8 @@ final class ClientSide: ConnectionSide {
     }
 
     private func begin(_ call: ClientCall, _ connection: Connection) {
+        call.begin()
+        if call.isAbandoned { return call.complete(.failure(Self.cancelled(call))) }
         if let goaway { return call.complete(.failure(.init(.unavailable, goaway, wasSent: false))) }
         let maximum = Int(connection.settings?.maximumMessageBytes ?? 0)
         guard call.request.count <= maximum else {
@@ -89,10 +92,10 @@ final class ClientSide: ConnectionSide {
         connection.send(
             .init(
                 type: .request, stream: stream,
-                head: Wire.requestHead(
+                head: .request(
                     method: call.method.id,
                     timeoutMilliseconds: UInt32(clamping: (left.nanoseconds + 999_999) / 1_000_000),
-                    count: request.count),
+                    count: UInt32(request.count)),
                 body: request))
     }
 
@@ -123,7 +126,7 @@ final class ClientSide: ConnectionSide {
         connection.sendUrgent(
             .init(
                 type: .request, flags: .streaming, stream: id,
-                head: Wire.requestHead(method: stream.method.id, timeoutMilliseconds: 0, count: 0)))
+                head: .request(method: stream.method.id, timeoutMilliseconds: 0, count: 0)))
     }
 
     private func cancel(_ stream: RPCStream, _ status: RPCStatus, _ connection: Connection) {
@@ -154,6 +157,10 @@ final class ClientSide: ConnectionSide {
 
     private func closeIfDone(_ connection: Connection) {
         if let goaway, open.isEmpty, waiting.isEmpty { connection.fail(goaway) }
+    }
+
+    private static func cancelled(_ call: ClientCall) -> RPCStatus {
+        RPCStatus(.cancelled, "the caller cancelled", wasSent: call.stream != 0)
     }
 
     // MARK: Deadlines

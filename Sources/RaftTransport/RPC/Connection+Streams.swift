@@ -13,7 +13,7 @@ extension Connection {
         if isUrgent {
             sendUrgent(
                 .init(
-                    type: .message, flags: .urgent, stream: stream.flow.id, head: Wire.bytes(UInt32(message.count)),
+                    type: .message, flags: .urgent, stream: stream.flow.id, head: .length(of: message),
                     body: message))
         } else if stream.flow.sendCredit > 0, stream.flow.waiting.isEmpty {
             put(message, on: stream)
@@ -27,7 +27,7 @@ extension Connection {
         stream.flow.sendCredit -= message.count
         stream.left(message.count)
         send(
-            .init(type: .message, stream: stream.flow.id, head: Wire.bytes(UInt32(message.count)), body: message))
+            .init(type: .message, stream: stream.flow.id, head: .length(of: message), body: message))
     }
 
     func streamCredit(_ stream: RPCStream, _ more: UInt32) throws(MalformedFrame) {
@@ -49,7 +49,7 @@ extension Connection {
         }
         stream.flow.hasFinished = true
         if isServer {
-            send(.init(type: .status, stream: stream.flow.id, head: Wire.statusHead(status)))
+            send(.init(type: .status, stream: stream.flow.id, head: .bytes(Wire.statusHead(status))))
         } else {
             send(.init(type: .finish, stream: stream.flow.id))
         }
@@ -71,7 +71,7 @@ extension Connection {
         // Told in large steps: a frame for each message would double their number.
         guard stream.flow.unreturned >= limits.streamCredit / 4 else { return }
         sendUrgent(
-            .init(type: .credit, stream: stream.flow.id, head: Wire.bytes(UInt32(clamping: stream.flow.unreturned))))
+            .init(type: .credit, stream: stream.flow.id, head: .number(UInt32(clamping: stream.flow.unreturned))))
         stream.flow.receiveCredit += stream.flow.unreturned
         stream.flow.unreturned = 0
     }

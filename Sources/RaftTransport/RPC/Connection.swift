@@ -1,5 +1,6 @@
 internal import NIOCore
 internal import Raft
+internal import Synchronization
 
 /// What one side of a connection does with what comes.
 protocol ConnectionSide: AnyObject {
@@ -9,6 +10,8 @@ protocol ConnectionSide: AnyObject {
     func perform(_ command: Command, _ connection: Connection)
     /// Since when nothing has been asked of it; nil while something is, or when that is no reason to end it.
     var idleSince: NIODeadline? { get }
+    /// Somebody waits for an answer of the other side.
+    var awaitsAnswer: Bool { get }
     /// The connection is over. Called once; `commands` were never looked at.
     func ended(_ reason: String, commands: [Command], _ connection: Connection)
 }
@@ -50,16 +53,18 @@ final class Connection: ChannelInboundHandler, @unchecked Sendable {
     private var commands: [Command] = []
     private var lastRead = NIODeadline.now()
     private let begunAt = NIODeadline.now()
-    private var hasAsked = false
+    /// Since when a sign of life is asked for.
+    private var askedAt: NIODeadline?
     private var keepalive: RepeatedTask?
 
-    var eventLoop: any EventLoop { outbox.eventLoop }
+    let eventLoop: any EventLoop
 
     /// - Parameter greets: false for a server that is about to refuse: it says so before anything else.
     init(
-        _ outbox: Outbox, principal: Principal, isServer: Bool, greets: Bool = true, limits: TransportLimits,
-        budget: QueueBudget? = nil, side: any ConnectionSide
+        _ outbox: Outbox, on eventLoop: any EventLoop, principal: Principal, isServer: Bool, greets: Bool = true,
+        limits: TransportLimits, budget: QueueBudget? = nil, side: any ConnectionSide
     ) {
+        self.eventLoop = eventLoop
         self.greets = greets
         self.budget = budget
         self.outbox = outbox
@@ -79,7 +84,9 @@ final class Connection: ChannelInboundHandler, @unchecked Sendable {
         outbox.attach(self)
         // A client keeps silent until the server has spoken: only then has the server accepted its certificate.
         if isServer && greets { sendSettings() }
-        let interval = (limits.keepaliveInterval / 2).timeAmount
+        let often =
+            isServer ? limits.keepaliveInterval : min(limits.keepaliveInterval, TransportLimits.doubtInterval * 2)
+        let interval = (often / 2).timeAmount
         let bound = NIOLoopBound(self, eventLoop: eventLoop)
         keepalive = eventLoop.scheduleRepeatedTask(initialDelay: interval, delay: interval) { _ in
             bound.value.checkLife()
@@ -94,7 +101,7 @@ final class Connection: ChannelInboundHandler, @unchecked Sendable {
             maximumMessageBytes: UInt32(clamping: limits.maximumMessageBytes),
             maximumCalls: UInt32(clamping: limits.maximumCallsInFlight),
             streamCredit: UInt32(clamping: limits.streamCredit))
-        sendUrgent(.init(type: .settings, stream: 0, head: settings.head))
+        sendUrgent(.init(type: .settings, stream: 0, head: .bytes(settings.head)))
     }
 
     private func checkLife() {
@@ -119,9 +126,18 @@ final class Connection: ChannelInboundHandler, @unchecked Sendable {
         if silence > limits.keepaliveTimeout.timeAmount {
             return fail("nothing was heard for \(limits.keepaliveTimeout), not even an answer to a ping")
         }
-        if silence > limits.keepaliveInterval.timeAmount, !hasAsked, settings != nil {
-            hasAsked = true
-            sendUrgent(.init(type: .ping, stream: 0, head: Wire.bytes(now.uptimeNanoseconds)))
+        let isAwaited = side.awaitsAnswer
+        if let askedAt {
+            if isAwaited, now - askedAt > TransportLimits.doubtTimeout.timeAmount {
+                outbox.isInDoubt.store(true, ordering: .relaxed)
+            }
+            return
+        }
+        let patience =
+            isAwaited ? min(limits.keepaliveInterval, TransportLimits.doubtInterval) : limits.keepaliveInterval
+        if silence > patience.timeAmount, settings != nil {
+            askedAt = now
+            sendUrgent(.init(type: .ping, stream: 0, head: .bytes(Wire.bytes(now.uptimeNanoseconds))))
             writeOut()
         }
     }
@@ -174,7 +190,10 @@ final class Connection: ChannelInboundHandler, @unchecked Sendable {
         guard !isEnded else { return }
         isReading = true
         lastRead = .now()
-        hasAsked = false
+        if askedAt != nil {
+            askedAt = nil
+            outbox.isInDoubt.store(false, ordering: .relaxed)
+        }
         var bytes = unwrapInboundIn(data)
         decoder.append(&bytes)
         do throws(MalformedFrame) {
@@ -201,7 +220,7 @@ final class Connection: ChannelInboundHandler, @unchecked Sendable {
         }
         guard settings != nil else { throw MalformedFrame("settings do not come first") }
         switch incoming {
-        case .ping(let number): sendUrgent(.init(type: .pong, stream: 0, head: Wire.bytes(number)))
+        case .ping(let number): sendUrgent(.init(type: .pong, stream: 0, head: .bytes(Wire.bytes(number))))
         case .pong: break  // having been heard is all that it is for
         default: try side.received(incoming, self)
         }
@@ -210,7 +229,9 @@ final class Connection: ChannelInboundHandler, @unchecked Sendable {
     /// Says why, then closes.
     func refuse(_ reason: String, code: RPCStatus.Code = .internal) {
         sendUrgent(
-            .init(type: .goaway, stream: 0, head: Wire.bytes(UInt32.max) + Wire.statusHead(RPCStatus(code, reason))))
+            .init(
+                type: .goaway, stream: 0,
+                head: .bytes(Wire.bytes(UInt32.max) + Wire.statusHead(RPCStatus(code, reason)))))
         writeOut()
         fail(reason)
     }

@@ -127,7 +127,7 @@ final class Dial: @unchecked Sendable {
             }
         }
         let connection = Connection(
-            outbox, principal: established.principal, isServer: false, limits: limits, side: side)
+            outbox, on: eventLoop, principal: established.principal, isServer: false, limits: limits, side: side)
         try? context.pipeline.syncOperations.addHandler(connection, position: .after(after))
     }
 

@@ -1,5 +1,6 @@
 internal import NIOCore
 internal import Raft
+internal import Synchronization
 
 /// What other threads want of a connection.
 enum Command: Sendable {
@@ -28,9 +29,25 @@ final class Outbox: Sendable {
     }
 
     private let state = Lock(State())
-    let eventLoop: any EventLoop
+    /// The other side owes a sign of life.
+    let isInDoubt = Atomic<Bool>(false)
+    /// Nil where no connection is behind it.
+    private let loop: (any EventLoop)?
+    /// Takes what is posted in place of a connection: see ``DirectService``.
+    private let taker: (@Sendable (Command) -> Bool)?
 
-    init(eventLoop: any EventLoop) { self.eventLoop = eventLoop }
+    init(eventLoop: any EventLoop) {
+        loop = eventLoop
+        taker = nil
+    }
+
+    /// Without a connection.
+    ///
+    /// - Parameter taker: is given every command, on the thread that posts it; false when nothing will come of it.
+    init(taker: @escaping @Sendable (Command) -> Bool) {
+        loop = nil
+        self.taker = taker
+    }
 
     func attach(_ connection: Connection) { state.withLock { $0.connection = connection } }
 
@@ -41,13 +58,14 @@ final class Outbox: Sendable {
     /// - Returns: false when the connection is gone; then nothing will come of the command.
     @discardableResult
     func post(_ command: Command) -> Bool {
+        guard let loop else { return taker?(command) ?? false }
         let (isTaken, wakes) = state.withLock { state -> (Bool, Connection?) in
             guard !state.isClosed else { return (false, nil) }
             state.commands.append(command)
             return (true, state.commands.count == 1 ? state.connection : nil)
         }
         // Within a read of the connection itself nothing needs to be woken: it looks here at the end.
-        if let wakes, !(eventLoop.inEventLoop && wakes.isReading) { eventLoop.execute { wakes.drain() } }
+        if let wakes, !(loop.inEventLoop && wakes.isReading) { loop.execute { wakes.drain() } }
         return isTaken
     }
 

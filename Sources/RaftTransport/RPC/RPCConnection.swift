@@ -1,4 +1,5 @@
 public import NIOCore
+internal import Synchronization
 
 /// A connection to a server, on which calls are made. Any thread may use it. Dropping it closes it.
 public final class RPCConnection: Sendable {
@@ -52,12 +53,14 @@ public final class RPCConnection: Sendable {
         _ method: Method, _ request: [UInt8], timeout: Duration,
         completion: @escaping @Sendable (Result<[UInt8], RPCStatus>) -> Void
     ) {
-        begin(ClientCall(method, request, deadline: .now() + timeout.timeAmount, completion))
+        let call = ClientCall(method, request, deadline: .now() + timeout.timeAmount)
+        call.onCompletion(completion)
+        begin(call)
     }
 
     private func begin(_ call: ClientCall) {
         guard !outbox.post(.call(call)) else { return }
-        outbox.eventLoop.execute {
+        channel.eventLoop.execute {
             call.complete(.failure(RPCStatus(.unavailable, "the connection is closed", wasSent: false)))
         }
     }
@@ -67,17 +70,16 @@ public final class RPCConnection: Sendable {
     /// - Throws: ``RPCStatus``: the server's, or one of our own: `unavailable`, `deadlineExceeded`, `cancelled`,
     ///   `resourceExhausted`. Look at ``RPCStatus/wasSent`` before making the call again elsewhere.
     public func call(_ method: Method, _ request: [UInt8], timeout: Duration) async throws(RPCStatus) -> [UInt8] {
-        let slot = CancellationSlot<ClientCall> { [outbox] in outbox.post(.abandon($0)) }
+        let call = ClientCall(method, request, deadline: .now() + timeout.timeAmount)
         let result = await withTaskCancellationHandler {
-            await withCheckedContinuation { (continuation: CheckedContinuation<Result<[UInt8], RPCStatus>, Never>) in
-                let call = ClientCall(method, request, deadline: .now() + timeout.timeAmount) {
-                    continuation.resume(returning: $0)
-                }
+            // Not a checked one: that costs an allocation a call, and a call completes once by what `ClientCall` does.
+            await withUnsafeContinuation { (continuation: UnsafeContinuation<Result<[UInt8], RPCStatus>, Never>) in
+                call.onCompletion { continuation.resume(returning: $0) }
                 begin(call)
-                slot.fill(call)
             }
         } onCancel: {
-            slot.cancel()
+            // May come before the call; the connection hears both in some order.
+            outbox.post(.abandon(call))
         }
         return try result.get()
     }
@@ -88,7 +90,7 @@ public final class RPCConnection: Sendable {
         let stream = RPCStream(outbox, method, principal: server)
         stream.handler = handler
         if !outbox.post(.open(stream)) {
-            outbox.eventLoop.execute {
+            channel.eventLoop.execute {
                 stream.markEnded()?.streamEnded(
                     RPCStatus(.unavailable, "the connection is closed", wasSent: false), on: stream)
             }
@@ -98,6 +100,11 @@ public final class RPCConnection: Sendable {
 
     /// Whether new calls can be made. A connection that has closed stays closed.
     public var isOpen: Bool { outbox.isOpen }
+
+    /// Calls wait, and the server has given no sign of life for about a second although it was asked for one: its process
+    /// stands still, or the network does. Whoever can call another server had better. Ends with its next byte, or with
+    /// the connection.
+    public var isInDoubt: Bool { outbox.isInDoubt.load(ordering: .relaxed) }
 
     /// Fails what is still open, says goodbye, and closes.
     public func close() async {

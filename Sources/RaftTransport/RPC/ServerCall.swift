@@ -5,7 +5,8 @@ internal import Synchronization
 public final class ServerCall: Sendable {
     /// Who calls: what the certificate of the connection says.
     public let principal: Principal
-    let method: Method
+    /// What it calls.
+    public let method: Method
     /// The request's bytes.
     public let request: [UInt8]
     /// How long the caller still waited for the answer when the call arrived; nil for ever.

@@ -46,6 +46,8 @@ final class ServerSide: ConnectionSide {
 
     var idleSince: NIODeadline? { open.isEmpty && abandoned.isEmpty && retiring == nil ? lastUse : nil }
 
+    var awaitsAnswer: Bool { false }
+
     func received(_ incoming: Incoming, _ connection: Connection) throws(MalformedFrame) {
         switch incoming {
         case .request(let stream, let method, let isStreaming, let timeout, let bytes):
@@ -158,10 +160,10 @@ final class ServerSide: ConnectionSide {
                 return answer(stream, .failure(status), connection)
             }
             connection.send(
-                .init(type: .response, stream: stream, head: Wire.bytes(UInt32(bytes.count)), body: bytes))
+                .init(type: .response, stream: stream, head: .length(of: bytes), body: bytes))
         case .failure(let status):
             let status = status.code == .ok ? RPCStatus(.internal, "a failure without a code") : status
-            connection.send(.init(type: .status, stream: stream, head: Wire.statusHead(status)))
+            connection.send(.init(type: .status, stream: stream, head: .bytes(Wire.statusHead(status))))
         }
     }
 
@@ -193,7 +195,7 @@ final class ServerSide: ConnectionSide {
             connection.sendUrgent(
                 .init(
                     type: .goaway, stream: 0,
-                    head: Wire.bytes(lastStream) + Wire.statusHead(RPCStatus(.unavailable, reason))))
+                    head: .bytes(Wire.bytes(lastStream) + Wire.statusHead(RPCStatus(.unavailable, reason)))))
             // Calls have until the listener's deadline to end; streams would never end of themselves.
             for case .stream(let stream) in open.values.sorted(by: { $0.id < $1.id }) {
                 connection.drop(stream.flow.id)

@@ -46,6 +46,10 @@ public struct TransportLimits: Sendable {
     public var idleTimeout: Duration = .seconds(300)
     public init() {}
 
+    /// While somebody waits for an answer, the other side is asked for a sign of life after this long without a byte; and
+    /// after so much more it is in doubt: whoever can go elsewhere had better.
+    static let doubtInterval = Duration.milliseconds(250)
+    static let doubtTimeout = Duration.milliseconds(750)
     /// No setting allows larger messages than this.
     static let hardMessageBytes = 4 << 20
     /// The most bytes of urgent frames that wait for one connection.

@@ -71,6 +71,7 @@ struct BenchTests {
         plan.keyCount = 200
         #expect(plan.key(0) == "run-000000000000")
         #expect(plan.key(199) == "run-000000000199")
+        #expect([0, 7, 199].allSatisfy { plan.keyBytes($0) == Array(plan.key($0).utf8) })
         for serial in [1, 42, 999_999_999_999] as [UInt64] {
             let value = plan.value(serial)
             #expect(value.count == plan.valueSize)

@@ -150,4 +150,36 @@ struct TenureCheckerTests {
         }
         #expect(found == nil)
     }
+
+    @Test("A wait that began when the node was never to lead lasts until its leader, as such, begins another")
+    func patience() throws {
+        func node(_ preference: LeadershipPreference, _ index: LogIndex) throws -> NodeStatus {
+            var status = status(.follower)
+            status.configuration = try ClusterConfiguration(
+                voters: [1, 2, 3].map {
+                    .init(id: $0, address: "a:\($0)", preference: $0 == 1 ? preference : .ordinary)
+                })
+            status.configurationID = LogID(term: 2, index: index)
+            return status
+        }
+        func found(_ arrival: (TenureChecker, Int64) -> Void) throws -> (at: Int64, violation: Violation)? {
+            let checker = TenureChecker(limits: limits)
+            for voter in [NodeID(2), 3] { _ = checker.stored(HardState(currentTerm: 2, votedFor: 2), on: voter) }
+            var leader = status(.leader)
+            leader.id = 2
+            #expect(checker.look(at: leader, now: 0, isWriting: false, pausedUntil: 0) == nil)
+            #expect(checker.look(at: try node(.never, 3), now: 0, isWriting: false, pausedUntil: 0) == nil)
+            checker.led(by: 2, in: 2, at: 1, now: 0)
+            #expect(checker.look(at: try node(.ordinary, 4), now: 0, isWriting: false, pausedUntil: 0) == nil)
+            arrival(checker, 10_000_000)
+            return watch(checker, try node(.ordinary, 4), through: 3000)
+        }
+        // Three times 300 ms and what comes on top, or once.
+        let word = try #require(try found { $0.arrived(from: 2, at: 1, now: $1) })
+        #expect((1300...1700).contains(word.at))
+        let heartbeat = try #require(try found { $0.led(by: 2, in: 2, at: 1, now: $1) })
+        #expect((500...900).contains(heartbeat.at))
+        let stranger = try #require(try found { $0.led(by: 3, in: 2, at: 1, now: $1) })
+        #expect(stranger.at > 1300)
+    }
 }

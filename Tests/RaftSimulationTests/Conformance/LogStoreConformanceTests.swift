@@ -31,7 +31,10 @@ struct LogStoreConformanceTests {
         let conformance = LogStoreConformance {
             let disk = SimulatedFileSystem()
             let open = Self.opener(disk, "/data", lives)
-            return .init(crash: { lives.withLock { disk.crash(using: &$0) } }, open: open)
+            return .init(
+                crash: { lives.withLock { disk.crash(using: &$0) } },
+                fill: { disk.limitCapacity($0 ? disk.byteCount : nil) },
+                open: open)
         }
         #expect(conformance.violation(of: check) == nil)
     }
@@ -89,7 +92,7 @@ struct LogStoreConformanceTests {
     func broken(check: Check) throws {
         let conformance = LogStoreConformance {
             let store = BrokenStore(check)
-            return .init(crash: { store.crash() }, open: { store })
+            return .init(crash: { store.crash() }, fill: { store.isFull = $0 }, open: { store })
         }
         let violation = try #require(conformance.violation(of: check))
         #expect(violation.check == check)
@@ -114,6 +117,9 @@ private final class BrokenStore: LogStore {
         var openCount = 0
         var readCount = 0
         var hasCrashed = false
+        var isFull = false
+        /// Given while it was full.
+        var kept: [LogOperation] = []
         var isWriting = false
     }
 
@@ -130,6 +136,11 @@ private final class BrokenStore: LogStore {
 
     func crash() { state.withLock { $0.hasCrashed = true } }
 
+    var isFull: Bool {
+        get { state.withLock { $0.isFull } }
+        set { state.withLock { $0.isFull = newValue } }
+    }
+
     func open() throws -> RecoveredLog {
         var recovered = try inner.open()
         let now = state.withLock { state in
@@ -143,6 +154,7 @@ private final class BrokenStore: LogStore {
         case .configurations: recovered.configurations = []
         case .reopens where now.openCount == 4: recovered.hardState = HardState()
         case .survivesCrash where now.hasCrashed: recovered.hardState = HardState()
+        case .losesNothingWhileFull where now.hasCrashed: recovered.hardState = HardState()
         case .purgeToTheTip where recovered.purged == recovered.last:
             (recovered.purged, recovered.last) = (.zero, .zero)
         default: break
@@ -165,6 +177,16 @@ private final class BrokenStore: LogStore {
             default: wanted.append(operation)
             }
         }
+        // Whether it keeps what finds no room.
+        let isRefused = state.withLock { state in
+            if state.isFull, check != .keepsWhatFindsNoRoom { state.kept += wanted }
+            if !state.isFull {
+                wanted = state.kept + wanted
+                state.kept = []
+            }
+            return state.isFull
+        }
+        if isRefused { throw RaftError(.outOfSpace, "no room") }
         wanted += votes.reversed().map { .hardState($0) }
         guard check == .readsBesideWrites else { return try inner.write(wanted) }
         state.withLock { $0.isWriting = true }

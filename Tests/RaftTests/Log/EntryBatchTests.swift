@@ -12,6 +12,22 @@ struct ChecksumTests {
         #expect(raft_crc32c(0, nil, 0) == 0)
     }
 
+    @Test("They agree where many bytes go through the instruction side by side")
+    func sideBySide() {
+        let bytes = (0..<30_000).map { UInt8(truncatingIfNeeded: $0 * $0 + 7 * $0 + $0 >> 8) }
+        bytes.withUnsafeBytes { all in
+            // Around 3 parts of 64, of 256 and of 4096 bytes, and the double of that.
+            for center in [192, 384, 768, 1536, 12_288, 13_056, 24_576, 25_344] {
+                for length in (center - 9)...(center + 9) {
+                    for start in [0, 3] {
+                        let part = all.baseAddress! + start
+                        #expect(raft_crc32c(0xFF, part, length) == raft_crc32c_portable(0xFF, part, length))
+                    }
+                }
+            }
+        }
+    }
+
     @Test("Instruction and table agree for every length and alignment, whole and continued")
     func implementationsAgree() {
         let bytes = (0..<600).map { UInt8(truncatingIfNeeded: $0 * $0 + 7 * $0) }

@@ -12,6 +12,7 @@ enum Act: Equatable {
     case heartbeat(NodeID, HeartbeatRequest)
     case timeoutNow(NodeID, TimeoutNowRequest)
     case askReadIndex(NodeID, mayUseLease: Bool)
+    case forward(NodeID)
     case apply(from: LogIndex, through: LogIndex, tickets: Int = 0)
     case buildSnapshot
     case abortBuild
@@ -52,6 +53,7 @@ enum Act: Equatable {
         case .timeoutNow(let peer, _, let request): self = .timeoutNow(peer, request)
         case .askReadIndex(let leader, let request):
             self = .askReadIndex(leader, mayUseLease: request.mayUseLease)
+        case .forward(let leader, _): self = .forward(leader.id)
         case .apply(let order): self = .apply(from: order.first, through: order.through, tickets: order.tickets.count)
         case .buildSnapshot: self = .buildSnapshot
         case .abortBuild: self = .abortBuild
@@ -93,6 +95,7 @@ enum Act: Equatable {
         case .heartbeat: "heartbeat"
         case .timeoutNow: "timeout-now"
         case .askReadIndex: "ask for read index"
+        case .forward: "forward"
         case .apply: "apply"
         case .sweepSessions: "sweep sessions"
         case .serveReads: "serve reads"

@@ -63,7 +63,7 @@ final class Bench {
                         HeartbeatReply(
                             term: request.term, stream: request.stream, round: request.round, isRejected: false)),
                     from: peer)
-            case .vote, .timeoutNow, .snapshot, .readIndex: break
+            case .vote, .timeoutNow, .snapshot, .readIndex, .forward: break
             }
         }
         loop.run()

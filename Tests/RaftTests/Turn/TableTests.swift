@@ -9,6 +9,7 @@ struct TableTests {
     /// Every kind of message there is. `of` has no default: a new case of `Message` does not compile without its row.
     enum Row: String, CaseIterable {
         case propose, read, leaseRead, boundedRead, indexRead, localRead, readIndex, readIndexReply
+        case forward, forwardReply
         case initialize, transfer, stop, stopWithoutCaller
         case changeMembership, removed
         case append, heartbeat, vote, preVote, timeoutNow
@@ -24,6 +25,8 @@ struct TableTests {
             case .read: [.read, .leaseRead, .boundedRead, .indexRead, .localRead]
             case .request(.readIndex, _): [.readIndex]
             case .reply(.readIndex, _): [.readIndexReply]
+            case .request(.forward, _): [.forward]
+            case .reply(.forward, _): [.forwardReply]
             case .initialize: [.initialize]
             case .transfer: [.transfer]
             case .changeMembership: [.changeMembership]
@@ -71,6 +74,8 @@ struct TableTests {
             case .localRead: return .read(Ticket(), .local)
             case .readIndex: return request(.readIndex(ReadIndexRequest(term: 5, asker: 2, id: 7)))
             case .readIndexReply: return .reply(.readIndex(ReadIndexReply(term: 5, id: 7, index: 2)), from: 2)
+            case .forward: return request(.forward(ForwardRequest(sender: 2, id: 7, kind: .command, payload: [1])))
+            case .forwardReply: return .reply(.forward(ForwardReply(id: 7, result: .success([]))), from: 2)
             case .initialize: return .initialize(Desk<FollowerRules>.configuration([1, 2, 3]), Caller().completion)
             case .transfer: return .transfer(to: 2, Caller().completion)
             case .changeMembership:
@@ -179,6 +184,9 @@ struct TableTests {
         .localRead: Array(repeating: Cell(.stay, "serve reads"), count: 5),
         .readIndex: [Cell(.stay, "reply"), Cell(.stay, "reply"), Cell(.stay, "reply"), drop, Cell(.stay, "reply")],
         .readIndexReply: Array(repeating: drop, count: 5),  // Nobody has asked: RemoteReadsTests ask.
+        // The port makes a proposal of it, which has its row: it never comes to a role.
+        .forward: Array(repeating: drop, count: 5),
+        .forwardReply: Array(repeating: drop, count: 5),  // It goes to the link that waits for it.
         .initialize: Array(repeating: Cell(.stay, "fail alreadyInitialized"), count: 5),
         .transfer: [
             Cell(.stay, "fail notLeader"), Cell(.stay, "fail notLeader"), Cell(.stay, "fail notLeader"),

@@ -35,4 +35,18 @@ struct TicketTests {
         #expect(callers.allSatisfy { $0.answerCount == 1 })
         for loop in loops { loop.stop() }
     }
+
+    @Test("A settled ticket keeps nothing of its caller, whoever still holds it")
+    func letsGo() {
+        final class Held: Sendable {}
+        weak var weakly: Held?
+        let tickets: [ValueTicket<Int>] = (0..<2).map { _ in
+            let held = Held()
+            weakly = held
+            return ValueTicket { _ in _ = held }
+        }
+        tickets[1].fail(RaftError(.stopped, ""))
+        #expect(weakly == nil)
+        #expect(tickets[1].isSettled && !tickets[0].isSettled)
+    }
 }

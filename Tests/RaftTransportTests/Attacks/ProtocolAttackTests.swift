@@ -232,7 +232,7 @@ struct ProtocolAttackTests {
             server.ends = (32 + 16 + 12 + 1, saysGoodbye)
             let failure = try await server.serve { port in
                 await status {
-                    let connection = try await lab.connect(purpose, tls: tls, to: port)
+                    let connection = try await lab.connect(purpose, tls: tls, to: port, at: RawTLS.host)
                     return try await connection.call(AttackLab.echo[purpose]!, [1], timeout: .seconds(20))
                 }
             }

@@ -45,7 +45,7 @@ struct ServerAttack: Sendable, CustomTestStringConvertible {
         names("a client's certificate", "URI:raft://test/client/2"),
         names("an administrator's certificate", "URI:raft://test/admin/2"),
         names("a sibling cluster", "URI:raft://sibling/peer/2"),
-        names("host names only", "DNS:localhost,IP:127.0.0.1"),
+        names("host names only", "DNS:localhost,IP:\(RawTLS.host)"),
         names("two identities", "URI:raft://test/peer/2,URI:raft://test/peer/3"),
         names("wildcard", "URI:raft://test/peer/*"),
         ServerAttack(name: "no protocol agreed on (ALPN stripped)", forge: honest) { $0.alpn = nil },
@@ -63,9 +63,9 @@ struct ServerAttackTests {
     private func dial(_ lab: AttackLab, _ purpose: Purpose, _ tls: TLSContext, _ port: Int) async -> RPCStatus? {
         await status {
             try await RPCConnection.connect(
-                to: "127.0.0.1:\(port)", tls: tls, purpose: purpose,
+                to: "\(RawTLS.host):\(port)", tls: tls, purpose: purpose,
                 expecting: { $0.node == 2 ? nil : "\($0) is not node 2" }, on: MultiThreadedEventLoopGroup.singleton,
-                timeout: .seconds(30), limits: AttackLab.patient)
+                timeout: .seconds(120), limits: AttackLab.patient)
         }
     }
 

@@ -49,6 +49,19 @@ struct PeerCodecTests {
                 AppendRequest(
                     term: 4, leader: 1, stream: StreamID(rawValue: 9), sequence: 9, previous: LogID(term: 3, index: 7),
                     leaderCommit: 5, entries: batches)))
+        for (kind, timeout) in [
+            (ForwardRequest.Kind.command, Duration?.none), (.sessionCommand, .zero), (.session, .milliseconds(1500)),
+        ] {
+            requests.append(
+                .forward(
+                    ForwardRequest(
+                        sender: 2, id: .max, kind: kind, onlyInTerm: timeout == nil ? nil : 0, timeout: timeout,
+                        caller: kind == .session
+                            ? nil
+                            : ForwardedCaller(
+                                identity: "raft://test/client/app", method: "raft.client.v1.KeyValue/Put"),
+                        payload: kind == .command ? [] : Array(0...255))))
+        }
         // All fields at zero: an empty body is not a missing one.
         requests.append(
             .vote(VoteRequest(phase: .preVote, term: 0, candidate: 1, lastLog: .zero, round: 0)))

@@ -19,7 +19,7 @@ struct FrameQueueTests {
 
     private func message(_ stream: UInt32, _ count: Int) -> FrameQueue.Item {
         .init(
-            type: .message, stream: stream, head: Wire.bytes(UInt32(count)), body: [UInt8](repeating: 1, count: count))
+            type: .message, stream: stream, head: .number(UInt32(count)), body: [UInt8](repeating: 1, count: count))
     }
 
     @Test("lets urgent frames overtake everything, and small messages a large one")
@@ -27,12 +27,29 @@ struct FrameQueueTests {
         var queue = FrameQueue()
         queue.add(message(1, 100_000))
         queue.add(message(2, 10))
-        queue.addUrgent(.init(type: .ping, stream: 0, head: Wire.bytes(UInt64(1))))
+        queue.addUrgent(.init(type: .ping, stream: 0, head: .bytes(Wire.bytes(UInt64(1)))))
         #expect(try frames(queue.take(maximumBytes: 1000)) == ["ping 0 8", "message 2 14", "message 1 65536"])
-        queue.addUrgent(.init(type: .ping, stream: 0, head: Wire.bytes(UInt64(2))))
+        queue.addUrgent(.init(type: .ping, stream: 0, head: .bytes(Wire.bytes(UInt64(2)))))
         #expect(try frames(queue.take(maximumBytes: 1000)) == ["ping 0 8", "part 1 34468"])
         #expect(queue.take(maximumBytes: 1000) == nil)
         #expect(queue.byteCount == 0)
+    }
+
+    @Test(
+        "writes what stands before a message as little-endian numbers, and counts it as it is written",
+        arguments: [
+            (.none, []), (.number(0x0102_0304), [4, 3, 2, 1]),
+            (
+                .request(method: 0x0102, timeoutMilliseconds: 0x0304_0506, count: 0x0708_090a),
+                [2, 1, 0, 0, 6, 5, 4, 3, 10, 9, 8, 7]
+            ),
+            (.bytes([9, 8, 7]), [9, 8, 7]), (.length(of: [UInt8](repeating: 0, count: 258)), [2, 1, 0, 0]),
+        ] as [(FrameHead, [UInt8])])
+    func heads(_ head: FrameHead, _ bytes: [UInt8]) {
+        var buffer = ByteBuffer()
+        head.write(to: &buffer)
+        #expect(Array(buffer.readableBytesView) == bytes)
+        #expect(head.count == bytes.count)
     }
 
     @Test("keeps the order within a stream, whatever the sizes")

@@ -63,6 +63,8 @@ private final class TestNode: PeerReceiver {
                     SnapshotReply(
                         term: piece.term, stream: piece.stream, snapshot: piece.manifest.id,
                         outcome: .received(through: piece.offset + UInt64(piece.bytes.count)))))
+        case .forward(let forward):
+            reply.send(.forward(ForwardReply(id: forward.id, result: .success(forward.payload))))
         case .timeoutNow, .readIndex: break
         }
     }
@@ -202,6 +204,25 @@ struct TLSTransportTests {
         }
         // The node's own loop, wherever the connection was accepted.
         #expect(two.node.wasOnLoop.withLock { $0 })
+        link.close()
+        await one.stop()
+        await two.stop()
+    }
+
+    @Test("loses no write that is passed on, however many come before the link has opened")
+    func earlyForwards() async throws {
+        let one = try Member(1, authority)
+        let two = try Member(2, authority)
+        let recorder = LinkRecorder()
+        let link = one.transport.connect(to: 2, at: two.address, observer: recorder)
+        for id in 1...300 as ClosedRange<UInt64> {
+            link.send(.forward(ForwardRequest(sender: 1, id: id, kind: .command, payload: [UInt8(id % 251)])))
+        }
+        var events = recorder.events.makeAsyncIterator()
+        #expect(await events.next() == .opened)
+        for id in 1...300 as ClosedRange<UInt64> {
+            #expect(await events.next() == .reply(.forward(ForwardReply(id: id, result: .success([UInt8(id % 251)])))))
+        }
         link.close()
         await one.stop()
         await two.stop()

@@ -122,6 +122,20 @@ struct CallTests {
         await server.server.stop()
     }
 
+    @Test("of a task that is cancelled already is never sent")
+    func cancelledBefore() async throws {
+        let server = try TestServer(authority)
+        let connection = try await server.connect()
+        let task = Task {
+            withUnsafeCurrentTask { $0?.cancel() }
+            return await status { try await connection.call(Methods.never, [1], timeout: .seconds(60)) }
+        }
+        let failure = try #require(await task.value)
+        #expect(failure.code == .cancelled && !failure.wasSent)
+        #expect(try await connection.call(Methods.echo, [5], timeout: .seconds(20)) == [5])
+        await server.server.stop()
+    }
+
     @Test("that was cancelled keeps its place until its handler has answered: cancelling is no way around the limit")
     func cancelledKeepsPlace() async throws {
         var limits = TransportLimits()

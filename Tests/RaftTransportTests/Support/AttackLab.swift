@@ -19,8 +19,8 @@ final class AttackLab: Sendable {
     /// Many of these tests run at once, on machines that have other things to do.
     static let patient = {
         var limits = TransportLimits()
-        limits.handshakeTimeout = .seconds(30)
-        limits.keepaliveTimeout = .seconds(60)
+        limits.handshakeTimeout = .seconds(120)
+        limits.keepaliveTimeout = .seconds(120)
         // All attacks come from one address, unless that is what is tried.
         limits.maximumFailedHandshakesPerAddress = 1_000_000
         return limits
@@ -148,16 +148,18 @@ final class AttackLab: Sendable {
         return try TLSContext(certificate: pair.certificate, key: pair.key, ca: ca ?? files.ca)
     }
 
-    func connect(_ purpose: Purpose, tls: TLSContext? = nil, to port: Int? = nil) async throws -> RPCConnection {
+    func connect(
+        _ purpose: Purpose, tls: TLSContext? = nil, to port: Int? = nil, at host: String = "127.0.0.1"
+    ) async throws -> RPCConnection {
         try await RPCConnection.connect(
-            to: "127.0.0.1:\(port ?? self.port)", tls: tls ?? context(purpose), purpose: purpose,
-            on: MultiThreadedEventLoopGroup.singleton, timeout: .seconds(30), limits: Self.patient)
+            to: "\(host):\(port ?? self.port)", tls: tls ?? context(purpose), purpose: purpose,
+            on: MultiThreadedEventLoopGroup.singleton, timeout: .seconds(120), limits: Self.patient)
     }
 
     /// Whether an honest client of this purpose is served now.
     func serves(_ purpose: Purpose) async throws -> Bool {
         let connection = try await connect(purpose)
-        let answer = try await connection.call(Self.echo[purpose]!, [7], timeout: .seconds(20))
+        let answer = try await connection.call(Self.echo[purpose]!, [7], timeout: .seconds(120))
         await connection.close()
         return answer == [7]
     }

@@ -103,7 +103,7 @@ struct RawTLS: Sendable {
     ) {
         let descriptor = try Self.connectTCP(port, from: source)
         defer { close(descriptor) }
-        var patience = timeval(tv_sec: 20, tv_usec: 0)
+        var patience = timeval(tv_sec: 240, tv_usec: 0)
         setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &patience, socklen_t(MemoryLayout<timeval>.size))
         let ssl = SSL_new(context)!
         defer { SSL_free(ssl) }
@@ -182,10 +182,14 @@ struct RawTLS: Sendable {
         return ERR_reason_error_string(code).map { String(cString: $0) }
     }
 
+    /// Where it serves: an address that nothing else here dials, such as a client that comes back to a server which is
+    /// gone, and whose port the next listener is given.
+    static let host = "127.78.0.1"
+
     /// Serves one connection at a port of its own, which `body` is told; then says what is to be said.
     func serve<Result: Sendable>(_ body: (Int) async throws -> Result) async throws -> Result {
         let listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
-        let any = try SocketAddress(ipAddress: "127.0.0.1", port: 0)
+        let any = try SocketAddress(ipAddress: Self.host, port: 0)
         try #require(any.withSockAddr { bind(listener, $0, socklen_t($1)) } == 0 && listen(listener, 8) == 0)
         var storage = sockaddr_storage()
         var length = socklen_t(MemoryLayout<sockaddr_storage>.size)
@@ -193,11 +197,12 @@ struct RawTLS: Sendable {
             pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { _ = getsockname(listener, $0, &length) }
         }
         let port = withUnsafeBytes(of: &storage) { Int($0[2]) << 8 | Int($0[3]) }
-        async let served: Void = Self.threads.runIfActive {
+        // On its way at once: a task of its own would wait for a thread of the tests', and who dials does not wait so long.
+        let served = Self.threads.runIfActive(eventLoop: MultiThreadedEventLoopGroup.singleton.any()) {
             let descriptor = accept(listener, nil, nil)
             defer { close(descriptor) }
             guard descriptor >= 0 else { return }
-            var patience = timeval(tv_sec: 20, tv_usec: 0)
+            var patience = timeval(tv_sec: 240, tv_usec: 0)
             setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &patience, socklen_t(MemoryLayout<timeval>.size))
             let context = makeContext(TLS_server_method())
             defer { SSL_CTX_free(context) }
@@ -221,7 +226,7 @@ struct RawTLS: Sendable {
         let result = try await body(port)
         // Lets an accept that nobody came to go.
         shutdown(listener, Int32(SHUT_RDWR))
-        try await served
+        try await served.get()
         close(listener)
         return result
     }
@@ -262,7 +267,7 @@ final class HeldTLS: @unchecked Sendable {
         self.descriptor = descriptor
         ssl = SSL_new(context)
         SSL_set_fd(ssl, descriptor)
-        var patience = timeval(tv_sec: 30, tv_usec: 0)
+        var patience = timeval(tv_sec: 240, tv_usec: 0)
         setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &patience, socklen_t(MemoryLayout<timeval>.size))
     }
 

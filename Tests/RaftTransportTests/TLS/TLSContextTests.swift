@@ -1,4 +1,4 @@
-import Glibc
+import Foundation
 import Raft
 import RaftTransport
 import Testing
@@ -108,6 +108,22 @@ struct TLSContextTests {
     func identities(uris: [String]) throws {
         try leaf(uris: uris)
         #expect(refusal(certificate: "x.pem", key: "x.key").contains("raft://<cluster>/<role>/<name>"))
+    }
+
+    @Test("takes the intermediates that follow the certificate in its file, and does not verify it without them")
+    func chain() throws {
+        let root = try Forge.root()
+        let leaf = try Forge.leaf("URI:raft://c/peer/1", by: Forge.intermediate("between", by: root))
+        for (name, text) in [
+            ("root.pem", root.certificatePEM), ("chain.pem", leaf.chainPEM), ("leaf.pem", leaf.certificatePEM),
+            ("leaf.key", leaf.keyPEM),
+        ] {
+            try text.write(toFile: authority.path(name), atomically: false, encoding: .utf8)
+        }
+        chmod(authority.path("leaf.key"), 0o600)
+        #expect(refusal(certificate: "chain.pem", key: "leaf.key", ca: "root.pem") == "accepted")
+        #expect(
+            refusal(certificate: "leaf.pem", key: "leaf.key", ca: "root.pem").contains("does not verify certificate"))
     }
 
     @Test("refuses an authority's certificate, and one without usage")

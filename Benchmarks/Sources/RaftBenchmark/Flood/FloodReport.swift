@@ -60,8 +60,7 @@ struct FloodReport: Codable, Sendable {
         }
         text += table.text + "\n"
         for phase in phases { for error in phase.errors { text += "\(phase.name): \(error.text)\n" } }
-        text +=
-            "\(verdict.made) puts: \(verdict.acknowledged) acknowledged, of which \(verdict.lost) lost; \(verdict.refused) refused, of which \(verdict.refusedYetApplied) applied all the same; \(verdict.unknown) unknown\n"
+        text += verdict.text + "\n"
         text +=
             "leader unchanged, no write lost, nobody let in: \(isSound ? "met" : "MISSED") (\(leadershipMoves) moves)\n"
         text +=

@@ -105,7 +105,7 @@ struct FloodRun {
                 name: name, puts: ledger.latencies(from: start, to: end).summary,
                 errors: ledger.errors(from: start, to: end),
                 longestPauseMilliseconds: acknowledged.longest(from: start, to: end).map { milliseconds($0.length) },
-                maximumResidentMebibytes: Double(most[number]) / 1_048_576,
+                maximumResidentMebibytes: mebibytes(most[number]),
                 processors: (work[number + 1] - work[number]) / (Double(end - start) / 1e9))
         }
         let failed = failing.figures

@@ -28,9 +28,8 @@ struct LogRun {
                 try log.log.write([.append(batch)])
                 if turn > 0 { times.append((clock.now - start).nanoseconds) }
             }
-            // What a frame takes: its head, the records, its end.
-            let bytes = [UInt8](repeating: 7, count: made[0].byteCount + 80)
-            for _ in made {
+            // What a frame takes: its head, the records, its end; as far from the processor as the entries are.
+            for bytes in made.map({ [UInt8](repeating: 7, count: $0.byteCount + 80) }) {
                 let start = clock.now
                 try bare.append(bytes)
                 if turn > 0 { bareTimes.append((clock.now - start).nanoseconds) }

@@ -75,7 +75,7 @@ struct MembershipReport: Codable, Sendable {
         text += "\n"
         for error in errors { text += error.text + "\n" }
         text +=
-            "\(verdict.made) puts: \(verdict.acknowledged) acknowledged, of which \(verdict.lost) lost; \(verdict.refused) refused, of which \(verdict.refusedYetApplied) applied all the same; \(verdict.unknown) unknown, of which \(verdict.unknownApplied) were applied and \(verdict.unknownNotApplied) not\n"
+            "\(verdict.text), of which \(verdict.unknownApplied) were applied and \(verdict.unknownNotApplied) not\n"
         if verdict.strange > 0 { text += "\(verdict.strange) values that nobody wrote\n" }
         if !verdict.examples.isEmpty { text += "look at puts \(verdict.examples)\n" }
         text += "no write lost, no error but definite refusals: \(isSound ? "met" : "MISSED")\n"

@@ -35,9 +35,12 @@ struct ServiceReport: Codable, Sendable {
     }
 
     struct Memory: Codable, Sendable {
-        /// The most that any member had.
+        /// The most that any member ever had, views of its files included.
         var oursMebibytes: Double
         var etcdMebibytes: Double?
+        /// The most that any member has at the end without those.
+        var oursAnonymousMebibytes: Double
+        var etcdAnonymousMebibytes: Double?
     }
 
     var valueSize: Int
@@ -60,7 +63,7 @@ struct ServiceReport: Codable, Sendable {
             ])
         }
         return "values of \(valueSize) bytes, medians of \(passes)\n" + table.text
-            + "memory of a member at most \(shown(memory.oursMebibytes)) MiB, etcd \(shown(memory.etcdMebibytes)) MiB\n"
+            + "memory of a member at most \(shown(memory.oursMebibytes)) MiB, etcd \(shown(memory.etcdMebibytes)) MiB; without views of files, at the end, \(shown(memory.oursAnonymousMebibytes)) MiB, etcd \(shown(memory.etcdAnonymousMebibytes)) MiB\n"
             + floors.text + goals
     }
 

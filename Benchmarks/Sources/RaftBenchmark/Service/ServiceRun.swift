@@ -53,10 +53,16 @@ struct ServiceRun {
                     workload: place.workload, clients: place.clients, ours: .init(medianOf: ours[place]!),
                     etcd: theirs[place].map { .init(medianOf: $0) })
             },
-            memory: ServiceReport.Memory(
-                oursMebibytes: Double(try cluster.usage().peakBytes) / Double(1 << 20),
-                etcdMebibytes: try etcd.map { Double(try $0.usage().peakBytes) / Double(1 << 20) }),
+            memory: try memory(of: etcd),
             floors: floors)
+    }
+
+    private func memory(of etcd: EtcdCluster?) throws -> ServiceReport.Memory {
+        let (ours, theirs) = (try cluster.usage(), try etcd?.usage())
+        return ServiceReport.Memory(
+            oursMebibytes: mebibytes(ours.peakBytes), etcdMebibytes: theirs.map { mebibytes($0.peakBytes) },
+            oursAnonymousMebibytes: mebibytes(ours.anonymousBytes),
+            etcdAnonymousMebibytes: theirs.map { mebibytes($0.anonymousBytes) })
     }
 
     private func calls(_ place: Place) -> Int { min(options.operations, 2000 * place.clients) }

@@ -7,7 +7,7 @@ internal import RaftSimulation
 ///
 /// The first byte of an input says which checksums are made right first: nothing behind one would be reached otherwise.
 enum StorageTargets {
-    static let all: [Target] = [log, vote, snapshot, manifest]
+    static let all: [Target] = [log, vote, snapshot, manifest, directory]
 
     private static let incarnation: UInt64 = 0x1234_5678_9ABC_DEF0
     private static let segmentBytes = 4096
@@ -128,6 +128,35 @@ enum StorageTargets {
                 let again = try? ClusterConfiguration(decoding: configuration.encoded)
                 require(again == configuration, "\(configuration) is read as \(String(describing: again))")
             }
+        })
+
+    /// Whose the directory is, or, after an odd byte, the lives of the other members. What is accepted can be gone on with,
+    /// and is the same at the next start.
+    private static let directory = Target(
+        name: "directory",
+        seeds: {
+            let peers = "swift-raft peers\n2 000000000000000a\n3 00000000000000ff\nchecksum 00000000\n"
+            return [0, 2].map { [$0] + template["/data/identity"]! } + [[3] + Array(peers.utf8)]
+        },
+        run: { input in
+            guard let flags = input.first else { return }
+            let bytes = flags & 2 == 0 ? Array(input.dropFirst()) : Repair.text(Array(input.dropFirst()))
+            let disk = disk(replacing: flags & 1 == 0 ? "/data/identity" : "/data/peers", by: bytes)
+            _ = try? DirectoryCheck("/data", fileSystem: disk)
+            var random = Fixed()
+            let opened = try? DataDirectory.open(
+                "/data", cluster: "fuzz", node: 1, mode: .existing, fileSystem: disk, using: &random)
+            guard let opened else { return require(flags & 1 == 0, "a directory with its own identity is refused") }
+            defer { opened.close() }
+            let identity = opened.identity
+            require(identity.cluster == "fuzz" && identity.node == 1, "the directory of \(identity) is taken")
+            guard let peers = try? opened.peers() else { return }
+            do {
+                let known = peers.incarnation(of: 2)
+                try peers.remember(Incarnation(rawValue: 5), of: 9)
+                let again = try opened.peers()
+                require(again.incarnation(of: 2) == known && again.incarnation(of: 9)?.rawValue == 5, "forgotten")
+            } catch { fatalError("peers that could be read fail: \(error)") }
         })
 
     private static func exampleManifest(byteCount: UInt64, checksum: UInt32) throws -> SnapshotManifest {
@@ -256,6 +285,13 @@ private enum Repair {
             rest.put(Format.checksum(UnsafeRawBufferPointer(rebasing: rest[4..<count])), at: 0)
             start += count
         }
+    }
+
+    /// Of a text whose last line is its checksum.
+    static func text(_ input: [UInt8]) -> [UInt8] {
+        guard let end = input.dropLast().lastIndex(of: UInt8(ascii: "\n")) else { return input }
+        let covered = Array(input[...end])
+        return covered + Array("checksum \(covered.withUnsafeBytes { Format.checksum($0) }.hex)\n".utf8)
     }
 
     static func vote(_ input: [UInt8]) -> [UInt8] {

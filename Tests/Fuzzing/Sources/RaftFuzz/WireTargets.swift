@@ -2,12 +2,11 @@ internal import NIOCore
 internal import RaftKeyValue
 
 @testable internal import Raft
-@testable internal import RaftClient
 @testable internal import RaftTransport
 
 /// What may come over a connection: from a stranger, a client, or a member that is not what it should be.
 enum WireTargets {
-    static let all: [Target] = [frames, peer, client, entries]
+    static let all: [Target] = [frames, peer, entries]
 
     /// A stream of bytes, cut at two different places each time: the same frames, and then the same messages, or the same
     /// refusal.
@@ -58,6 +57,10 @@ enum WireTargets {
             let requests: [PeerRequest] = [
                 .vote(VoteRequest(phase: .preVote, term: 3, candidate: 2, lastLog: LogID(term: 2, index: 7), round: 5)),
                 .readIndex(ReadIndexRequest(term: 3, asker: 2, id: 9)),
+                .forward(
+                    ForwardRequest(
+                        sender: 2, id: 7, kind: .sessionCommand, onlyInTerm: 3, timeout: .milliseconds(1500),
+                        caller: ForwardedCaller(identity: "raft://prod/client/app", method: "Put"), payload: [1, 2])),
                 .timeoutNow(TimeoutNowRequest(term: 3, leader: 1, lastLog: LogID(term: 2, index: 4))),
                 .heartbeat(
                     HeartbeatRequest(
@@ -67,14 +70,36 @@ enum WireTargets {
                         term: 5, leader: 2, stream: StreamID(rawValue: 9), sequence: 1,
                         previous: LogID(term: 2, index: 4), leaderCommit: 2,
                         entries: [batch()])),
+                .snapshot(
+                    SnapshotRequest(
+                        term: 5, leader: 2, stream: StreamID(rawValue: 9), manifest: try manifest(), offset: 3,
+                        checksum: SnapshotChecksum.of([1, 2, 3][...]), bytes: [1, 2, 3])),
             ]
             let replies: [PeerReply] = [
+                .forward(ForwardReply(id: 7, result: .success([1, 2, 3]))),
+                .forward(
+                    ForwardReply(
+                        id: 8,
+                        result: .failure(RaftError(.notLeader, "ask", leader: LeaderHint(id: 3, address: "c:1"))))),
                 .vote(VoteReply(phase: .vote, round: 1, term: 5, isGranted: true)),
                 .heartbeat(HeartbeatReply(term: 5, stream: StreamID(rawValue: 9), round: 0, isRejected: false)),
                 .append(
                     AppendReply(term: 5, stream: StreamID(rawValue: 9), sequence: 1, outcome: .accepted(through: 3))),
+                .append(
+                    AppendReply(
+                        term: 5, stream: StreamID(rawValue: 9), sequence: 1,
+                        outcome: .conflict(previous: 4, hint: LogID(term: 2, index: 3)))),
+                .snapshot(
+                    SnapshotReply(
+                        term: 5, stream: StreamID(rawValue: 9), snapshot: try manifest().id,
+                        outcome: .received(through: 3))),
+                .readIndex(ReadIndexReply(term: 5, id: 9, index: 4)),
             ]
+            let hello = Hello(
+                cluster: "prod", node: 2, incarnation: Incarnation(rawValue: 7), bootstrap: 5,
+                configuration: LogID(term: 1, index: 1))
             return requests.map { [0] + PeerCodec.encode($0) } + replies.map { [1] + PeerCodec.encode($0) }
+                + [[2] + PeerCodec.encode(hello)]
         },
         run: { input in
             guard let kind = input.first else { return }
@@ -86,13 +111,13 @@ enum WireTargets {
             }
         })
 
-    private static func again<Message>(
-        _ what: String, _ bytes: [UInt8], _ decode: ([UInt8]) throws -> Message, _ encode: (Message) -> [UInt8]
-    ) {
-        guard let message = try? decode(bytes) else { return }
-        let written = encode(message)
-        guard let second = try? decode(written) else { fatalError("a \(what) cannot be read again: \(message)") }
-        require(encode(second) == written, "a \(what) changes when it is passed on: \(message), \(second)")
+    private static func manifest() throws -> SnapshotManifest {
+        SnapshotManifest(
+            id: SnapshotID(builder: Incarnation(rawValue: 7), number: 3), last: LogID(term: 2, index: 9),
+            configuration: try ClusterConfiguration(voters: [
+                .init(id: 1, address: "a:1"), .init(id: 2, address: "b:2"),
+            ]),
+            configurationID: LogID(term: 1, index: 1), bootstrap: 5, byteCount: 10, checksum: 1)
     }
 
     private static func batch() -> EntryBatch {
@@ -100,47 +125,6 @@ enum WireTargets {
         builder.append(.command, [1, 2, 3])
         builder.append(.sessionCommand, Array(repeating: 1, count: 30))
         return builder.finish()!
-    }
-
-    /// Everything that a client or an operator may send, and everything that a node may answer.
-    private static let client = Target(
-        name: "client",
-        seeds: {
-            let put = PutRequest(key: [1], value: [2, 3]).encoded()
-            let swap = CompareAndSwapRequest(key: [1], expectation: .revision(7), value: [2]).encoded()
-            let range = RangeRequest(from: [1], upTo: [9], limit: 17, consistency: .linearizable).encoded()
-            let get = GetResponse(found: KeyValue(key: [], value: [1, 2], revision: 3)).encoded()
-            let page = KeyValuePage(entries: [KeyValue(key: [1], value: [2], revision: 3)], hasMore: true).encoded()
-            let transaction = TxnRequest(
-                KeyValueTransaction(if: [.absent([1])], then: [.put(key: [1], value: [2])], else: [.get([1])])
-            ).encoded()
-            let number = UInt8(messages.count - 2)
-            return [[0] + put, [2] + swap, [4] + range, [19] + get, [20] + page, [number] + transaction]
-        },
-        run: { input in
-            guard let kind = input.first else { return }
-            let bytes = Array(input.dropFirst())
-            let number = Int(kind) % (messages.count + 1)
-            if number < messages.count {
-                look(messages[number], bytes)
-            } else {
-                _ = try? SnapshotPiece(decoding: bytes, at: 0)
-            }
-        })
-
-    private static let messages: [any ClientMessage.Type] = [
-        PutRequest.self, DeleteRequest.self, CompareAndSwapRequest.self, GetRequest.self, RangeRequest.self,
-        ChangeMembershipRequest.self, TransferLeadershipRequest.self, KeepSessionRequest.self,
-        CloseSessionRequest.self, PushSnapshotRequest.self, ReadSnapshotRequest.self, StatusRequest.self,
-        RegisterSessionRequest.self, ListSessionsRequest.self, TriggerSnapshotRequest.self, PutResult.self,
-        DeleteResult.self, SwapResult.self, MemberStatus.self, GetResponse.self, KeyValuePage.self, SessionList.self,
-        SnapshotSummary.self, ErrorDetail.self, RegisterSessionResponse.self, SessionResponse.self,
-        ChangeMembershipResponse.self, TransferLeadershipResponse.self, ReloadCertificatesRequest.self,
-        ReloadCertificatesResponse.self, TxnRequest.self, TransactionResult.self,
-    ]
-
-    private static func look<Message: ClientMessage>(_ type: Message.Type, _ bytes: [UInt8]) {
-        again("\(type)", bytes, { try Message(decoding: $0) }, { $0.encoded() })
     }
 
     /// Entry records, and what the state machine and the sessions make of their payloads.
@@ -194,44 +178,3 @@ enum WireTargets {
         return bytes + rest
     }
 }
-
-/// A message of a client or an operator, or the answer to one.
-private protocol ClientMessage {
-    init(decoding bytes: [UInt8]) throws(RPCStatus)
-    func encoded() -> [UInt8]
-}
-
-extension PutRequest: ClientMessage {}
-extension DeleteRequest: ClientMessage {}
-extension CompareAndSwapRequest: ClientMessage {}
-extension GetRequest: ClientMessage {}
-extension RangeRequest: ClientMessage {}
-extension ChangeMembershipRequest: ClientMessage {}
-extension TransferLeadershipRequest: ClientMessage {}
-extension KeepSessionRequest: ClientMessage {}
-extension CloseSessionRequest: ClientMessage {}
-extension PushSnapshotRequest: ClientMessage {}
-extension ReadSnapshotRequest: ClientMessage {}
-extension StatusRequest: ClientMessage {}
-extension RegisterSessionRequest: ClientMessage {}
-extension ListSessionsRequest: ClientMessage {}
-extension TriggerSnapshotRequest: ClientMessage {}
-extension PutResult: ClientMessage {}
-extension DeleteResult: ClientMessage {}
-extension SwapResult: ClientMessage {}
-extension MemberStatus: ClientMessage {}
-extension GetResponse: ClientMessage {
-    init(decoding bytes: [UInt8]) throws(RPCStatus) { try self.init(decoding: bytes, key: []) }
-}
-extension TxnRequest: ClientMessage {}
-extension TransactionResult: ClientMessage {}
-extension KeyValuePage: ClientMessage {}
-extension SessionList: ClientMessage {}
-extension SnapshotSummary: ClientMessage {}
-extension ErrorDetail: ClientMessage {}
-extension RegisterSessionResponse: ClientMessage {}
-extension SessionResponse: ClientMessage {}
-extension ChangeMembershipResponse: ClientMessage {}
-extension TransferLeadershipResponse: ClientMessage {}
-extension ReloadCertificatesRequest: ClientMessage {}
-extension ReloadCertificatesResponse: ClientMessage {}

@@ -1,0 +1,141 @@
+internal import Benchmarking
+internal import Foundation
+
+/// One command of a report: how it is run in the time that it has, and what is drawn of what it found.
+enum ReportSection: String, CaseIterable {
+    case log, cluster, service, failover, watch, membership
+    case snapshotMove = "snapshot-move"
+    case flood
+
+    var title: String {
+        switch self {
+        case .log: "The log on the disk"
+        case .cluster: "Three nodes in one process, in memory"
+        case .service: "Puts and linearizable reads through real clients"
+        case .failover: "Leaders that die, and cold starts"
+        case .watch: "Many watches"
+        case .membership: "Members that come and go under load"
+        case .snapshotMove: "A large state on its way to a new member"
+        case .flood: "Puts under a flood of handshakes"
+        }
+    }
+
+    /// Of the time that there is.
+    var share: Double {
+        switch self {
+        case .log: 1
+        case .cluster: 3
+        case .service: 8
+        case .failover: 4
+        case .watch: 2
+        case .membership, .snapshotMove, .flood: 2
+        }
+    }
+
+    func arguments(seconds: Double, _ options: ReportCommand) -> [String] {
+        func times(_ each: Double, _ least: Int, _ most: Int) -> String {
+            "\(min(max(Int(seconds / each), least), most))"
+        }
+        let data = options.data.map { ["--data", $0] } ?? []
+        let cluster = ["--raft", options.raft] + data
+        let arguments: [String] =
+            switch self {
+            case .log: ["--batches", times(0.01, 1000, 10_000), "--mebibytes", times(0.06, 256, 1024)] + data
+            case .cluster: ["--rounds", times(25, 1, 5)]
+            case .service:
+                ["--passes", times(options.etcd == nil ? 25 : 60, 1, 9)]
+                    + (options.etcd.map { ["--etcd", $0] } ?? [])
+                    + (options.etcdBenchmark.map { ["--etcd-benchmark", $0] } ?? []) + cluster
+            case .failover:
+                ["--kills", times(8, 5, 50), "--stops", times(20, 3, 20), "--starts", times(20, 3, 20)] + cluster
+            case .watch: ["--passes", "3", "--seconds", times(10, 3, 30)] + cluster
+            case .membership: cluster
+            case .snapshotMove: ["--mebibytes", times(0.3, 64, 512)] + cluster
+            case .flood: ["--seconds", times(2, 10, 60), "--before", times(6, 5, 20)] + cluster
+            }
+        return [rawValue] + arguments
+    }
+
+    /// - Parameter json: what the command printed.
+    func result(_ json: Data) throws -> (text: String, charts: [BarChart]) {
+        func decoded<Report: Decodable>(_ type: Report.Type) throws -> Report {
+            try JSONDecoder().decode(type, from: json)
+        }
+        switch self {
+        case .log:
+            let report = try decoded(LogReport.self)
+            let groups = report.appends.map {
+                BarChart.Group("\($0.waiting) waiting", [$0.entriesPerSecond, $0.bareEntriesPerSecond])
+            }
+            return (
+                report.text,
+                [BarChart("Appends", unit: "entries/s", series: ["log", "bare calls"], groups: groups)]
+            )
+        case .cluster:
+            let report = try decoded(ClusterReport.self)
+            let kinds = Callers.allCases.filter { kind in report.series.contains { $0.callers == kind } }
+            let counts = Set(report.series.map(\.clients)).sorted()
+            let groups = counts.map { count in
+                BarChart.Group(
+                    "\(count)",
+                    kinds.map { kind in
+                        report.series.first { $0.clients == count && $0.callers == kind }?.commandsPerSecond
+                    })
+            }
+            return (
+                report.text,
+                [BarChart("By clients", unit: "commands/s", series: kinds.map(\.rawValue), groups: groups)]
+            )
+        case .service:
+            let report = try decoded(ServiceReport.self)
+            let series = report.series.contains { $0.etcd != nil } ? ["swift-raft", "etcd"] : ["swift-raft"]
+            func chart(_ title: String, _ unit: String, _ value: (ServiceReport.Figures) -> Double) -> BarChart {
+                BarChart(
+                    title, unit: unit, series: series,
+                    groups: report.series.map {
+                        .init("\($0.workload.rawValue) \($0.clients)", [value($0.ours), $0.etcd.map(value)])
+                    })
+            }
+            return (
+                report.text,
+                [
+                    chart("Calls by clients", "1/s", \.perSecond),
+                    chart("Latency, p99", "ms", \.p99Milliseconds),
+                    chart("Processor time of members and clients", "µs a call", \.cpuMicrosecondsPerCall),
+                ]
+            )
+        case .failover:
+            let report = try decoded(FailoverReport.self)
+            let groups = [
+                ("killed", report.killed), ("silent", report.stopped), ("cold start", report.started),
+            ].map {
+                BarChart.Group($0, [$1.p50Milliseconds, $1.p90Milliseconds, $1.maximumMilliseconds])
+            }
+            return (
+                report.text,
+                [BarChart("The next acknowledged put", unit: "ms", series: ["p50", "p90", "worst"], groups: groups)]
+            )
+        case .watch:
+            let report = try decoded(WatchReport.self)
+            let groups = report.loads.map {
+                BarChart.Group(
+                    "\($0.stalled) stalled",
+                    [$0.deliveryP50Milliseconds, $0.deliveryP99Milliseconds, $0.deliveryP999Milliseconds])
+            }
+            return (
+                report.text, [BarChart("Deliveries", unit: "ms", series: ["p50", "p99", "p99.9"], groups: groups)]
+            )
+        case .membership: return (try decoded(MembershipReport.self).text, [])
+        case .snapshotMove:
+            let report = try decoded(SnapshotMoveReport.self)
+            let groups = report.moves.map {
+                BarChart.Group($0.kind.rawValue, [$0.before.p99Milliseconds, $0.during.p99Milliseconds])
+            }
+            return (
+                report.text,
+                [BarChart("Puts, p99", unit: "ms", series: ["before", "meanwhile"], groups: groups)]
+            )
+        case .flood: return (try decoded(FloodReport.self).text, [])
+        }
+    }
+}

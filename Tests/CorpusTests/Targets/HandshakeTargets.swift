@@ -1,0 +1,1 @@
+../../Fuzzing/Sources/RaftFuzz/HandshakeTargets.swift

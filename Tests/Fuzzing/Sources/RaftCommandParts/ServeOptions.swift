@@ -1,0 +1,1 @@
+../../../../Sources/RaftCommand/ServeOptions.swift
