@@ -110,9 +110,10 @@ private func failed(_ operation: String, _ path: String, _ code: Int32 = errno) 
 }
 
 private final class POSIXFile: FileHandle, @unchecked Sendable {
-    // @unchecked: `descriptor` changes only in close(), beside which the protocol allows no other call.
+    // @unchecked: the two variables change only in tryLock() and close(), beside which the protocol allows no other call.
     let path: String
     private var descriptor: Int32
+    private var isLocked = false
 
     init(path: String, descriptor: Int32) {
         self.path = path
@@ -180,11 +181,16 @@ private final class POSIXFile: FileHandle, @unchecked Sendable {
             default: throw failed("lock", path)
             }
         }
+        isLocked = true
         return true
     }
 
     func close() {
         guard descriptor >= 0 else { return }
+        // The lock belongs to the open file, not to this descriptor: a child process keeps it for as long as it has a
+        // copy, which is until its exec. Without this, a store that closes while its program starts a child can find
+        // its own directory in use.
+        if isLocked { flock(descriptor, LOCK_UN) }
         _ = closeFile(descriptor)
         descriptor = -1
     }

@@ -54,6 +54,31 @@ struct POSIXFileSystemTests {
         }
     }
 
+    #if os(Linux)
+        /// A child between fork and exec has a copy of every descriptor; a duplicate in this process is the same to the
+        /// kernel. CI failed on it: a store that closed and opened again found its directory in use by its own process.
+        @Test("A lock ends with close(), whoever still has a copy of the descriptor")
+        func lockAndCopies() throws {
+            try withTemporaryDirectory { path in
+                let name = path + "/lock"
+                let first = try files.open(name, .createOrKeep)
+                #expect(try first.tryLock())
+                let copies = try files.list("/proc/self/fd").compactMap { Int32($0) }.filter { descriptor in
+                    var target = [CChar](repeating: 0, count: 4096)
+                    readlink("/proc/self/fd/\(descriptor)", &target, 4095)
+                    return String(decoding: target.prefix { $0 != 0 }.map(UInt8.init), as: UTF8.self) == name
+                }.map { dup($0) }
+                defer { for copy in copies { close(copy) } }
+                #expect(copies.count == 1)
+                let second = try files.open(name, .createOrKeep)
+                #expect(try !second.tryLock())
+                second.close()
+                first.close()
+                #expect(try files.open(name, .createOrKeep).tryLock())
+            }
+        }
+    #endif
+
     @Test("Names are listed, renamed and removed; kinds are told; only the owner may enter")
     func names() throws {
         try withTemporaryDirectory { path in
