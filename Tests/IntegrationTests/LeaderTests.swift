@@ -21,6 +21,31 @@ struct LeaderTests {
         return try JSONDecoder().decode(Leadership.self, from: ending.output)
     }
 
+    @Test("03: A killed leader is found gone by the end of its connections, one that stops in order is not asked after")
+    func killed() async throws {
+        let cluster = try await ServedCluster(3, electionTimeout: .seconds(2))
+        try await cluster.bootstrap([1, 2, 3])
+        try await cluster.putUntilDone("a", "1")
+        let first = try #require(
+            try leadership(try await cluster.run("leader", "show", "-o", "json", "--timeout", "30s")).leader)
+        let others = [1, 2, 3].filter { $0 != first }
+        try await cluster.stop(first, SIGKILL)
+        try await eventually("a follower finds node \(first) gone") {
+            others.contains { cluster.log(of: $0).contains("the leader, node \(first), is gone") }
+        }
+        try await cluster.putUntilDone("b", "2")
+        try await cluster.start(first, data: "data-\(first)")
+        try await cluster.putUntilDone("c", "3")
+        let second = try #require(
+            try leadership(try await cluster.run("leader", "show", "-o", "json", "--timeout", "30s")).leader)
+        try await cluster.stop(second)
+        try await cluster.putUntilDone("d", "4")
+        for id in [1, 2, 3] where id != second {
+            #expect(!cluster.log(of: id).contains("the leader, node \(second), is gone"))
+        }
+        for key in ["a", "b", "c", "d"] { #expect(try await cluster.run("get", key).code == 0) }
+    }
+
     @Test("60: Leadership goes where it is told, refusals say why, and no write is lost")
     func transfers() async throws {
         let cluster = try await DevCluster()

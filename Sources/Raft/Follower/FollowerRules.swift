@@ -46,6 +46,12 @@ struct FollowerRules: RoleRules {
             return .stay
         case .request(.timeoutNow(let request), _):
             return timeoutNow(request, baton)
+        case .connectionBroke(let peer):
+            if let suspicion = Suspicion(of: peer, baton) { effects.add(.probe(suspicion)) }
+            return .stay
+        case .found(let suspicion):
+            if suspicion.confirm(&baton, &effects) { baton.hastenElection() }
+            return .stay
         case .initialize(_, let ticket):
             Housekeeping.refuseInitialize(ticket, baton, &effects)
             return .stay

@@ -108,7 +108,7 @@ struct LeaderRules: RoleRules {
             beginTransfer(to: target, ticket, baton, &effects)
         case .changeMembership(let order):
             changeMembership(order, &baton, &effects)
-        case .removed:
+        case .removed, .connectionBroke, .found:
             break  // It leads: a quorum knows better.
         case .stop(let ticket):
             return stop(ticket, &baton, &effects)

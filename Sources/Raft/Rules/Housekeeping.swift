@@ -44,7 +44,7 @@ enum Housekeeping {
             effects.add(.fail([ticket], baton.notLeader()))
         case .triggerSnapshot, .snapshotBuilt, .snapshotFailed, .snapshotUnreadable, .snapshotInstalled:
             _ = Snapshotting.handle(message, &baton, &effects)
-        case .request, .initialize, .tick, .overslept, .snapshotPiece:
+        case .request, .initialize, .connectionBroke, .found, .tick, .overslept, .snapshotPiece:
             return nil
         }
         return .stay

@@ -226,6 +226,10 @@ final class NodePort: PeerReceiver, Sendable {
         )
     }
 
+    func connectionBroke(from peer: NodeID) {
+        _ = mailbox.offer(.connectionBroke(from: peer), headroom: Self.peerHeadroom)
+    }
+
     func receive(_ request: PeerRequest, reply: any ReplyPath) {
         if case .forward(let write) = request {
             let isMember = published.withLock { $0.configuration?.contains(write.sender) } ?? false

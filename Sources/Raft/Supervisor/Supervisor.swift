@@ -412,7 +412,7 @@ actor Supervisor: Activated {
         case .stop(let ticket): if let ticket { succeedAtEnd(ticket) }
         case .triggerSnapshot(let ticket), .pushSnapshot(_, let ticket): ticket.fail(error)
         case .request, .reply, .durable, .writeFailed, .logRoom, .applied, .applyFailed, .streamStarted, .streamEnded,
-            .removed,
+            .removed, .connectionBroke, .found,
             .tick, .overslept, .snapshotBuilt, .snapshotFailed, .snapshotUnreadable, .snapshotPiece,
             .snapshotInstalled:
             break

@@ -42,6 +42,12 @@ actor VoteKeeper {
         caller(member, address).ask(request)
     }
 
+    /// Looks once whether the leader's address refuses a connection; whatever else comes of it says nothing.
+    func probe(_ suspicion: Suspicion) {
+        guard let address = address(suspicion.leader) else { return }
+        transport.probe(suspicion.leader, at: address) { [mailbox] in mailbox.post(.found(suspicion)) }
+    }
+
     private func caller(_ peer: NodeID, _ address: String) -> VoteCaller {
         if let at = callers.firstIndex(where: { $0.peer == peer }) {
             let known = callers[at].caller

@@ -20,6 +20,12 @@ public protocol Transport: AnyObject, Sendable {
     /// connections gives it one of its own. The default makes no difference between the two.
     func connectForSnapshot(to peer: NodeID, at address: String, observer: any PeerLinkObserver) -> any PeerLink
 
+    /// Tries to connect to a member's address, and calls `refused` if that very attempt, below any encryption, was refused
+    /// or reset: nothing listens there, so its process has ended. An attempt that stands, or that nothing answers, says
+    /// nothing of the kind, and a later refusal (of a certificate, or for a limit) does not either. The default never
+    /// calls it: a node then notices a leader's end by its election timeout.
+    func probe(_ peer: NodeID, at address: String, refused: @escaping @Sendable () -> Void)
+
     /// Closes the listener and every link. Nothing is called back once it has returned, or soon after.
     func stop()
 }
@@ -30,6 +36,8 @@ extension Transport {
     ) -> any PeerLink {
         connect(to: peer, at: address, observer: observer)
     }
+
+    public func probe(_ peer: NodeID, at address: String, refused: @escaping @Sendable () -> Void) {}
 }
 
 /// One direction of calls to one peer.
@@ -72,6 +80,13 @@ public protocol PeerReceiver: AnyObject, Sendable {
     func admit(_ hello: Hello) -> Admission
     /// Takes one request. `reply` is used once, or never.
     func receive(_ request: PeerRequest, reply: any ReplyPath)
+    /// A connection on which `peer` called this node has ended without a goodbye, as when its process was killed. Called
+    /// from any thread. A transport that cannot tell need not call it; see ``Transport/probe(_:at:refused:)``.
+    func connectionBroke(from peer: NodeID)
+}
+
+extension PeerReceiver {
+    public func connectionBroke(from peer: NodeID) {}
 }
 
 /// The way back to the sender of one request.

@@ -169,6 +169,13 @@ struct Baton: ~Copyable, Sendable {
             now: now, range: usual.lowerBound * patience...usual.upperBound * patience, random: &random)
     }
 
+    /// The leader is known to be gone: whoever may lead campaigns within a heartbeat, at a random moment as ever (§5.2),
+    /// and whoever is never to lead after that.
+    mutating func hastenElection() {
+        let beat = settings.heartbeatInterval
+        electionTimer.reset(now: now, range: preference == .never ? beat * 2...beat * 3 : .zero...beat, random: &random)
+    }
+
     /// This node's own, by the configuration in force.
     var preference: LeadershipPreference { membership.current?.preference(of: me) ?? .ordinary }
 }

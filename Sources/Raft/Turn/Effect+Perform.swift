@@ -58,6 +58,8 @@ final class Devices: Sendable {
                 streams.assumeIsolated { $0.send(.timeoutNow(request), to: peer, on: id) }
             case .askReadIndex(let leader, let request):
                 votes.assumeIsolated { $0.ask(leader, .readIndex(request)) }
+            case .probe(let suspicion):
+                votes.assumeIsolated { $0.probe(suspicion) }
             case .forward(let leader, let proposal):
                 forwards.assumeIsolated { $0.forward(proposal, to: leader) }
             case .apply(let order):

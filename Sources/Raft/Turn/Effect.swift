@@ -38,6 +38,8 @@ enum Effect: Sendable {
     case heartbeat(NodeID, StreamID, HeartbeatRequest)
     case timeoutNow(NodeID, StreamID, TimeoutNowRequest)
     case askReadIndex(NodeID, ReadIndexRequest)
+    /// Look whether anything listens at the leader's address; `.found` comes back if nothing does.
+    case probe(Suspicion)
     /// Give a caller's command to the leader, and its result to the caller.
     case forward(LeaderHint, Proposal)
     case apply(ApplyOrder)
@@ -107,7 +109,7 @@ struct Effects: Sendable {
             case .serveReads(let tickets, _): .fail(tickets, error)
             case .forward(_, let proposal): .fail([proposal.ticket], error)
             case .write, .reply, .replyAfterWrites, .requestVotes, .keepStreams, .append, .heartbeat, .timeoutNow,
-                .askReadIndex, .rememberJoining, .buildSnapshot, .abortBuild, .installSnapshot, .sendSnapshot,
+                .askReadIndex, .probe, .rememberJoining, .buildSnapshot, .abortBuild, .installSnapshot, .sendSnapshot,
                 .endSnapshot, .receiveSnapshot, .endReceipt, .discardSnapshot, .pruneSnapshots, .sweepSessions:
                 nil
             }

@@ -14,6 +14,11 @@ enum Message: Sendable {
     case request(PeerRequest, reply: any ReplyPath)
     case reply(PeerReply, from: NodeID)
 
+    /// A connection on which this member called ended, and it did not say goodbye.
+    case connectionBroke(from: NodeID)
+    /// Nothing listens at its address.
+    case found(Suspicion)
+
     // From this node's own devices.
     case durable(WriteID)
     case writeFailed(RaftError)

@@ -88,6 +88,9 @@ package enum Mark: UInt8, CaseIterable, Sendable {
     case leaverPassedOn
     case changeRedirected
     case neverLeaderLed
+    case leaderFoundGone
+    case suspicionDropped
+    case refusedForTheLiving
     case neverLeaderHandedOver
     case leadershipMovedToPreferred
     case learnerPromotedItself

@@ -240,7 +240,7 @@ final class SimulatedNode: @unchecked Sendable {
         }
         if losingPower, fileSystem.hasPendingNames { checker.reached(.crashDuringNameChange) }
         checker.crashed(id, during: store.underWay)
-        endLife(losingPower: losingPower)
+        endLife(losingPower ? .machineLost : .killed)
         if losingPower {
             var random = randomness(2)
             fileSystem.crash(using: &random)
@@ -285,9 +285,9 @@ final class SimulatedNode: @unchecked Sendable {
         }
     }
 
-    private func endLife(losingPower: Bool = false) {
+    private func endLife(_ end: SimulatedNetwork.End = .stopped) {
         life?.isAlive = false
-        if let life { network.remove(life) }
+        if let life { network.remove(life, end) }
         node?.abandon()
         node = nil
         storeNode = nil
@@ -304,7 +304,7 @@ final class SimulatedNode: @unchecked Sendable {
         directory = nil
         life = nil
         lease = nil
-        guest?.ended(id, losingPower: losingPower)
+        guest?.ended(id, losingPower: end == .machineLost)
     }
 
     /// On its own clock.

@@ -26,9 +26,13 @@ final class SimulatedNetwork: @unchecked Sendable {
     let scheduler: Scheduler
     var profile: NetworkProfile
     private var random: RandomSource
+    /// Of broken connections and refused ones.
+    private var breaks: RandomSource
     private var receivers: [NodeID: (receiver: any PeerReceiver, life: Life)] = [:]
     private var links: [SimulatedLink] = []
     private(set) var cut: Set<Pair> = []
+    /// Whose machines are off.
+    private var unreachable: Set<NodeID> = []
     /// Whether who opens a link is told which life of the peer it stands to. Where nobody is, leaders bind nobody, and
     /// logs hold what callers put there alone.
     var tellsLives = true
@@ -53,6 +57,7 @@ final class SimulatedNetwork: @unchecked Sendable {
         self.scheduler = scheduler
         self.profile = profile
         random = RandomSource(seed: seed)
+        breaks = RandomSource(seed: seed ^ 0xB4EA)
     }
 
     func transport(for life: Life) -> any Transport { SimulatedTransport(network: self, life: life) }
@@ -79,13 +84,58 @@ final class SimulatedNetwork: @unchecked Sendable {
         cut.contains(Pair(from: a, to: b)) || cut.contains(Pair(from: b, to: a))
     }
 
+    /// How a process ended, as others see it.
+    enum End {
+        /// In order, with a goodbye.
+        case stopped
+        /// By the system, which ends its connections.
+        case killed
+        /// With its machine: nobody is left to say anything, nor to refuse a connection.
+        case machineLost
+    }
+
     /// The node's process is gone: its links break at the other end.
-    func remove(_ life: Life) {
-        if receivers[life.node]?.life === life { receivers[life.node] = nil }
+    func remove(_ life: Life, _ end: End = .stopped) {
+        if receivers[life.node]?.life === life {
+            receivers[life.node] = nil
+            if end == .machineLost { unreachable.insert(life.node) }
+        }
+        if end == .killed {
+            var told: [Life] = []
+            for link in links where link.from === life {
+                guard let other = link.toLife, !told.contains(where: { $0 === other }) else { continue }
+                told.append(other)
+                tellBreak(of: life.node, to: other)
+            }
+        }
         for link in links where link.from === life || link.toLife === life {
             scheduler.schedule(after: delay(between: life.node, link.from.node)) { [self] in
                 sever(link, "connection reset by node \(link.to)")
             }
+        }
+    }
+
+    /// A connection of `peer` has ended, as far as its other end can see.
+    private func tellBreak(of peer: NodeID, to life: Life) {
+        guard !isCut(peer, life.node) else { return }
+        let pause = draw(profile.delay, &breaks)
+        scheduler.schedule(after: pause, life: life) { [self] in
+            guard let receiver = receivers[life.node], receiver.life === life else { return }
+            receiver.receiver.connectionBroke(from: peer)
+        }
+    }
+
+    /// An attempt to connect. Where messages are lost, something in between may also refuse in the name of a node that
+    /// lives.
+    func probe(_ peer: NodeID, from life: Life, refused: @escaping @Sendable () -> Void) {
+        let pause = 2 * draw(profile.delay, &breaks)
+        let isDenied = profile.lossPerMille > 0 && breaks.next() % 4 == 0
+        scheduler.schedule(after: pause, life: life) { [self] in
+            guard !isCut(life.node, peer), !unreachable.contains(peer), receivers[peer] == nil || isDenied else {
+                return
+            }
+            if receivers[peer] != nil { onMark(.refusedForTheLiving) }
+            refused()
         }
     }
 
@@ -97,7 +147,10 @@ final class SimulatedNetwork: @unchecked Sendable {
 
     // MARK: For transports
 
-    func add(_ receiver: any PeerReceiver, _ life: Life) { receivers[life.node] = (receiver, life) }
+    func add(_ receiver: any PeerReceiver, _ life: Life) {
+        receivers[life.node] = (receiver, life)
+        unreachable.remove(life.node)
+    }
 
     func open(_ link: SimulatedLink) {
         links.append(link)
@@ -166,6 +219,8 @@ final class SimulatedNetwork: @unchecked Sendable {
         let body = { [self] in if cut.contains(pair) { lost(link) } else { arrive() } }
         if cut.contains(pair) || chance(profile.lossPerMille) {
             lost(link)
+            // What was lost may have been a connection, and another one was there at once.
+            if !cut.contains(pair), breaks.next() % 4 == 0 { tellBreak(of: from, to: life) }
             return onMark(.messageLost)
         }
         let isTwice = chance(profile.duplicatePerMille) && link == nil
@@ -201,7 +256,9 @@ final class SimulatedNetwork: @unchecked Sendable {
         draw(profile.delay)
     }
 
-    private func draw(_ range: ClosedRange<Int64>) -> Int64 {
+    private func draw(_ range: ClosedRange<Int64>) -> Int64 { draw(range, &random) }
+
+    private func draw(_ range: ClosedRange<Int64>, _ random: inout RandomSource) -> Int64 {
         range.lowerBound + Int64(random.next() % UInt64(range.upperBound - range.lowerBound + 1))
     }
 }
@@ -222,6 +279,10 @@ private final class SimulatedTransport: Transport, @unchecked Sendable {
         let link = SimulatedLink(network: network, from: life, to: peer, observer: observer)
         network.open(link)
         return link
+    }
+
+    func probe(_ peer: NodeID, at address: String, refused: @escaping @Sendable () -> Void) {
+        network.probe(peer, from: life, refused: refused)
     }
 
     func stop() { network.remove(life) }

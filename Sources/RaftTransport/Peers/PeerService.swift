@@ -105,7 +105,10 @@ private final class LinkReceiver: RPCStreamHandler, @unchecked Sendable {
     }
 
     func streamFinished(_ stream: RPCStream) { stream.finish() }
-    func streamEnded(_ status: RPCStatus?, on stream: RPCStream) { path = nil }
+    func streamEnded(_ status: RPCStatus?, on stream: RPCStream) {
+        path = nil
+        if purpose == .peer, connection?.isBroken == true { receiver.connectionBroke(from: node) }
+    }
 }
 
 /// Replies go back on the stream that the request came on. They are small, and overtake bulk; results of writes that were

@@ -1,4 +1,6 @@
+internal import Glibc
 public import NIOCore
+internal import NIOPosix
 public import Raft
 
 /// Nodes reach each other over TLS: one connection per direction and peer, shared by all links to that peer, and one
@@ -110,6 +112,30 @@ public final class TLSTransport: Transport, @unchecked Sendable {
             to: link.peer, at: address, tls: tls, purpose: link.purpose, on: ways.eventLoop, receiver, limits: limits)
         ways.peers[link.peer] = connection
         connection.add(link)
+    }
+
+    public func probe(_ peer: NodeID, at address: String, refused: @escaping @Sendable () -> Void) {
+        guard let target = try? Endpoint(address) else { return }
+        ClientBootstrap(group: ways.eventLoop)
+            .connectTimeout(limits.handshakeTimeout.timeAmount)
+            .connect(host: target.host, port: target.port)
+            .whenComplete { result in
+                switch result {
+                case .success(let channel): channel.close(promise: nil)
+                case .failure(let error): if Self.isRefusal(error) { refused() }
+                }
+            }
+    }
+
+    /// Whether every address that a name stands for refused, or reset before a connection stood.
+    private static func isRefusal(_ error: any Error) -> Bool {
+        switch error {
+        case let error as NIOConnectionError:
+            error.dnsAError == nil && error.dnsAAAAError == nil && !error.connectionErrors.isEmpty
+                && error.connectionErrors.allSatisfy { isRefusal($0.error) }
+        case let error as IOError: [ECONNREFUSED, ECONNRESET].contains(error.errnoCode)
+        default: false
+        }
     }
 
     public func stop() {

@@ -49,6 +49,8 @@ final class Connection: ChannelInboundHandler, @unchecked Sendable {
     private(set) var isEnded = false
     /// The other side did not accept our certificate: it said so in an alert, before its first frame.
     private(set) var isRefused = false
+    /// It ended although neither side said so: the other process, its machine or the way between is gone.
+    private(set) var isBroken = false
     private var isPaused = false
     private var commands: [Command] = []
     private var lastRead = NIODeadline.now()
@@ -164,7 +166,11 @@ final class Connection: ChannelInboundHandler, @unchecked Sendable {
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
-        guard let failure = error as? TLSFailure else { return fail("\(error)") }
+        guard let failure = error as? TLSFailure else {
+            isBroken = true
+            return fail("\(error)")
+        }
+        isBroken = failure.isCutOff
         isRefused = settings == nil && !failure.isCutOff
         fail(failure.reason)
     }

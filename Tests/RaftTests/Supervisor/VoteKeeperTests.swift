@@ -71,6 +71,20 @@ struct VoteKeeperTests {
         #expect(stage.sent(to: 2) == [1], "the life that was admitted now is not the one that votes")
     }
 
+    @Test("A leader is looked for where the configuration says that it is, and nobody elsewhere")
+    func probes() {
+        let stage = Stage()
+        for leader: NodeID in [2, 9] {
+            stage.keeper.assumeIsolated { $0.probe(Suspicion(leader: leader, term: 3, since: .zero)) }
+        }
+        #expect(stage.transport.probed.withLock { $0 } == ["node-2"])
+        guard case .found(let suspicion)? = stage.mailbox.close().first else {
+            Issue.record("the node was not told")
+            return
+        }
+        #expect(suspicion == Suspicion(leader: 2, term: 3, since: .zero))
+    }
+
     @Test("Where the transport tells no lives a link is kept")
     func noLives() {
         let stage = Stage(incarnation: Incarnation(rawValue: 0))

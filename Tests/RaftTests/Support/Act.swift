@@ -13,6 +13,7 @@ enum Act: Equatable {
     case timeoutNow(NodeID, TimeoutNowRequest)
     case askReadIndex(NodeID, mayUseLease: Bool)
     case forward(NodeID)
+    case probe(Suspicion)
     case apply(from: LogIndex, through: LogIndex, tickets: Int = 0)
     case buildSnapshot
     case abortBuild
@@ -54,6 +55,7 @@ enum Act: Equatable {
         case .askReadIndex(let leader, let request):
             self = .askReadIndex(leader, mayUseLease: request.mayUseLease)
         case .forward(let leader, _): self = .forward(leader.id)
+        case .probe(let suspicion): self = .probe(suspicion)
         case .apply(let order): self = .apply(from: order.first, through: order.through, tickets: order.tickets.count)
         case .buildSnapshot: self = .buildSnapshot
         case .abortBuild: self = .abortBuild
@@ -96,6 +98,7 @@ enum Act: Equatable {
         case .timeoutNow: "timeout-now"
         case .askReadIndex: "ask for read index"
         case .forward: "forward"
+        case .probe: "probe"
         case .apply: "apply"
         case .sweepSessions: "sweep sessions"
         case .serveReads: "serve reads"

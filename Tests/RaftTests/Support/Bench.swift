@@ -131,6 +131,13 @@ final class StageTransport: Transport {
     private let state = Lock<(receiver: (any PeerReceiver)?, links: [Link], isStopped: Bool, opens: Bool)>(
         (nil, [], false, true))
 
+    /// Where a leader was looked for; it was not there.
+    let probed = Lock<[String]>([])
+    func probe(_ peer: NodeID, at address: String, refused: @escaping @Sendable () -> Void) {
+        probed.withLock { $0.append(address) }
+        refused()
+    }
+
     var receiver: (any PeerReceiver)? { state.withLock { $0.receiver } }
     var links: [Link] { state.withLock { $0.links } }
     var isStopped: Bool { state.withLock { $0.isStopped } }

@@ -11,7 +11,7 @@ struct TableTests {
         case propose, read, leaseRead, boundedRead, indexRead, localRead, readIndex, readIndexReply
         case forward, forwardReply
         case initialize, transfer, stop, stopWithoutCaller
-        case changeMembership, removed
+        case changeMembership, removed, connectionBroke, found
         case append, heartbeat, vote, preVote, timeoutNow
         case appendReply, heartbeatReply, voteReply, preVoteReply
         case durable, writeFailed, logRoom, applied, applyFailed, streamStarted, streamEnded, tick, electionTimeout
@@ -31,6 +31,8 @@ struct TableTests {
             case .transfer: [.transfer]
             case .changeMembership: [.changeMembership]
             case .removed: [.removed]
+            case .connectionBroke: [.connectionBroke]
+            case .found: [.found]
             case .stop: [.stop, .stopWithoutCaller]
             case .request(.append, _): [.append]
             case .request(.heartbeat, _): [.heartbeat]
@@ -82,6 +84,8 @@ struct TableTests {
                 return .changeMembership(
                     MembershipOrder(request: .add(4, address: "node-4"), ticket: Caller().completion))
             case .removed: return .removed(by: 2)
+            case .connectionBroke: return .connectionBroke(from: 2)
+            case .found: return .found(Suspicion(leader: 2, term: 5, since: .seconds(100)))
             case .stop: return .stop(Caller().completion)
             case .stopWithoutCaller: return .stop(nil)
             case .append:
@@ -201,6 +205,9 @@ struct TableTests {
             Cell(.stay, "warning"), Cell(.become(.follower), "warning"), Cell(.become(.follower), "warning"), drop,
             Cell(.stay, "warning"),
         ],
+        // Nobody here follows node 2: SuspicionTests do.
+        .connectionBroke: Array(repeating: drop, count: 5),
+        .found: Array(repeating: drop, count: 5),
         .stop: [
             Cell(.become(stopped)), Cell(.become(stopped)), Cell(.become(stopped)), Cell(.stay, "info"),
             Cell(.become(stopped)),

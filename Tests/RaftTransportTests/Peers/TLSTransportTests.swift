@@ -11,6 +11,9 @@ private final class TestNode: PeerReceiver {
     let refuses = Lock<String?>(nil)
     let removes = Lock(false)
     let admitted = Lock<[Hello]>([])
+    /// Whose connections ended without a goodbye.
+    let broken: AsyncStream<NodeID>
+    private let breaks: AsyncStream<NodeID>.Continuation
     let requests: AsyncStream<PeerRequest>
     private let feed: AsyncStream<PeerRequest>.Continuation
     let loop: NIOLoop
@@ -24,7 +27,11 @@ private final class TestNode: PeerReceiver {
         self.loop = loop
         self.bulk = bulk
         (requests, feed) = AsyncStream.makeStream(of: PeerRequest.self)
+        (broken, breaks) = AsyncStream.makeStream(of: NodeID.self)
     }
+
+    func connectionBroke(from peer: NodeID) { breaks.yield(peer) }
+    func endBreaks() { breaks.finish() }
 
     var hello: Hello {
         Hello(
@@ -134,6 +141,39 @@ private struct Member {
     func stop() async {
         transport.stop()
         await server.stop()
+    }
+}
+
+/// Passes bytes between two ports until it is cut: what ends then is the connection alone, at both ends.
+private final class Relay: Sendable {
+    private final class Pass: ChannelInboundHandler, Sendable {
+        typealias InboundIn = ByteBuffer
+        private let other: any Channel
+        init(to other: any Channel) { self.other = other }
+        func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+            other.writeAndFlush(unwrapInboundIn(data), promise: nil)
+        }
+        func channelInactive(context: ChannelHandlerContext) { other.close(promise: nil) }
+    }
+    private let channels = Lock<[any Channel]>([])
+    private let listener = Lock<(any Channel)?>(nil)
+    var address: String { "127.0.0.1:\(listener.withLock { $0?.localAddress?.port ?? 0 })" }
+
+    init(to port: Int) async throws {
+        let group = MultiThreadedEventLoopGroup.singleton
+        let channel = try await ServerBootstrap(group: group).childChannelInitializer { [channels] near in
+            ClientBootstrap(group: near.eventLoop).channelInitializer { $0.pipeline.addHandler(Pass(to: near)) }
+                .connect(host: "127.0.0.1", port: port).flatMap { far in
+                    channels.withLock { $0 += [near, far] }
+                    return near.pipeline.addHandler(Pass(to: far))
+                }
+        }.bind(host: "127.0.0.1", port: 0).get()
+        listener.withLock { $0 = channel }
+    }
+
+    func cut() async {
+        try? await listener.withLock { $0 }?.close()
+        for channel in channels.withLock({ $0 }) { channel.close(promise: nil) }
     }
 }
 
@@ -417,6 +457,47 @@ struct TLSTransportTests {
         #expect(await more.next() == granted(8))
         await one.stop()
         await three.stop()
+    }
+
+    @Test("tells that a peer's connection ended without a goodbye, and only then")
+    func withoutGoodbye() async throws {
+        let two = try Member(2, authority)
+        let relay = try await Relay(to: two.server.port)
+        let (leaving, dying) = (try Member(3, authority), try Member(1, authority))
+        for (member, address) in [(leaving, two.address), (dying, relay.address)] {
+            let recorder = LinkRecorder()
+            _ = member.transport.connect(to: 2, at: address, observer: recorder)
+            var events = recorder.events.makeAsyncIterator()
+            #expect(await events.next() == .opened)
+        }
+        await leaving.stop()
+        await relay.cut()
+        var broken = two.node.broken.makeAsyncIterator()
+        #expect(await broken.next() == 1)
+        await dying.stop()
+        await two.stop()
+        two.node.endBreaks()
+        #expect(await broken.next() == nil)
+    }
+
+    @Test("finds out that nobody listens at an address, by its number and by its name; somebody does elsewhere")
+    func probes() async throws {
+        let one = try Member(1, authority)
+        let (told, tell) = AsyncStream.makeStream(of: String.self)
+        let gone = try Member(2, authority)
+        let port = gone.server.port
+        await gone.stop()
+        for address in [one.address, "no address", "192.0.2.1.nowhere.invalid:1"] {
+            one.transport.probe(2, at: address) { tell.yield(address) }
+        }
+        var answers = told.makeAsyncIterator()
+        for address in ["127.0.0.1:\(port)", "localhost:\(port)"] {
+            one.transport.probe(2, at: address) { tell.yield(address) }
+            #expect(await answers.next() == address)
+        }
+        await one.stop()
+        tell.finish()
+        #expect(await answers.next() == nil)
     }
 
     @Test("says when nobody listens at an address, and leaves other peers alone")
