@@ -56,6 +56,7 @@ public final class Simulation {
         let scheduler = Scheduler(seed: random.next())
         self.scheduler = scheduler
         let network = SimulatedNetwork(scheduler: scheduler, profile: profile.network, seed: random.next())
+        network.mayRefuse = true
         self.network = network
         let ids = (1...profile.nodeCount).map { NodeID(UInt64($0)) }
         let members = try ClusterConfiguration(

@@ -64,6 +64,7 @@ struct CandidateRules: RoleRules {
         case .tick:
             guard baton.electionTimer.isDue(baton.now) else { return .stay }
             if phase == .vote { baton.settings.reached(.splitVote) }
+            baton.shortRounds = max(0, baton.shortRounds - 1)
             return startPreVote(&baton, &effects)
         case .overslept(let duration):
             effects.warn("held up for \(duration); this round is void")
@@ -85,7 +86,7 @@ struct CandidateRules: RoleRules {
         round = baton.random.next()
         granted = [baton.me]
         hasAsked = false
-        baton.resetElectionTimer()
+        baton.startRoundTimer()
         if isElected(baton) { return startVote(&baton, &effects) }
         ask(&baton, &effects)
         return .stay
@@ -107,7 +108,7 @@ struct CandidateRules: RoleRules {
         case .storingOwnVote where baton.durableHardState == baton.hardState || Mutant.isOn("any-write-is-own-vote"):
             phase = .vote
             granted = [baton.me]
-            baton.resetElectionTimer()
+            baton.startRoundTimer()
             if isElected(baton) { return win(baton, &effects) }
             ask(&baton, &effects)
         case .preVote:

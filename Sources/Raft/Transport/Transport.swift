@@ -22,8 +22,9 @@ public protocol Transport: AnyObject, Sendable {
 
     /// Tries to connect to a member's address, and calls `refused` if that very attempt, below any encryption, was refused
     /// or reset: nothing listens there, so its process has ended. An attempt that stands, or that nothing answers, says
-    /// nothing of the kind, and a later refusal (of a certificate, or for a limit) does not either. The default never
-    /// calls it: a node then notices a leader's end by its election timeout.
+    /// nothing of the kind, and a later refusal (of a certificate, or for a limit) does not either; an attempt that
+    /// stands may be followed by more, within a heartbeat or two. The default never calls it: a node then notices a
+    /// leader's end by its election timeout.
     func probe(_ peer: NodeID, at address: String, refused: @escaping @Sendable () -> Void)
 
     /// Closes the listener and every link. Nothing is called back once it has returned, or soon after.

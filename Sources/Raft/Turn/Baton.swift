@@ -38,6 +38,9 @@ struct Baton: ~Copyable, Sendable {
     /// does not clear it: a vote request of a higher term must not make its receiver forget that it hears a leader.
     var leaderHeardAt: Instant?
     var electionTimer = ElectionTimer()
+    /// How many more rounds of a campaign are short, since the leader is known to be gone.
+    var shortRounds = 0
+    static let maximumShortRounds = 4
 
     // MARK: Readers
     /// How recent the state here is known to be, whatever the role.
@@ -163,6 +166,7 @@ struct Baton: ~Copyable, Sendable {
 
     /// Whoever is never to lead waits three times as long: it campaigns only where nobody else can win.
     mutating func resetElectionTimer() {
+        shortRounds = 0
         let usual = settings.electionTimeout
         let patience = preference == .never ? 3 : 1
         electionTimer.reset(
@@ -174,6 +178,16 @@ struct Baton: ~Copyable, Sendable {
     mutating func hastenElection() {
         let beat = settings.heartbeatInterval
         electionTimer.reset(now: now, range: preference == .never ? beat * 2...beat * 3 : .zero...beat, random: &random)
+        shortRounds = Self.maximumShortRounds
+    }
+
+    /// The time of a candidate's round. Those who campaign because the leader is known to be gone do so within one
+    /// heartbeat of each other, and split the vote more often than by the election timeout: they soon try again.
+    mutating func startRoundTimer() {
+        guard shortRounds > 0 else { return resetElectionTimer() }
+        let beat = settings.heartbeatInterval
+        electionTimer.reset(
+            now: now, range: preference == .never ? beat * 3...beat * 4 : beat...beat * 2, random: &random)
     }
 
     /// This node's own, by the configuration in force.

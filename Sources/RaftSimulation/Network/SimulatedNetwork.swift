@@ -31,6 +31,11 @@ final class SimulatedNetwork: @unchecked Sendable {
     private var receivers: [NodeID: (receiver: any PeerReceiver, life: Life)] = [:]
     private var links: [SimulatedLink] = []
     private(set) var cut: Set<Pair> = []
+    /// Whether what cuts ways off may reset and refuse connections there, as firewalls do; and whether it does now.
+    var mayRefuse = false
+    private var cutsRefuse = false
+    /// Until when connections to a node that lives are refused.
+    private var denied: [NodeID: Int64] = [:]
     /// Whose machines are off.
     private var unreachable: Set<NodeID> = []
     /// Whether who opens a link is told which life of the peer it stands to. Where nobody is, leaders bind nobody, and
@@ -66,6 +71,13 @@ final class SimulatedNetwork: @unchecked Sendable {
 
     func setCut(_ pairs: Set<Pair>) {
         cut = pairs
+        cutsRefuse = !pairs.isEmpty && mayRefuse && breaks.next() % 4 == 0
+        if cutsRefuse {
+            for pair in pairs.sorted() {
+                guard let (_, life) = receivers[pair.to] else { continue }
+                tellBreak(of: pair.from, to: life)
+            }
+        }
         scheduler.schedule(after: profile.keepalive) { [self] in
             for link in links where isCut(link.from.node, link.to) {
                 sever(link, "no answer from node \(link.to)")
@@ -117,7 +129,7 @@ final class SimulatedNetwork: @unchecked Sendable {
 
     /// A connection of `peer` has ended, as far as its other end can see.
     private func tellBreak(of peer: NodeID, to life: Life) {
-        guard !isCut(peer, life.node) else { return }
+        guard cutsRefuse || !isCut(peer, life.node) else { return }
         let pause = draw(profile.delay, &breaks)
         scheduler.schedule(after: pause, life: life) { [self] in
             guard let receiver = receivers[life.node], receiver.life === life else { return }
@@ -125,14 +137,27 @@ final class SimulatedNetwork: @unchecked Sendable {
         }
     }
 
-    /// An attempt to connect. Where messages are lost, something in between may also refuse in the name of a node that
-    /// lives.
+    /// What was lost took every connection of its sender with it; new ones are there at once. Something in between may
+    /// refuse others in that node's name for a while, though it lives.
+    private func breakConnections(of node: NodeID) {
+        if breaks.next() % 64 == 0 {
+            denied[node] = scheduler.nanoseconds + draw(profile.delay, &breaks) + 2 * profile.delay.upperBound
+        }
+        for (_, life) in receivers.values.sorted(by: { $0.life.node < $1.life.node }) where life.node != node {
+            tellBreak(of: node, to: life)
+        }
+    }
+
+    /// An attempt to connect.
     func probe(_ peer: NodeID, from life: Life, refused: @escaping @Sendable () -> Void) {
         let pause = 2 * draw(profile.delay, &breaks)
-        let isDenied = profile.lossPerMille > 0 && breaks.next() % 4 == 0
+        let isDenied = denied[peer].map { $0 > scheduler.nanoseconds } ?? false
         scheduler.schedule(after: pause, life: life) { [self] in
-            guard !isCut(life.node, peer), !unreachable.contains(peer), receivers[peer] == nil || isDenied else {
-                return
+            guard !unreachable.contains(peer) else { return }
+            if isCut(life.node, peer) {
+                guard cutsRefuse else { return }
+            } else {
+                guard receivers[peer] == nil || isDenied else { return }
             }
             if receivers[peer] != nil { onMark(.refusedForTheLiving) }
             refused()
@@ -219,8 +244,7 @@ final class SimulatedNetwork: @unchecked Sendable {
         let body = { [self] in if cut.contains(pair) { lost(link) } else { arrive() } }
         if cut.contains(pair) || chance(profile.lossPerMille) {
             lost(link)
-            // What was lost may have been a connection, and another one was there at once.
-            if !cut.contains(pair), breaks.next() % 4 == 0 { tellBreak(of: from, to: life) }
+            if !cut.contains(pair), breaks.next() % 4 == 0 { breakConnections(of: from) }
             return onMark(.messageLost)
         }
         let isTwice = chance(profile.duplicatePerMille) && link == nil

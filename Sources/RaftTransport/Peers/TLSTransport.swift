@@ -116,12 +116,23 @@ public final class TLSTransport: Transport, @unchecked Sendable {
 
     public func probe(_ peer: NodeID, at address: String, refused: @escaping @Sendable () -> Void) {
         guard let target = try? Endpoint(address) else { return }
+        probe(target, again: Self.probePauses[...], refused)
+    }
+
+    /// A process that dies gives up its sockets one by one, connections before the listener: an attempt that stands is
+    /// followed by others, after these pauses.
+    private static let probePauses: [TimeAmount] = [.milliseconds(5), .milliseconds(20), .milliseconds(100)]
+
+    private func probe(_ target: Endpoint, again: ArraySlice<TimeAmount>, _ refused: @escaping @Sendable () -> Void) {
         ClientBootstrap(group: ways.eventLoop)
             .connectTimeout(limits.handshakeTimeout.timeAmount)
             .connect(host: target.host, port: target.port)
-            .whenComplete { result in
+            .whenComplete { [self] result in
                 switch result {
-                case .success(let channel): channel.close(promise: nil)
+                case .success(let channel):
+                    channel.close(promise: nil)
+                    guard let pause = again.first else { return }
+                    ways.eventLoop.scheduleTask(in: pause) { self.probe(target, again: again.dropFirst(), refused) }
                 case .failure(let error): if Self.isRefusal(error) { refused() }
                 }
             }

@@ -55,6 +55,20 @@ struct SuspicionTests {
         desk.expect(.tick, .become(.candidate(isTransfer: false)))
     }
 
+    @Test("Its campaign tries again after a heartbeat or two, four times; then it takes its time")
+    func shortRounds() throws {
+        let desk = Desk(CandidateRules(), term: 5, log: [1, 5])
+        desk.baton.hastenElection()
+        desk.begin()
+        for round in 1...6 {
+            let deadline = desk.rules.deadline(desk.baton)!
+            let range: ClosedRange<Duration> = round <= 4 ? .ms(100)...(.ms(200)) : .ms(1000)...(.ms(2000))
+            #expect((desk.now + range.lowerBound...desk.now + range.upperBound).contains(deadline), "round \(round)")
+            desk.now = deadline
+            desk.turn([.tick])
+        }
+    }
+
     @Test("Who is never to lead leaves the others a heartbeat more")
     func neverLeads() throws {
         let desk = try follower(preference: .never)
