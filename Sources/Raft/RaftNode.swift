@@ -146,7 +146,7 @@ public final class RaftNode<Machine: StateMachine>: Sendable {
         let slot = TicketSlot()
         return try await waiting(slot) {
             (done: @escaping @Sendable (Result<Result<Value, any Error>, RaftError>) -> Void) in
-            let ticket = LookTicket(body: body, completion: done)
+            let ticket = LookTicket(body, completion: done)
             self.post(ticket, consistency, timeout)
             slot.set(ticket)
         }.get()
@@ -159,7 +159,16 @@ public final class RaftNode<Machine: StateMachine>: Sendable {
         _ body: @escaping @Sendable (borrowing Machine) throws -> Value,
         completion: @escaping @Sendable (Result<Result<Value, any Error>, RaftError>) -> Void
     ) {
-        post(LookTicket(body: body, completion: completion), consistency, timeout)
+        post(LookTicket(body, completion: completion), consistency, timeout)
+    }
+
+    /// As ``read(_:timeout:_:completion:)``, for callers who answer where the state machine lives: `body` is called, or
+    /// `failure` with an error of the node. No type of an answer has to be looked up as it runs.
+    package func look(
+        _ consistency: ReadConsistency, timeout: Duration?, _ body: @escaping @Sendable (borrowing Machine) -> Void,
+        failure: @escaping @Sendable (RaftError) -> Void
+    ) {
+        post(LookTicket(body: body, failure: failure), consistency, timeout)
     }
 
     private func post(_ ticket: ReadTicket<Machine>, _ consistency: ReadConsistency, _ timeout: Duration?) {
@@ -261,25 +270,39 @@ public final class RaftNode<Machine: StateMachine>: Sendable {
 }
 
 /// A caller's closure over the machine.
-private final class LookTicket<Machine: StateMachine, Value: Sendable>: ReadTicket<Machine>, @unchecked Sendable {
+private final class LookTicket<Machine: StateMachine>: ReadTicket<Machine>, @unchecked Sendable {
     // @unchecked: as its superclass; only who has claimed the ticket touches the closures, and lets go of them.
-    private var body: (@Sendable (borrowing Machine) throws -> Value)?
-    private var completion: (@Sendable (Result<Result<Value, any Error>, RaftError>) -> Void)?
+    private var body: (@Sendable (borrowing Machine) -> Void)?
+    private var failure: (@Sendable (RaftError) -> Void)?
 
-    init(
-        body: @escaping @Sendable (borrowing Machine) throws -> Value,
+    init(body: @escaping @Sendable (borrowing Machine) -> Void, failure: @escaping @Sendable (RaftError) -> Void) {
+        self.body = body
+        self.failure = failure
+    }
+
+    convenience init<Value: Sendable>(
+        _ body: @escaping @Sendable (borrowing Machine) throws -> Value,
         completion: @escaping @Sendable (Result<Result<Value, any Error>, RaftError>) -> Void
     ) {
-        self.body = body
-        self.completion = completion
+        self.init { machine in
+            do { completion(.success(.success(try body(machine)))) } catch { completion(.success(.failure(error))) }
+        } failure: { error in
+            completion(.failure(error))
+        }
     }
+
+    // Without Optional.take(), which looks up the type of a closure over a generic one each time.
     override func failed(_ error: RaftError) {
         body = nil
-        completion.take()?(.failure(error))
+        let told = failure
+        failure = nil
+        told?(error)
     }
     override func serve(_ machine: borrowing Machine) {
-        guard let body = body.take(), let completion = completion.take() else { return }
-        do { completion(.success(.success(try body(machine)))) } catch { completion(.success(.failure(error))) }
+        let run = body
+        body = nil
+        failure = nil
+        run?(machine)
     }
 }
 

@@ -175,13 +175,12 @@ struct ClientService: Sendable {
             case .local: .local
             }
         // Whoever waits no more must not be waited for.
-        node.read(promise, timeout: call.timeout ?? Self.longestRead, body) { result in
-            switch result {
-            case .failure(let error): call.fail(RPCStatus(error))
-            case .success(.success(let bytes)): call.respond(bytes)
-            case .success(.failure(let error)):
+        node.look(promise, timeout: call.timeout ?? Self.longestRead) { machine in
+            do { call.respond(try body(machine)) } catch {
                 call.fail(error as? RPCStatus ?? RPCStatus(RaftError(error, or: .stateMachine)))
             }
+        } failure: { error in
+            call.fail(RPCStatus(error))
         }
     }
 

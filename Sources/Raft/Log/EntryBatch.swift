@@ -114,24 +114,26 @@ public struct EntryBatch: Sendable {
         storage[Int(offsets[records.lowerBound])..<Int(offsets[records.upperBound])]
     }
     public var byteCount: Int { Int(offsets[records.upperBound] - offsets[records.lowerBound]) }
-    public var firstIndex: LogIndex { self[0].id.index }
+    public var firstIndex: LogIndex { id(at: 0).index }
     public var lastIndex: LogIndex { firstIndex.advanced(by: count - 1) }
-    public var first: LogID { self[0].id }
-    public var last: LogID { self[count - 1].id }
+    public var first: LogID { id(at: 0) }
+    public var last: LogID { id(at: count - 1) }
+
+    private func id(at position: Int) -> LogID {
+        let start = Int(offsets[records.lowerBound + position])
+        return storage.withUnsafeBytes { all in
+            LogID(
+                term: Term(UInt64(littleEndian: all.loadUnaligned(fromByteOffset: start + 16, as: UInt64.self))),
+                index: LogIndex(UInt64(littleEndian: all.loadUnaligned(fromByteOffset: start + 8, as: UInt64.self))))
+        }
+    }
 
     /// One entry, by its position in the batch.
     public subscript(position: Int) -> Entry {
         let start = Int(offsets[records.lowerBound + position])
         let end = Int(offsets[records.lowerBound + position + 1])
-        return storage.withUnsafeBytes { all in
-            Entry(
-                id: LogID(
-                    term: Term(UInt64(littleEndian: all.loadUnaligned(fromByteOffset: start + 16, as: UInt64.self))),
-                    index: LogIndex(
-                        UInt64(littleEndian: all.loadUnaligned(fromByteOffset: start + 8, as: UInt64.self)))),
-                kind: EntryKind(rawValue: all[start + 28]) ?? .blank,
-                payload: storage[(start + EntryRecord.headerSize)..<end])
-        }
+        return Entry(
+            id: id(at: position), kind: kind(at: position), payload: storage[(start + EntryRecord.headerSize)..<end])
     }
 
     /// What the entry at this position of the batch is for.
@@ -143,6 +145,7 @@ public struct EntryBatch: Sendable {
     public func suffix(from index: LogIndex) -> EntryBatch? {
         let drop = index.distance(above: firstIndex)
         guard drop < count else { return nil }
+        guard drop > 0 else { return self }
         return slice((records.lowerBound + drop)..<records.upperBound)
     }
 
@@ -150,6 +153,7 @@ public struct EntryBatch: Sendable {
     public func prefix(through index: LogIndex) -> EntryBatch? {
         guard index >= firstIndex else { return nil }
         let keep = min(count, index.distance(above: firstIndex) + 1)
+        guard keep < count else { return self }
         return slice(records.lowerBound..<(records.lowerBound + keep))
     }
 

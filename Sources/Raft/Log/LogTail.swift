@@ -80,7 +80,8 @@ struct LogTail: Sendable {
         let limit = min(limit, last.index)
         guard first <= limit else { return [] }
         guard let oldest = batches.first, oldest.firstIndex <= first else { return nil }
-        var low = 0
+        // Mostly the newest: what was appended in this turn.
+        var low = batches[batches.count - 1].firstIndex <= first ? batches.count - 1 : 0
         var high = batches.count - 1
         while low < high {
             let middle = (low + high + 1) / 2

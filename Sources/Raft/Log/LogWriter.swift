@@ -84,7 +84,7 @@ actor LogWriter: Activated {
         isHeldBack = true
         loop.post(
             Block { [self] in
-                assumeIsolated {
+                onLoop {
                     $0.isHeldBack = false
                     $0.begin()
                     $0.noteIdle()
@@ -92,7 +92,7 @@ actor LogWriter: Activated {
             })
     }
 
-    nonisolated func activate() { assumeIsolated { $0.finish() } }
+    nonisolated func activate() { onLoop { $0.finish() } }
 
     private func finish() {
         guard let done = job, let result = done.result else { return }
@@ -134,7 +134,7 @@ actor LogWriter: Activated {
         shortage = now
         guard now != nil, !isAskingAgain else { return }
         isAskingAgain = true
-        loop.after(Self.spaceInterval, Block { [self] in assumeIsolated { $0.askAgain() } })
+        loop.after(Self.spaceInterval, Block { [self] in onLoop { $0.askAgain() } })
     }
 
     private func askAgain() {

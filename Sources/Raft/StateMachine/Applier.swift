@@ -65,6 +65,20 @@ final class BarrierTicket: ValueTicket<LogIndex>, @unchecked Sendable {
     // @unchecked: as its superclass.
 }
 
+/// What an applier is told. Outside of it on purpose: within a generic type, each look at it would look up types.
+enum ApplierOrder: Sendable {
+    case open(ApplierStart, @Sendable (Result<LogID?, RaftError>) -> Void)
+    case apply(ApplyOrder)
+    case loaded(Result<EntryBatch, RaftError>, installs: Int)
+    case build(SnapshotID)
+    case install(SnapshotManifest)
+    case restore(SnapshotManifest, Result<any SnapshotReader, RaftError>, installs: Int)
+    case serve([Ticket], at: LogIndex)
+    case listSessions(@Sendable ([SessionSummary]) -> Void)
+    case sweepSessions
+    case close(@Sendable (RaftError?) -> Void)
+}
+
 // The applier.
 // Owns the state machine, and how far it has applied.
 // Takes committed runs in order and reads; resumes the callers itself, so a result never passes through the leader.
@@ -72,21 +86,8 @@ final class BarrierTicket: ValueTicket<LogIndex>, @unchecked Sendable {
 // Started by the Supervisor, on the node's loop for an inline machine, else on the apply loop; ends with the node.
 
 actor Applier<Machine: StateMachine>: Activated, ApplierPort {
-    enum Order: Sendable {
-        case open(ApplierStart, @Sendable (Result<LogID?, RaftError>) -> Void)
-        case apply(ApplyOrder)
-        case loaded(Result<EntryBatch, RaftError>, installs: Int)
-        case build(SnapshotID)
-        case install(SnapshotManifest)
-        case restore(SnapshotManifest, Result<any SnapshotReader, RaftError>, installs: Int)
-        case serve([Ticket], at: LogIndex)
-        case listSessions(@Sendable ([SessionSummary]) -> Void)
-        case sweepSessions
-        case close(@Sendable (RaftError?) -> Void)
-    }
-
     nonisolated let unownedExecutor: UnownedSerialExecutor
-    private nonisolated let mailbox: Mailbox<Order>
+    private nonisolated let mailbox: Mailbox<ApplierOrder>
     let loop: any Loop
     let node: Mailbox<Message>
     private let reader: LogReader
@@ -108,7 +109,7 @@ actor Applier<Machine: StateMachine>: Activated, ApplierPort {
     private var failure: RaftError?
     private var isOpen = false
     private var isClosed = false
-    private var incoming: [Order] = []
+    private var incoming: [ApplierOrder] = []
     var outputs: [Machine.Output] = []
 
     let settings: Configuration
@@ -159,10 +160,10 @@ actor Applier<Machine: StateMachine>: Activated, ApplierPort {
     nonisolated func close(_ done: @escaping @Sendable (RaftError?) -> Void) { mailbox.post(.close(done)) }
     nonisolated func abandon() { _ = mailbox.close() }
 
-    nonisolated func activate() { assumeIsolated { $0.run() } }
+    nonisolated func activate() { onLoop { $0.run() } }
 
     private func run() {
-        var taken: [Order] = []
+        var taken: [ApplierOrder] = []
         swap(&taken, &incoming)
         mailbox.takeAll(into: &taken)
         let before = lastApplied

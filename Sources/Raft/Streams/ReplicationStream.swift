@@ -63,7 +63,7 @@ actor ReplicationStream: PeerLinkObserver {
             isReading = true
             let first = order.request.previous.index.next
             reader.read(from: first, through: through, maximumBytes: maximumBytes) { [self] result in
-                loop.post(Block { self.assumeIsolated { $0.read(result, for: order) } })
+                loop.post(Block { self.onLoop { $0.read(result, for: order) } })
             }
         }
     }
@@ -102,10 +102,10 @@ actor ReplicationStream: PeerLinkObserver {
     // MARK: The link, from any thread
 
     nonisolated func linkOpened(_ incarnation: Incarnation) {
-        loop.post(Block { [self] in assumeIsolated { if !$0.isEnded { $0.onOpen(incarnation) } } })
+        loop.post(Block { [self] in onLoop { if !$0.isEnded { $0.onOpen(incarnation) } } })
     }
     nonisolated func linkReceived(_ reply: PeerReply) { mailbox.post(.reply(reply, from: peer)) }
     nonisolated func linkClosed(_ reason: LinkFailure) {
-        loop.post(Block { [self] in assumeIsolated { $0.failed(reason.reason) } })
+        loop.post(Block { [self] in onLoop { $0.failed(reason.reason) } })
     }
 }

@@ -75,7 +75,7 @@ actor SnapshotStream {
             do { result = .success(try store.reader(of: id)) } catch {
                 result = .failure(RaftError(error, or: .storage))
             }
-            loop.post(Block { self.assumeIsolated { $0.opened(result) } })
+            loop.post(Block { self.onLoop { $0.opened(result) } })
         }
         reads.post(Block(body))
         dial()
@@ -144,7 +144,7 @@ actor SnapshotStream {
         let life = life
         loop.after(
             pause,
-            Block { [self] in assumeIsolated { if !$0.isEnded, $0.life == life { body($0) } } })
+            Block { [self] in onLoop { if !$0.isEnded, $0.life == life { body($0) } } })
     }
 
     // MARK: The link
@@ -241,7 +241,7 @@ actor SnapshotStream {
                 } catch {
                     result = .failure(RaftError(error, or: .storage))
                 }
-                loop.post(Block { self.assumeIsolated { $0.read(result, at: offset, of) } })
+                loop.post(Block { self.onLoop { $0.read(result, at: offset, of) } })
             })
     }
 
@@ -272,7 +272,7 @@ actor SnapshotStream {
 
     // From any thread.
     fileprivate nonisolated func post(_ body: @escaping @Sendable (isolated SnapshotStream) -> Void) {
-        loop.post(Block { [self] in assumeIsolated { body($0) } })
+        loop.post(Block { [self] in onLoop { body($0) } })
     }
     fileprivate nonisolated func tell(_ reply: PeerReply) { mailbox.post(.reply(reply, from: peer)) }
 }

@@ -43,7 +43,7 @@ actor SnapshotKeeper {
     func send(_ order: SnapshotOrder, to peer: NodeID) {
         guard let store else { return }
         if let known = streams.first(where: { $0.peer == peer })?.stream {
-            let goesOn = known.assumeIsolated { known in
+            let goesOn = known.onLoop { known in
                 guard known.manifest.id == order.manifest.id, !known.isEnded else { return false }
                 known.go(on: order)
                 return true
@@ -55,11 +55,11 @@ actor SnapshotKeeper {
             order, to: peer, loop: loop, reads: reads, store: store, mailbox: mailbox, transport: transport,
             settings: settings, random: RandomSource(seed: random.next()), address: address, note: note)
         streams.append((peer, stream))
-        stream.assumeIsolated { $0.begin() }
+        stream.onLoop { $0.begin() }
     }
 
     func end(_ peer: NodeID) {
-        for (known, stream) in streams where known == peer { stream.assumeIsolated { $0.end() } }
+        for (known, stream) in streams where known == peer { stream.onLoop { $0.end() } }
         streams.removeAll { $0.peer == peer }
     }
 

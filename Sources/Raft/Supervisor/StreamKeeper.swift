@@ -47,13 +47,13 @@ actor StreamKeeper {
     /// Opens a stream to each of `peers` that has none, and ends every other. A peer that is to be found at another
     /// address now is called there.
     func keep(_ peers: [NodeID]) {
-        for (peer, slot) in slots where !peers.contains(peer) { slot.stream?.assumeIsolated { $0.end() } }
+        for (peer, slot) in slots where !peers.contains(peer) { slot.stream?.onLoop { $0.end() } }
         slots.removeAll { !peers.contains($0.peer) }
         for at in slots.indices where slots[at].slot.stream != nil {
             guard let new = address(slots[at].peer), let old = slots[at].slot.address, new != old else { continue }
             let peer = slots[at].peer
             if let stream = slots[at].slot.stream.take() {
-                stream.assumeIsolated { $0.end() }
+                stream.onLoop { $0.end() }
                 mailbox.post(.streamEnded(peer, stream.id, reason: "node \(peer) moved from \(old) to \(new)"))
             }
             start(peer)
@@ -69,14 +69,14 @@ actor StreamKeeper {
     func append(_ order: AppendOrder, to peer: NodeID, on id: StreamID) {
         guard let stream = stream(peer, id) else { return }
         if settings.disturbs(.brokenStream) {
-            stream.assumeIsolated { $0.end() }
+            stream.onLoop { $0.end() }
             return failed(peer, id, "ended by the simulation")
         }
-        stream.assumeIsolated { $0.append(order) }
+        stream.onLoop { $0.append(order) }
     }
 
     func send(_ request: PeerRequest, to peer: NodeID, on id: StreamID) {
-        stream(peer, id)?.assumeIsolated { $0.send(request) }
+        stream(peer, id)?.onLoop { $0.send(request) }
     }
 
     private func stream(_ peer: NodeID, _ id: StreamID) -> ReplicationStream? {
@@ -91,11 +91,11 @@ actor StreamKeeper {
         let stream = ReplicationStream(
             id: id, peer: peer, loop: loop, mailbox: mailbox, reader: reader,
             maximumBytes: settings.maximumAppendBytes,
-            onOpen: { [self] life in assumeIsolated { $0.opened(peer, id, life) } },
-            onFailure: { [self] reason in assumeIsolated { $0.failed(peer, id, reason) } })
+            onOpen: { [self] life in onLoop { $0.opened(peer, id, life) } },
+            onFailure: { [self] reason in onLoop { $0.failed(peer, id, reason) } })
         slots[at].slot.stream = stream
         slots[at].slot.address = address
-        stream.assumeIsolated { $0.begin(transport, address: address) }
+        stream.onLoop { $0.begin(transport, address: address) }
     }
 
     private func opened(_ peer: NodeID, _ id: StreamID, _ incarnation: Incarnation) {
@@ -118,7 +118,7 @@ actor StreamKeeper {
     private func restartLater(_ at: Int) {
         let pause = slots[at].slot.backoff.pause(&random)
         let (peer, keeping) = (slots[at].peer, slots[at].slot.keeping)
-        loop.after(pause, Block { [self] in assumeIsolated { $0.restart(peer, keeping) } })
+        loop.after(pause, Block { [self] in onLoop { $0.restart(peer, keeping) } })
     }
 
     private func restart(_ peer: NodeID, _ keeping: UInt64) {

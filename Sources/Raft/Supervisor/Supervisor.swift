@@ -121,7 +121,7 @@ actor Supervisor: Activated {
         guard onEnd({ ticket.fail(stopped) }) else { return ticket.fail(stopped) }
         loops.loop.post(
             Block { [self] in
-                assumeIsolated {
+                onLoop {
                     $0.begin(bootstrap: bootstrap) { result in
                         switch result {
                         case .success: ticket.succeed()
@@ -142,7 +142,7 @@ actor Supervisor: Activated {
         loops.disk.post(
             Block { [self] in
                 let opened = catching { try open() }
-                loops.loop.post(Block { self.assumeIsolated { $0.opened(opened, bootstrap: bootstrap, done) } })
+                loops.loop.post(Block { self.onLoop { $0.opened(opened, bootstrap: bootstrap, done) } })
             })
     }
 
@@ -181,7 +181,7 @@ actor Supervisor: Activated {
             configurations: recovery.configurations, bootstrap: recovery.membership.bootstrap)
         applier.open(start) { [self] applied in
             loops.loop.post(
-                Block { self.assumeIsolated { $0.ready(recovery, applied, bootstrap: bootstrap, done) } })
+                Block { self.onLoop { $0.ready(recovery, applied, bootstrap: bootstrap, done) } })
         }
     }
 
@@ -273,7 +273,7 @@ actor Supervisor: Activated {
 
     // MARK: Turns
 
-    nonisolated func activate() { assumeIsolated { $0.run() } }
+    nonisolated func activate() { onLoop { $0.run() } }
 
     /// Gives what waits to the role in office, until nothing waits.
     private func run() {
@@ -343,7 +343,7 @@ actor Supervisor: Activated {
         guard let deadline, armed.map({ deadline < $0 }) ?? true else { return }
         armed = deadline
         let delay = max(deadline - loops.loop.now, .zero)
-        loops.loop.after(delay, Block { [self] in assumeIsolated { $0.timerFired(deadline) } })
+        loops.loop.after(delay, Block { [self] in onLoop { $0.timerFired(deadline) } })
     }
 
     private func timerFired(_ due: Instant) {
@@ -428,17 +428,17 @@ actor Supervisor: Activated {
         deadline = nil
         if let reason { logger.critical("stopped: \(reason)") } else { logger.info("stopped") }
         port.publishStop(reason)
-        streams.assumeIsolated { $0.keep([]) }
-        votes.assumeIsolated { $0.closeAll() }
-        forwards.assumeIsolated { $0.closeAll() }
-        snapshots.assumeIsolated { $0.close() }
+        streams.onLoop { $0.keep([]) }
+        votes.onLoop { $0.closeAll() }
+        forwards.onLoop { $0.closeAll() }
+        snapshots.onLoop { $0.close() }
         applier.stopBuilding()
         transport.stop()
         for message in messages + postponed { refuse(message) }
         messages = []
         postponed = []
         for message in port.mailbox.close() { refuse(message) }
-        writer.assumeIsolated { writer in
+        writer.onLoop { writer in
             writer.close { [self] in
                 // What was begun on a loop is over once it has come to this: a machine must not be closed under the
                 // hands of whoever writes its snapshot.
@@ -454,7 +454,7 @@ actor Supervisor: Activated {
                     Block { [self] in
                         store.close()
                         snapshotStore?.close()
-                        loops.loop.post(Block { self.assumeIsolated { $0.closed(failure) } })
+                        loops.loop.post(Block { self.onLoop { $0.closed(failure) } })
                     })
             })
     }

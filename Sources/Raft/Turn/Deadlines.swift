@@ -1,3 +1,4 @@
+internal import DequeModule
 internal import HeapModule
 
 /// Settles the tickets of callers whose time is over: by one timer on the node's loop, however many wait.
@@ -19,16 +20,50 @@ final class Deadlines: Sendable {
         static func == (a: Entry, b: Entry) -> Bool { a.number == b.number }
     }
     private struct State: Sendable {
-        var entries = Heap<Entry>()
+        /// In order. Callers mostly ask for the same time, and so come in the order of their deadlines.
+        var orderly: Deque<Entry> = []
+        /// Those that came far out of that order.
+        var others = Heap<Entry>()
         var number: UInt64 = 0
         /// When each timer fires that is still to fire.
         var timers = Heap<Instant>()
         /// How many entries there may be before the settled ones among them are let go of.
         var limit = 64
 
+        var count: Int { orderly.count + others.count }
+
+        var earliest: Entry? {
+            guard let first = orderly.first, let other = others.min else { return orderly.first ?? others.min }
+            return min(first, other)
+        }
+
+        mutating func insert(_ entry: Entry) {
+            var place = orderly.count
+            let lowest = max(0, place - Deadlines.searched)
+            while place > lowest, entry < orderly[place - 1] { place -= 1 }
+            if place == 0 || orderly[place - 1] < entry {
+                orderly.insert(entry, at: place)
+            } else {
+                others.insert(entry)
+            }
+        }
+
+        mutating func removeEarliest() {
+            if let other = others.min, orderly.first.map({ other < $0 }) ?? true {
+                others.removeMin()
+            } else {
+                orderly.removeFirst()
+            }
+        }
+
+        mutating func dropSettled() {
+            orderly.removeAll { $0.ticket.isSettled }
+            others = Heap(others.unordered.filter { !$0.ticket.isSettled })
+        }
+
         /// When the next timer is to fire that is not there yet; nil when none is needed.
         mutating func arm(at now: Instant) -> Instant? {
-            guard let first = entries.min else { return nil }
+            guard let first = earliest else { return nil }
             let due = min(max(first.due, now), now + Deadlines.reach)
             if let earliest = timers.min, earliest <= due { return nil }
             timers.insert(due)
@@ -36,13 +71,15 @@ final class Deadlines: Sendable {
         }
     }
     private static let reach = Duration.seconds(1)
+    /// How many places back from the end an entry's own is looked for.
+    private static let searched = 16
     private let loop: any Loop
     private let state = Lock(State())
 
     init(loop: any Loop) { self.loop = loop }
 
     /// How many tickets are kept: for tests.
-    var count: Int { state.withLock { $0.entries.count } }
+    var count: Int { state.withLock { $0.count } }
     /// How many timers are still to fire: for tests.
     var timerCount: Int { state.withLock { $0.timers.count } }
 
@@ -59,12 +96,12 @@ final class Deadlines: Sendable {
         let delay = max(timeout, .zero)
         let now = loop.now
         let next = state.withLock { state in
-            if state.entries.count >= state.limit {
-                state.entries = Heap(state.entries.unordered.filter { !$0.ticket.isSettled })
-                state.limit = max(64, 2 * state.entries.count)
+            if state.count >= state.limit {
+                state.dropSettled()
+                state.limit = max(64, 2 * state.count)
             }
             state.number += 1
-            state.entries.insert(
+            state.insert(
                 Entry(
                     due: now + delay, number: state.number, ticket: ticket, text: text, timeout: timeout,
                     outcome: outcome))
@@ -83,8 +120,8 @@ final class Deadlines: Sendable {
         let next = state.withLock { state -> Instant? in
             // One fires: the earliest.
             _ = state.timers.popMin()
-            while let first = state.entries.min, first.due <= now || first.ticket.isSettled {
-                state.entries.removeMin()
+            while let first = state.earliest, first.due <= now || first.ticket.isSettled {
+                state.removeEarliest()
                 late.append(first)
             }
             return state.arm(at: now)

@@ -34,34 +34,34 @@ final class Devices: Sendable {
         for effect in effects {
             switch effect {
             case .write(let operations, let id, let replies):
-                writer.assumeIsolated { $0.add(operations, id: id, replies: replies) }
+                writer.onLoop { $0.add(operations, id: id, replies: replies) }
                 hasWritten = true
             case .reply(let held):
                 held.path.send(held.reply)
             case .replyAfterWrites(let held):
-                writer.assumeIsolated { $0.releaseAfterWrites(held) }
+                writer.onLoop { $0.releaseAfterWrites(held) }
             case .requestVotes(let voters, let request):
-                votes.assumeIsolated { $0.ask(voters, request) }
+                votes.onLoop { $0.ask(voters, request) }
             case .keepStreams(let peers):
-                streams.assumeIsolated { $0.keep(peers) }
-                snapshots.assumeIsolated { $0.keep(peers) }
+                streams.onLoop { $0.keep(peers) }
+                snapshots.onLoop { $0.keep(peers) }
             case .rememberJoining:
                 do { try port.rememberJoining() } catch {
-                    writer.assumeIsolated { $0.fail(error) }
+                    writer.onLoop { $0.fail(error) }
                     return  // Nothing that stands on it may happen.
                 }
             case .append(let peer, let id, let order):
-                streams.assumeIsolated { $0.append(order, to: peer, on: id) }
+                streams.onLoop { $0.append(order, to: peer, on: id) }
             case .heartbeat(let peer, let id, let request):
-                streams.assumeIsolated { $0.send(.heartbeat(request), to: peer, on: id) }
+                streams.onLoop { $0.send(.heartbeat(request), to: peer, on: id) }
             case .timeoutNow(let peer, let id, let request):
-                streams.assumeIsolated { $0.send(.timeoutNow(request), to: peer, on: id) }
+                streams.onLoop { $0.send(.timeoutNow(request), to: peer, on: id) }
             case .askReadIndex(let leader, let request):
-                votes.assumeIsolated { $0.ask(leader, .readIndex(request)) }
+                votes.onLoop { $0.ask(leader, .readIndex(request)) }
             case .probe(let suspicion):
-                votes.assumeIsolated { $0.probe(suspicion) }
+                votes.onLoop { $0.probe(suspicion) }
             case .forward(let leader, let proposal):
-                forwards.assumeIsolated { $0.forward(proposal, to: leader) }
+                forwards.onLoop { $0.forward(proposal, to: leader) }
             case .apply(let order):
                 applier.apply(order)
             case .buildSnapshot(let id):
@@ -71,17 +71,17 @@ final class Devices: Sendable {
             case .installSnapshot(let manifest):
                 applier.install(manifest)
             case .sendSnapshot(let peer, let order):
-                snapshots.assumeIsolated { $0.send(order, to: peer) }
+                snapshots.onLoop { $0.send(order, to: peer) }
             case .endSnapshot(let peer):
-                snapshots.assumeIsolated { $0.end(peer) }
+                snapshots.onLoop { $0.end(peer) }
             case .receiveSnapshot(let piece):
-                snapshots.assumeIsolated { $0.receive(piece) }
+                snapshots.onLoop { $0.receive(piece) }
             case .endReceipt(let id):
-                snapshots.assumeIsolated { $0.endReceipt(id) }
+                snapshots.onLoop { $0.endReceipt(id) }
             case .discardSnapshot(let id):
-                snapshots.assumeIsolated { $0.discard(id) }
+                snapshots.onLoop { $0.discard(id) }
             case .pruneSnapshots(let index):
-                snapshots.assumeIsolated { $0.prune(endingBefore: index) }
+                snapshots.onLoop { $0.prune(endingBefore: index) }
             case .succeedSnapshot(let tickets, let manifest):
                 for ticket in tickets { ticket.succeed(manifest) }
             case .sweepSessions:
@@ -96,6 +96,6 @@ final class Devices: Sendable {
                 log(note)
             }
         }
-        if hasWritten { writer.assumeIsolated { $0.begin() } }
+        if hasWritten { writer.onLoop { $0.begin() } }
     }
 }

@@ -29,7 +29,7 @@ struct RoleReport {
 extension Role {
     nonisolated func begin(_ baton: consuming Baton, now: Instant, _ devices: Devices) -> NextRole? {
         var slot: Baton? = consume baton
-        return assumeIsolated { me in
+        return onLoop { me in
             guard let held = slot.take() else { return nil }
             let next = me.tenure.begin(held, now: now)
             me.announce(devices)
@@ -39,7 +39,7 @@ extension Role {
     }
 
     nonisolated func turn(_ messages: inout [Message], now: Instant, _ devices: Devices) -> NextRole? {
-        assumeIsolated { me in
+        onLoop { me in
             let next = me.tenure.turn(&messages, now: now)
             me.announce(devices)
             me.tenure.perform(devices.perform)
@@ -53,12 +53,12 @@ extension Role {
 
     nonisolated func surrender() -> Baton? {
         var slot: Baton?
-        assumeIsolated { me in slot = me.tenure.surrender() }
+        onLoop { me in slot = me.tenure.surrender() }
         return slot.take()
     }
 
     nonisolated func report(into status: inout NodeStatus, withPeers: Bool) -> RoleReport {
-        assumeIsolated { me in
+        onLoop { me in
             me.tenure.withBaton { baton, rules in
                 status.update(baton, role: me.name)
                 rules.report(into: &status, withPeers: withPeers, baton)

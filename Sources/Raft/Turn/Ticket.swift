@@ -28,9 +28,16 @@ class ValueTicket<Value: Sendable>: Ticket, @unchecked Sendable {
     private var completion: (@Sendable (Result<Value, RaftError>) -> Void)?
 
     init(_ completion: @escaping @Sendable (Result<Value, RaftError>) -> Void) { self.completion = completion }
-    final override func failed(_ error: RaftError) { completion.take()?(.failure(error)) }
+    final override func failed(_ error: RaftError) { settle(.failure(error)) }
     final func succeed(_ value: Value) {
-        if claim() { completion.take()?(.success(value)) }
+        if claim() { settle(.success(value)) }
+    }
+
+    /// Without Optional.take(), which looks up the type of a closure over a generic one each time.
+    private func settle(_ result: Result<Value, RaftError>) {
+        let told = completion
+        completion = nil
+        told?(result)
     }
 }
 

@@ -53,7 +53,8 @@ final class Connection: ChannelInboundHandler, @unchecked Sendable {
     private(set) var isBroken = false
     private var isPaused = false
     private var commands: [Command] = []
-    private var lastRead = NIODeadline.now()
+    /// When bytes came last.
+    private(set) var lastRead = NIODeadline.now()
     private let begunAt = NIODeadline.now()
     /// Since when a sign of life is asked for.
     private var askedAt: NIODeadline?

@@ -19,8 +19,7 @@ public final class ServerCall: Sendable {
 
     init(
         _ method: Method, principal: Principal, request: [UInt8], timeoutMilliseconds: UInt32, stream: UInt32,
-        outbox: Outbox,
-        place: CallPlace? = nil
+        outbox: Outbox, place: CallPlace? = nil, arrival: NIODeadline = .now()
     ) {
         self.place = place
         self.method = method
@@ -30,7 +29,7 @@ public final class ServerCall: Sendable {
         self.outbox = outbox
         timeout = timeoutMilliseconds == 0 ? nil : .milliseconds(Int64(timeoutMilliseconds))
         deadline =
-            timeoutMilliseconds == 0 ? .distantFuture : .now() + .milliseconds(Int64(timeoutMilliseconds))
+            timeoutMilliseconds == 0 ? .distantFuture : arrival + .milliseconds(Int64(timeoutMilliseconds))
     }
 
     /// Whether nobody waits for the answer any more: the caller cancelled, its deadline passed, or it is gone.

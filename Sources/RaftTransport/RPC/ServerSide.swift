@@ -51,7 +51,7 @@ final class ServerSide: ConnectionSide {
     func received(_ incoming: Incoming, _ connection: Connection) throws(MalformedFrame) {
         switch incoming {
         case .request(let stream, let method, let isStreaming, let timeout, let bytes):
-            lastUse = .now()
+            lastUse = connection.lastRead
             guard open[stream] == nil else { throw MalformedFrame("stream \(stream) is open already") }
             lastStream = max(lastStream, stream)
             if let status = begin(stream, method, isStreaming, timeout, bytes, connection) {
@@ -118,7 +118,7 @@ final class ServerSide: ConnectionSide {
         func makeCall() -> ServerCall {
             let call = ServerCall(
                 method, principal: connection.principal, request: bytes, timeoutMilliseconds: timeout, stream: stream,
-                outbox: connection.outbox, place: place)
+                outbox: connection.outbox, place: place, arrival: connection.lastRead)
             open[stream] = .call(call)
             return call
         }
@@ -170,10 +170,11 @@ final class ServerSide: ConnectionSide {
     func perform(_ command: Command, _ connection: Connection) {
         switch command {
         case .answer(let call, let result):
-            lastUse = .now()
-            abandoned.remove(call.stream)
+            if !abandoned.isEmpty { abandoned.remove(call.stream) }
             guard case .call(let current)? = open[call.stream], current === call else { return }
             open[call.stream] = nil
+            // It counts while nothing is open only; a look at the clock for each answer costs more than the answer's frame.
+            if open.isEmpty { lastUse = .now() }
             let code: RPCStatus.Code = if case .failure(let status) = result { status.code } else { .ok }
             metrics?.ended(call.method, code)
             answer(call.stream, result, connection)
