@@ -28,14 +28,19 @@ let package = Package(
     targets: [
         // The floor: TLS with nothing above it.
         .target(name: "CBareTLS", linkerSettings: [.linkedLibrary("ssl"), .linkedLibrary("crypto")]),
+        // Other floors: hand-overs between threads, libprotobuf-c and LMDB with nothing above them.
+        .target(
+            name: "CBareFloors", linkerSettings: [.linkedLibrary("lmdb"), .linkedLibrary("protobuf-c")]),
         // What commands share: processes, load, floors, and what is made of their figures.
         .target(
             name: "Benchmarking",
             dependencies: [
+                "CBareFloors",
                 "CBareTLS",
                 .product(name: "Raft", package: "swift-raft"),
                 .product(name: "RaftClient", package: "swift-raft"),
                 .product(name: "RaftTransport", package: "swift-raft"),
+                .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
             ],
             swiftSettings: settings),
@@ -46,6 +51,7 @@ let package = Package(
                 "Benchmarking",
                 .product(name: "Raft", package: "swift-raft"),
                 .product(name: "RaftClient", package: "swift-raft"),
+                .product(name: "RaftKeyValue", package: "swift-raft"),
                 .product(name: "RaftKeyValueModel", package: "swift-raft"),
                 .product(name: "RaftStorage", package: "swift-raft"),
                 .product(name: "Logging", package: "swift-log"),

@@ -1,4 +1,3 @@
-internal import CBareTLS
 internal import Foundation
 internal import Glibc
 
@@ -17,26 +16,12 @@ public struct Floors: Codable, Sendable {
     public static func measure(
         in directory: String, certificate: String, key: String, authority: String, streamBytes: Int = 512 << 20
     ) throws -> Floors {
-        let tls = try bareTLS(certificate, key, authority, streamBytes)
+        let tls = try BareTLS.measure(
+            .init(certificate: certificate, key: key, authority: authority), streamBytes: streamBytes,
+            slice: 128 << 10, roundTrips: 2000, of: 100)
         return Floors(
             fdatasync: try fdatasyncs(directory + "/floor").summary, tlsRoundTrip: tls.roundTrips.summary,
             tlsMebibytesPerSecond: tls.bytesPerSecond / Double(1 << 20))
-    }
-
-    private static func bareTLS(
-        _ certificate: String, _ key: String, _ authority: String, _ streamBytes: Int
-    ) throws -> (roundTrips: Times, bytesPerSecond: Double) {
-        var times = [UInt64](repeating: 0, count: 2000)
-        var rate = 0.0
-        var reason = [CChar](repeating: 0, count: 300)
-        let code = bare_tls_measure(
-            certificate, key, authority, UInt64(streamBytes), 128 << 10, times.count, &times, &rate, &reason,
-            reason.count)
-        guard code == 0 else {
-            let text = String(decoding: reason.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
-            throw BenchmarkError("bare TLS: \(text)")
-        }
-        return (Times(times.map { Int64($0) }), rate)
     }
 
     private static func fdatasyncs(_ path: String, count: Int = 500) throws -> Times {

@@ -4,6 +4,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <openssl/err.h>
+#include <openssl/evp.h>
 #include <openssl/ssl.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -13,7 +14,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#define PING_BYTES 100
 #define READ_BYTES (256 << 10)
 
 struct side {
@@ -21,6 +21,7 @@ struct side {
     int socket;
     uint64_t stream_bytes;
     size_t round_trips;
+    size_t ping_bytes;
     uint64_t ended_at;
     const char *problem;
 };
@@ -64,7 +65,7 @@ static int read_all(SSL *ssl, char *buffer, size_t count) {
 // The receiving side.
 static void *serve(void *argument) {
     struct side *side = argument;
-    char *buffer = malloc(READ_BYTES);
+    char *buffer = malloc(READ_BYTES > side->ping_bytes ? READ_BYTES : side->ping_bytes);
     SSL *ssl = SSL_new(side->context);
     uint64_t left = side->stream_bytes;
     if (!buffer || !ssl || SSL_set_fd(ssl, side->socket) != 1 || SSL_accept(ssl) != 1) {
@@ -72,7 +73,8 @@ static void *serve(void *argument) {
         goto end;
     }
     for (size_t trip = 0; trip < side->round_trips; trip++) {
-        if (read_all(ssl, buffer, PING_BYTES) != 0 || SSL_write(ssl, buffer, PING_BYTES) != PING_BYTES) {
+        if (read_all(ssl, buffer, side->ping_bytes) != 0
+            || SSL_write(ssl, buffer, (int)side->ping_bytes) != (int)side->ping_bytes) {
             side->problem = "a round trip failed";
             goto end;
         }
@@ -123,8 +125,8 @@ static int send_all(int socket, const char *bytes, size_t count) {
 
 // The sending side.
 static const char *drive(SSL *ssl, int socket, uint64_t stream_bytes, size_t slice_bytes, size_t round_trips,
-                         uint64_t *times, uint64_t *begun_at) {
-    char *buffer = calloc(1, slice_bytes > PING_BYTES ? slice_bytes : PING_BYTES);
+                         size_t ping_bytes, uint64_t *times, uint64_t *begun_at) {
+    char *buffer = calloc(1, slice_bytes > ping_bytes ? slice_bytes : ping_bytes);
     const char *problem = NULL;
     BIO *sealed = NULL;
     if (!buffer) return "out of memory";
@@ -134,7 +136,7 @@ static const char *drive(SSL *ssl, int socket, uint64_t stream_bytes, size_t sli
     }
     for (size_t trip = 0; trip < round_trips; trip++) {
         uint64_t start = now();
-        if (SSL_write(ssl, buffer, PING_BYTES) != PING_BYTES || read_all(ssl, buffer, PING_BYTES) != 0) {
+        if (SSL_write(ssl, buffer, (int)ping_bytes) != (int)ping_bytes || read_all(ssl, buffer, ping_bytes) != 0) {
             problem = "a round trip failed";
             goto end;
         }
@@ -168,11 +170,15 @@ end:
 }
 
 int bare_tls_measure(const char *certificate, const char *key, const char *authority, uint64_t stream_bytes,
-                     size_t slice_bytes, size_t round_trips, uint64_t *round_trip_nanoseconds,
+                     size_t slice_bytes, size_t round_trips, size_t ping_bytes, uint64_t *round_trip_nanoseconds,
                      double *bytes_per_second, char *error, size_t error_size) {
     SSL_CTX *server = make_context(TLS_server_method(), certificate, key, authority);
     SSL_CTX *client = make_context(TLS_client_method(), certificate, key, authority);
-    struct side side = {.context = server, .socket = -1, .stream_bytes = stream_bytes, .round_trips = round_trips};
+    struct side side = {.context = server,
+                        .socket = -1,
+                        .stream_bytes = stream_bytes,
+                        .round_trips = round_trips,
+                        .ping_bytes = ping_bytes};
     int socket = -1;
     uint64_t begun_at = 0;
     const char *problem = NULL;
@@ -185,7 +191,8 @@ int bare_tls_measure(const char *certificate, const char *key, const char *autho
     } else if (pthread_create(&thread, NULL, serve, &side) != 0) {
         problem = "no thread";
     } else {
-        problem = drive(ssl, socket, stream_bytes, slice_bytes, round_trips, round_trip_nanoseconds, &begun_at);
+        problem = drive(ssl, socket, stream_bytes, slice_bytes, round_trips, ping_bytes, round_trip_nanoseconds,
+                        &begun_at);
         // Whoever waits for more hears that there is none.
         shutdown(socket, SHUT_WR);
         pthread_join(thread, NULL);
@@ -204,6 +211,34 @@ int bare_tls_measure(const char *certificate, const char *key, const char *autho
     SSL_CTX_free(client);
     SSL_CTX_free(server);
     return problem ? -1 : 0;
+}
+
+int bare_aes_gcm_measure(size_t record_bytes, uint64_t stream_bytes, double *bytes_per_second) {
+    unsigned char key[16] = {1}, nonce[12] = {0}, head[5] = {23, 3, 3}, tag[16];
+    unsigned char *plain = calloc(1, record_bytes), *sealed = malloc(record_bytes + 16);
+    EVP_CIPHER_CTX *context = EVP_CIPHER_CTX_new();
+    int result = -1, count;
+    uint64_t done = 0, start;
+    if (!plain || !sealed || !context || EVP_EncryptInit_ex(context, EVP_aes_128_gcm(), NULL, key, nonce) != 1)
+        goto end;
+    start = now();
+    while (done < stream_bytes) {
+        memcpy(nonce, &done, sizeof done);
+        if (EVP_EncryptInit_ex(context, NULL, NULL, NULL, nonce) != 1
+            || EVP_EncryptUpdate(context, NULL, &count, head, sizeof head) != 1
+            || EVP_EncryptUpdate(context, sealed, &count, plain, (int)record_bytes) != 1
+            || EVP_EncryptFinal_ex(context, sealed + count, &count) != 1
+            || EVP_CIPHER_CTX_ctrl(context, EVP_CTRL_AEAD_GET_TAG, sizeof tag, tag) != 1)
+            goto end;
+        done += record_bytes;
+    }
+    *bytes_per_second = (double)done / ((double)(now() - start) / 1e9);
+    result = 0;
+end:
+    EVP_CIPHER_CTX_free(context);
+    free(plain);
+    free(sealed);
+    return result;
 }
 
 struct bare_tls_caller {

@@ -9,9 +9,9 @@ struct RaftBenchmark: AsyncParsableCommand {
         commandName: "raft-benchmark",
         abstract: "Measure what swift-raft claims, beside what this machine does at best.",
         subcommands: [
-            ClusterCommand.self, FailoverCommand.self, FloodCommand.self, LogCommand.self, MembershipCommand.self,
-            ReportCommand.self,
-            ServiceCommand.self, SnapshotMoveCommand.self, WatchCommand.self,
+            ApplyCommand.self, ClusterCommand.self, CodecCommand.self, FailoverCommand.self, FloodCommand.self,
+            LogCommand.self, MailboxCommand.self, MembershipCommand.self, ReportCommand.self, ServiceCommand.self,
+            SnapshotCommand.self, SnapshotMoveCommand.self, TLSCommand.self, WatchCommand.self,
         ])
 
     static func main() async {
@@ -117,4 +117,58 @@ struct LoadOptions: ParsableArguments {
     }
 
     var timeout: Duration { .seconds(1) * putTimeout }
+}
+
+/// What every command takes that measures one part of the system in this process.
+struct PassOptions: ParsableArguments {
+    @Option(
+        help: ArgumentHelp("How often each is measured, its floor right after it; the medians count.", valueName: "n"))
+    var passes = 5
+    @Option(name: [.customShort("o"), .customLong("output")], help: "How to print: table or json.")
+    var output = OutputFormat.table
+
+    func validate() throws {
+        guard (1...1000).contains(passes) else { throw ValidationError("--passes \(passes): 1 to 1000") }
+    }
+
+    func print(_ report: some Encodable, _ text: String) throws {
+        switch output {
+        case .table: Output.print(text)
+        case .json: Output.print(try Output.json(report))
+        }
+    }
+}
+
+/// What those take that need files.
+struct DirectoryOptions: ParsableArguments {
+    @Option(
+        help: ArgumentHelp(
+            "Make the directory of certificates and data in this one; it should be on a real disk. Default: the temporary directory.",
+            valueName: "dir"))
+    var data: String?
+
+    /// Runs `body` with a directory that is gone afterwards, whatever happens.
+    func withDirectory<Result>(_ body: (String) async throws -> Result) async throws -> Result {
+        let parent = data ?? NSTemporaryDirectory()
+        let directory = (parent.hasSuffix("/") ? parent : parent + "/") + "raft-benchmark-part-\(getpid())"
+        defer { try? FileManager.default.removeItem(atPath: directory) }
+        try FileManager.default.createDirectory(
+            atPath: directory, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
+        return try await body(directory)
+    }
+
+    /// As ``withDirectory(_:)``, with two members in it and a connection between them.
+    func withPair<Result>(_ body: (TransportPair) async throws -> Result) async throws -> Result {
+        try await withDirectory { directory in
+            let pair = try await TransportPair(in: directory)
+            do {
+                let result = try await body(pair)
+                await pair.close()
+                return result
+            } catch {
+                await pair.close()
+                throw error
+            }
+        }
+    }
 }

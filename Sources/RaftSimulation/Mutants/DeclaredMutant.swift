@@ -201,7 +201,8 @@ package struct DeclaredMutant: Sendable, Hashable {
             "26.5", "lease-without-entry", "A lease rests on voters that do not hold the entry which allows it",
             from: "dissertation §6.4.1", in: "Raft/Leader/LeaderRules+Reads"),
         .init(
-            "26.6", "leader-forgotten-under-lease", "A refused connection makes a voter forget a leader that may have a lease",
+            "26.6", "leader-forgotten-under-lease",
+            "A refused connection makes a voter forget a leader that may have a lease",
             from: "dissertation §6.4.1", in: "Raft/Rules/Suspicion"),
         .init(
             "26.7", "dead-leader-awaited", "A leader whose process ended is waited for as if it lived",

@@ -7,15 +7,21 @@
 /// One TLS 1.3 connection over loopback, both sides with a certificate, and nothing above it: what this machine's
 /// OpenSSL can do at most. Two threads, one for each side.
 ///
-/// First `round_trips` times 100 bytes there and back, then `stream_bytes` one way, sealed in records of 16 KiB and
+/// First `round_trips` times `ping_bytes` there and back, then `stream_bytes` one way, sealed in records of 16 KiB and
 /// handed to the socket in slices of `slice_bytes`, as the nodes' transport does.
 ///
 /// - round_trip_nanoseconds: room for `round_trips` times.
 /// - bytes_per_second: of the stream, from its first byte sent to its last byte deciphered.
 /// - Returns: 0, or -1 with the reason in `error`.
 int bare_tls_measure(const char *certificate, const char *key, const char *authority, uint64_t stream_bytes,
-                     size_t slice_bytes, size_t round_trips, uint64_t *round_trip_nanoseconds,
+                     size_t slice_bytes, size_t round_trips, size_t ping_bytes, uint64_t *round_trip_nanoseconds,
                      double *bytes_per_second, char *error, size_t error_size);
+
+/// AES-128-GCM over records of this size, each with a nonce, a head and a tag of its own as in TLS 1.3: what of a stream
+/// is sealing alone.
+///
+/// - Returns: 0, or -1 when OpenSSL cannot.
+int bare_aes_gcm_measure(size_t record_bytes, uint64_t stream_bytes, double *bytes_per_second);
 
 /// A caller with a certificate that it hopes to be let in with. It trusts whoever answers.
 struct bare_tls_caller;

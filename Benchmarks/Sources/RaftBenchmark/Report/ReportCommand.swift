@@ -18,7 +18,9 @@ struct ReportCommand: AsyncParsableCommand {
     @Option(help: ArgumentHelp("How long all of it may take, about; at least 5.", valueName: "minutes"))
     var minutes = 30.0
     @Option(
-        help: ArgumentHelp("Only these, of log, cluster, service, failover, watch, membership, snapshot-move, flood."))
+        help: ArgumentHelp(
+            "Only these, of codec, tls, mailbox, log, apply, snapshot, cluster, service, failover, watch, membership, snapshot-move, flood."
+        ))
     var only: String?
     @Option(help: ArgumentHelp("The program `raft`, built for release.", valueName: "path"))
     var raft = "../.build/release/raft"

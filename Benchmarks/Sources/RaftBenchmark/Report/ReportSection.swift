@@ -3,13 +3,18 @@ internal import Foundation
 
 /// One command of a report: how it is run in the time that it has, and what is drawn of what it found.
 enum ReportSection: String, CaseIterable {
-    case log, cluster, service, failover, watch, membership
+    case codec, tls, mailbox, log, apply, snapshot, cluster, service, failover, watch, membership
     case snapshotMove = "snapshot-move"
     case flood
 
     var title: String {
         switch self {
+        case .codec: "Messages to bytes and back"
+        case .tls: "One connection of the transport"
+        case .mailbox: "Messages between threads"
         case .log: "The log on the disk"
+        case .apply: "Puts on the key-value machine"
+        case .snapshot: "Snapshots on the disk"
         case .cluster: "Three nodes in one process, in memory"
         case .service: "Puts and linearizable reads through real clients"
         case .failover: "Leaders that die, and cold starts"
@@ -23,7 +28,7 @@ enum ReportSection: String, CaseIterable {
     /// Of the time that there is.
     var share: Double {
         switch self {
-        case .log: 1
+        case .codec, .tls, .mailbox, .log, .apply, .snapshot: 1
         case .cluster: 3
         case .service: 8
         case .failover: 4
@@ -41,6 +46,11 @@ enum ReportSection: String, CaseIterable {
         let arguments: [String] =
             switch self {
             case .log: ["--batches", times(0.01, 1000, 10_000), "--mebibytes", times(0.06, 256, 1024)] + data
+            case .codec: ["--passes", times(3, 3, 15)] + data
+            case .tls: ["--passes", times(8, 3, 9)] + data
+            case .mailbox: ["--passes", times(5, 3, 15)]
+            case .apply: ["--passes", times(5, 3, 15)] + data
+            case .snapshot: ["--mebibytes", times(0.3, 64, 512)] + data
             case .cluster: ["--rounds", times(25, 1, 5)]
             case .service:
                 ["--passes", times(options.etcd == nil ? 25 : 60, 1, 9)]
@@ -62,6 +72,34 @@ enum ReportSection: String, CaseIterable {
             try JSONDecoder().decode(type, from: json)
         }
         switch self {
+        case .codec: return ofCodec(try decoded(CodecReport.self))
+        case .tls: return ofTLS(try decoded(TLSReport.self))
+        case .mailbox:
+            let report = try decoded(MailboxReport.self)
+            let groups = report.handOvers.map {
+                BarChart.Group("\($0.producers) to one", [$0.messagesPerSecond, $0.barePerSecond])
+            }
+            return (
+                report.text,
+                [BarChart("Hand-overs", unit: "messages/s", series: ["mailbox", "bare"], groups: groups)]
+            )
+        case .apply:
+            let report = try decoded(ApplyReport.self)
+            let groups = report.series.map {
+                BarChart.Group("runs of \($0.run)", [$0.commandsPerSecond, $0.barePerSecond])
+            }
+            return (
+                report.text,
+                [BarChart("Puts", unit: "commands/s", series: ["machine", "bare LMDB"], groups: groups)]
+            )
+        case .snapshot:
+            let report = try decoded(SnapshotReport.self)
+            let groups = report.parts.map {
+                BarChart.Group($0.step.rawValue, [$0.mebibytesPerSecond, $0.bareMebibytesPerSecond])
+            }
+            return (
+                report.text, [BarChart("Snapshots", unit: "MiB/s", series: ["node", "floor"], groups: groups)]
+            )
         case .log:
             let report = try decoded(LogReport.self)
             let groups = report.appends.map {
@@ -137,5 +175,38 @@ enum ReportSection: String, CaseIterable {
             )
         case .flood: return (try decoded(FloodReport.self).text, [])
         }
+    }
+
+    private func ofCodec(_ report: CodecReport) -> (text: String, charts: [BarChart]) {
+        func chart(_ title: String, _ series: [String], _ values: (CodecReport.Message) -> [Double?]) -> BarChart {
+            BarChart(
+                title, unit: "ns", series: series, groups: report.messages.map { BarChart.Group($0.name, values($0)) })
+        }
+        return (
+            report.text,
+            [
+                chart("Encoding", ["codec", "libprotobuf-c", "memcpy"]) {
+                    [$0.encodeNanoseconds, $0.packNanoseconds, $0.copyNanoseconds]
+                },
+                chart("Decoding", ["codec", "libprotobuf-c", "memcpy"]) {
+                    [$0.decodeNanoseconds, $0.unpackNanoseconds, $0.copyNanoseconds]
+                },
+            ]
+        )
+    }
+
+    private func ofTLS(_ report: TLSReport) -> (text: String, charts: [BarChart]) {
+        func chart(_ title: String, _ unit: String, _ values: (TLSReport.Figures) -> [Double?]) -> BarChart {
+            BarChart(
+                title, unit: unit, series: ["transport", "bare TLS"],
+                groups: report.sizes.map { BarChart.Group("\($0.bytes) bytes", values($0)) })
+        }
+        return (
+            report.text,
+            [
+                chart("One way", "MiB/s") { [$0.mebibytesPerSecond, $0.bareMebibytesPerSecond] },
+                chart("There and back", "µs") { [$0.roundTripMicroseconds, $0.bareRoundTripMicroseconds] },
+            ]
+        )
     }
 }
