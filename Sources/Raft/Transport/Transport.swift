@@ -77,7 +77,8 @@ public protocol PeerReceiver: AnyObject, Sendable {
     /// What this node says of itself when a connection begins. May be read from any thread; it can change.
     var hello: Hello { get }
     /// Whether a peer that presented `hello`, and whose certificate was found to be that peer's, may be served, and
-    /// may be called. Asked once for each connection, from any thread.
+    /// may be called. Asked when a connection begins, from any thread, and again for each request on it: the configuration
+    /// may have changed meanwhile. A connection whose peer is not accepted any more is closed; it may say hello again.
     func admit(_ hello: Hello) -> Admission
     /// Takes one request. `reply` is used once, or never.
     func receive(_ request: PeerRequest, reply: any ReplyPath)

@@ -91,22 +91,25 @@ enum SecureFile {
             throw RaftError(.transport, "cannot create \(path): \(String(cString: strerror(error)))")
         }
         defer { close(file) }
-        let bytes = Array(text.utf8)
+        do throws(RaftError) { try write(Array(text.utf8), to: file, path) } catch {
+            unlink(path)
+            throw error
+        }
+    }
+
+    /// Writes all of it to a file that is open, and syncs it.
+    static func write(_ bytes: [UInt8], to file: CInt, _ path: String) throws(RaftError) {
         var count = 0
         while count < bytes.count {
             let more = bytes.withUnsafeBytes { Glibc.write(file, $0.baseAddress! + count, $0.count - count) }
             if more < 0 && errno == EINTR { continue }
             guard more > 0 else {
-                let error = errno
-                unlink(path)
-                throw RaftError(.transport, "cannot write \(path): \(String(cString: strerror(error)))")
+                throw RaftError(.transport, "cannot write \(path): \(String(cString: strerror(errno)))")
             }
             count += more
         }
         guard fsync(file) == 0 else {
-            let error = errno
-            unlink(path)
-            throw RaftError(.transport, "cannot sync \(path): \(String(cString: strerror(error)))")
+            throw RaftError(.transport, "cannot sync \(path): \(String(cString: strerror(errno)))")
         }
     }
 }

@@ -15,9 +15,12 @@ enum PeerService {
     static let removal = Array("removed".utf8)
 
     /// Marks a connection whose hello was accepted.
-    private final class Admitted: Sendable {
-        let node: NodeID
-        init(_ node: NodeID) { self.node = node }
+    fileprivate final class Admitted: @unchecked Sendable {
+        // @unchecked: `isMissed` is touched on the connection's event loop only.
+        let hello: Hello
+        /// The receiver has been told that the connection broke: once, however many links it had.
+        var isMissed = false
+        init(_ hello: Hello) { self.hello = hello }
     }
 
     static func table(_ receiver: any PeerReceiver, _ purpose: Purpose) -> ServiceTable {
@@ -27,8 +30,7 @@ enum PeerService {
             .connected { call, connection in
                 do throws(RPCStatus) {
                     connection.attachment = nil
-                    let node = try admit(call.request, connection.principal, receiver)
-                    connection.attachment = Admitted(node)
+                    connection.attachment = Admitted(try admit(call.request, connection.principal, receiver))
                     call.respond(PeerCodec.encode(receiver.hello))
                 } catch {
                     call.fail(error)
@@ -40,18 +42,18 @@ enum PeerService {
                 guard let admitted = connection.attachment as? Admitted else {
                     return .failure(RPCStatus(.failedPrecondition, "say hello before opening a link"))
                 }
-                return .success(LinkReceiver(admitted.node, receiver, purpose, connection))
+                return .success(LinkReceiver(admitted, receiver, purpose, connection))
             })
         return table
     }
 
     private static func admit(
         _ bytes: [UInt8], _ principal: Principal, _ receiver: any PeerReceiver
-    ) throws(RPCStatus) -> NodeID {
+    ) throws(RPCStatus) -> Hello {
         let hello = try PeerCodec.decodeHello(bytes)
         try check(hello, against: principal)
         switch receiver.admit(hello) {
-        case .accepted: return hello.node
+        case .accepted: return hello
         case .refused(let reason): throw RPCStatus(.failedPrecondition, reason)
         case .removed(let reason): throw RPCStatus(.failedPrecondition, reason, details: removal)
         }
@@ -67,25 +69,35 @@ enum PeerService {
     }
 }
 
-/// Serves one link: decodes, checks the sender, hands over.
+/// Serves one link: decodes, checks the sender, judges it again, hands over.
+///
+/// The configuration may have changed since the hello: a member that was removed, or whose place another life of it has
+/// taken, is not served on the connections that it still has. It is not told why here, since what it said of its own
+/// configuration is old by now: it dials again, and its new hello gets the answer.
 private final class LinkReceiver: RPCStreamHandler, @unchecked Sendable {
     // @unchecked: everything but the constants is touched on the connection's event loop only.
-    private let node: NodeID
+    private let admitted: PeerService.Admitted
     private let receiver: any PeerReceiver
     private let purpose: Purpose
     private weak var connection: Connection?
     private var path: StreamReplyPath?
 
-    init(_ node: NodeID, _ receiver: any PeerReceiver, _ purpose: Purpose, _ connection: Connection) {
+    init(
+        _ admitted: PeerService.Admitted, _ receiver: any PeerReceiver, _ purpose: Purpose, _ connection: Connection
+    ) {
         self.purpose = purpose
-        self.node = node
+        self.admitted = admitted
         self.receiver = receiver
         self.connection = connection
     }
 
     func streamReceived(_ message: [UInt8], on stream: RPCStream) {
         stream.consumed(message.count)
+        let node = admitted.hello.node
         do throws(RPCStatus) {
+            guard receiver.admit(admitted.hello) == .accepted else {
+                throw RPCStatus(.failedPrecondition, "the members have changed since its hello; it may say hello again")
+            }
             let request = try PeerCodec.decodeRequest(message)
             guard request.sender == node else {
                 throw RPCStatus(.permissionDenied, "node \(node) sent a request in the name of node \(request.sender)")
@@ -107,7 +119,9 @@ private final class LinkReceiver: RPCStreamHandler, @unchecked Sendable {
     func streamFinished(_ stream: RPCStream) { stream.finish() }
     func streamEnded(_ status: RPCStatus?, on stream: RPCStream) {
         path = nil
-        if purpose == .peer, connection?.isBroken == true { receiver.connectionBroke(from: node) }
+        guard purpose == .peer, connection?.isBroken == true, !admitted.isMissed else { return }
+        admitted.isMissed = true
+        receiver.connectionBroke(from: admitted.hello.node)
     }
 }
 

@@ -39,6 +39,17 @@ struct SecureFileTests {
         #expect(findings.count == 1 && findings.first?.problem?.contains("holds no certificate") == true)
     }
 
+    @Test("One that a full disk, or one that cannot be synced, did not take is an error by name")
+    func full() throws {
+        let full = open("/dev/full", O_WRONLY | O_CLOEXEC)
+        defer { close(full) }
+        #expect(
+            refusal { try SecureFile.write([1], to: full, "a.pem") } == "cannot write a.pem: No space left on device")
+        let nothing = open("/dev/null", O_WRONLY | O_CLOEXEC)
+        defer { close(nothing) }
+        #expect(refusal { try SecureFile.write([1], to: nothing, "a.pem") } == "cannot sync a.pem: Invalid argument")
+    }
+
     @Test("None is made where there is no folder, and none is half replaced")
     func unwritable() throws {
         let nowhere = authority.path("no/x.pem")

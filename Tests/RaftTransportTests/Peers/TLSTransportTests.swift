@@ -32,6 +32,7 @@ private final class TestNode: PeerReceiver {
 
     func connectionBroke(from peer: NodeID) { breaks.yield(peer) }
     func endBreaks() { breaks.finish() }
+    func endRequests() { feed.finish() }
 
     var hello: Hello {
         Hello(
@@ -310,13 +311,17 @@ struct TLSTransportTests {
         let two = try Member(2, authority)
         let recorders = (0..<3).map { _ in LinkRecorder() }
         let links = recorders.map { one.transport.connect(to: 2, at: two.address, observer: $0) }
-        for (number, recorder) in recorders.enumerated() {
+        for recorder in recorders {
             var events = recorder.events.makeAsyncIterator()
             #expect(await events.next() == .opened)
+        }
+        // Before any request, each of which is judged again.
+        #expect(two.node.admitted.withLock { $0.count } == 1)
+        for (number, recorder) in recorders.enumerated() {
+            var events = recorder.events.makeAsyncIterator()
             links[number].send(vote(1, round: UInt64(number)))
             #expect(await events.next() == granted(UInt64(number)))
         }
-        #expect(two.node.admitted.withLock { $0.count } == 1)
         // One that closes disturbs no other.
         links[0].close()
         links[0].send(vote(1, round: 99))
@@ -459,12 +464,43 @@ struct TLSTransportTests {
         await three.stop()
     }
 
+    @Test("serves nothing more on the link of a member that was removed meanwhile, which hears it when it dials again")
+    func removedMeanwhile() async throws {
+        let one = try Member(1, authority)
+        let two = try Member(2, authority)
+        let recorder = LinkRecorder()
+        let link = one.transport.connect(to: 2, at: two.address, observer: recorder)
+        var events = recorder.events.makeAsyncIterator()
+        #expect(await events.next() == .opened)
+        link.send(vote(1))
+        #expect(await events.next() == granted(1))
+        two.node.removes.withLock { $0 = true }
+        link.send(vote(1, round: 8))
+        guard case .closed(let reason)? = await events.next() else {
+            Issue.record("the link stayed open")
+            return
+        }
+        #expect(reason.contains("the members have changed since its hello"), "\(reason)")
+        #expect(!recorder.isRemoval.withLock { $0 }, "what it said of its configuration is old")
+        let again = LinkRecorder()
+        _ = one.transport.connect(to: 2, at: two.address, observer: again)
+        #expect(await again.refusal()?.contains("node 1 was removed") == true)
+        #expect(again.isRemoval.withLock { $0 })
+        await one.stop()
+        await two.stop()
+        two.node.endRequests()
+        var served = 0
+        for await _ in two.node.requests { served += 1 }
+        #expect(served == 1)
+    }
+
     @Test("tells that a peer's connection ended without a goodbye, and only then")
     func withoutGoodbye() async throws {
         let two = try Member(2, authority)
         let relay = try await Relay(to: two.server.port)
         let (leaving, dying) = (try Member(3, authority), try Member(1, authority))
-        for (member, address) in [(leaving, two.address), (dying, relay.address)] {
+        // One connection carries two links, and is missed once.
+        for (member, address) in [(leaving, two.address), (dying, relay.address), (dying, relay.address)] {
             let recorder = LinkRecorder()
             _ = member.transport.connect(to: 2, at: address, observer: recorder)
             var events = recorder.events.makeAsyncIterator()
