@@ -15,8 +15,13 @@ struct BenchReport {
         ("p50", 0.5), ("p90", 0.9), ("p99", 0.99), ("p99.9", 0.999),
     ]
 
-    func text(color: Bool) -> String {
+    /// What was run, in a line.
+    var title: String {
         let clients = plan.clientCount == 1 ? "1 client" : "\(plan.clientCount) clients"
+        return "\(plan.workload.rawValue): \(clients), \(plan.keyCount) keys"
+    }
+
+    func text(color: Bool) -> String {
         let pace =
             plan.rate.map { "\(Self.number($0)) calls a second, latencies from when each was due" }
             ?? "each client calls again when it has its answer"
@@ -27,7 +32,7 @@ struct BenchReport {
             let times = Self.shares.map { latencies.percentile($0.share) } + [latencies.maximum]
             table.add([.init(name), .init("\(latencies.count)")] + times.map { .init(Self.shown($0)) })
         }
-        var text = "\(plan.workload.rawValue): \(clients), \(plan.keyCount) keys; \(pace)\n"
+        var text = "\(title); \(pace)\n"
         text += "\(tally.doneCount) done in \(Self.number(seconds)) s, \(Self.number(throughput)) a second\n"
         if !rows.isEmpty { text += table.text(color: color) }
         if tally.failedSwapCount > 0 {

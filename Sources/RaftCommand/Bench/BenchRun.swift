@@ -15,23 +15,32 @@ final class BenchRun: Sendable {
         var fatal: Failure?
         var tally = BenchTally()
         var history: [HistoryOperation] = []
+        /// Since when, and what; nil when nobody wants to see it, or the run proper has not begun.
+        var timeline: (start: ContinuousClock.Instant, spans: BenchTimeline)?
+    }
+
+    /// Whom clients call, and on which thread: nil for the default pool.
+    struct Way: Sendable {
+        var client: KeyValueClient
+        var executor: LoopExecutor?
     }
 
     private let plan: BenchPlan
-    private let client: KeyValueClient
-    private let executor: LoopExecutor?
+    private let ways: [Way]
     private let keepsHistory: Bool
+    private let keepsTimeline: Bool
     private let shared: Lock<Shared>
     /// The one clock of latencies and history: both count from here.
     private let clock = ContinuousClock()
     private let origin: ContinuousClock.Instant
 
-    /// - Parameter executor: where calls are made; nil for the default pool.
-    init(_ plan: BenchPlan, client: KeyValueClient, on executor: LoopExecutor? = nil, keepsHistory: Bool) {
-        self.executor = executor
+    /// - Parameter ways: at least one; clients take them in turn.
+    init(_ plan: BenchPlan, _ ways: [Way], keepsHistory: Bool, keepsTimeline: Bool = false) {
+        precondition(!ways.isEmpty)
+        self.ways = ways
         self.plan = plan
-        self.client = client
         self.keepsHistory = keepsHistory
+        self.keepsTimeline = keepsTimeline
         shared = Lock(Shared(lastSeen: Array(repeating: 0, count: plan.keyCount)))
         origin = clock.now
     }
@@ -41,6 +50,9 @@ final class BenchRun: Sendable {
 
     /// In the order of their answers; a call that certainly did nothing is not among them.
     var history: [HistoryOperation] { shared.withLock { $0.history } }
+
+    /// What was done when in ``run()``; nil unless it is kept.
+    var timeline: BenchTimeline? { shared.withLock { $0.timeline?.spans } }
 
     /// So far: calls done, calls that failed, and the 99th percentile of all.
     var progress: (done: Int, failed: Int, p99: UInt64?) {
@@ -79,9 +91,12 @@ final class BenchRun: Sendable {
     /// Runs to the end of the plan, or until ``stop()``.
     func run() async throws(Failure) -> BenchReport {
         let start = clock.now
+        if keepsTimeline { shared.withLock { $0.timeline = (start, BenchTimeline()) } }
         await withTaskGroup { group in
             for number in 0..<plan.clientCount {
-                group.addTask(executorPreference: executor) { await self.callUntilEnd(number, from: start) }
+                group.addTask(executorPreference: way(of: number).executor) {
+                    await self.callUntilEnd(number, from: start)
+                }
             }
         }
         let elapsed = clock.now - start
@@ -105,6 +120,8 @@ final class BenchRun: Sendable {
 
     /// What came of the calls until now.
     var tally: BenchTally { shared.withLock { $0.tally } }
+
+    private func way(of client: Int) -> Way { ways[client % ways.count] }
 
     private var isStopped: Bool { shared.withLock { $0.isStopped } }
 
@@ -166,7 +183,8 @@ final class BenchRun: Sendable {
         let begin = clock.now
         let outcome: Result<Answer, RaftClientError>
         do throws(RaftClientError) {
-            outcome = .success(try await ask(call, plan.keyBytes(number), serial, expecting: last))
+            outcome = .success(
+                try await ask(way(of: clientNumber).client, call, plan.keyBytes(number), serial, expecting: last))
         } catch {
             outcome = .failure(error)
         }
@@ -184,7 +202,11 @@ final class BenchRun: Sendable {
             shared.tally.longestCall = max(shared.tally.longestCall, end - begin)
             switch outcome {
             case .success(let answer):
-                shared.tally.done(call, end - (due ?? begin))
+                let latency = end - (due ?? begin)
+                shared.tally.done(call, latency)
+                if let start = shared.timeline?.start {
+                    shared.timeline?.spans.done(at: (end - start).nanoseconds, latency: latency)
+                }
                 if case .swapped(false) = answer { shared.tally.failedSwapCount += 1 }
                 if let known {
                     if let seen = known.seen { shared.lastSeen[number] = seen }
@@ -192,6 +214,9 @@ final class BenchRun: Sendable {
                 }
             case .failure(let error):
                 shared.tally.failed(error)
+                if let start = shared.timeline?.start {
+                    shared.timeline?.spans.failed(at: (end - start).nanoseconds)
+                }
                 if error.code == .notAuthorized, shared.fatal == nil {
                     shared.fatal = Failure(error)
                     shared.isStopped = true
@@ -234,7 +259,7 @@ final class BenchRun: Sendable {
     }
 
     private func ask(
-        _ call: BenchCall, _ key: [UInt8], _ serial: UInt64, expecting last: UInt64
+        _ client: KeyValueClient, _ call: BenchCall, _ key: [UInt8], _ serial: UInt64, expecting last: UInt64
     ) async throws(RaftClientError) -> Answer {
         switch call {
         case .put:

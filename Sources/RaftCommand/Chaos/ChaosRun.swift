@@ -156,7 +156,7 @@ final class ChaosRun: Sendable {
         if style == .leases { load.reads = .lease }
         let client = try cluster.client(
             timeout: plan.timeout, usesSessions: style == .sessions, forwardsWrites: style == .forwards)
-        let bench = BenchRun(load, client: client, keepsHistory: true)
+        let bench = BenchRun(load, [.init(client: client)], keepsHistory: true)
         shared.withLock { $0.begunInRound = 0 }
         do throws(Failure) { try await bench.fill() } catch {
             await client.close()

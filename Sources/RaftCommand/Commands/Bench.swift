@@ -22,8 +22,9 @@ struct Bench: AsyncParsableCommand {
             Reads are linearizable and asked of the leader, unless --spread-reads, --lease, --no-older-than, --at-least \
             or --local say otherwise. To ask one node only, name it alone in a context file's "endpoints".
 
-            Clients and their connections share one thread, for the least work a call. Where that thread is busy all \
-            the time it is what is measured: run several benchmarks beside each other then, and add them up.
+            Clients share one connection to each node that they ask, and one thread with it, for the least work a \
+            call. Where that thread is busy all the time it is what is measured: with --connections, clients share so \
+            many, on as many threads as there are processors.
 
             get and mixed give every key a value first; that is not in the figures. The keys stay; later runs use \
             them again. With --history they are this run's own, so that each begins absent.
@@ -32,16 +33,19 @@ struct Bench: AsyncParsableCommand {
             line, values as the numbers that they begin with. What certainly had no effect is left out. \
             `raft-simulate --check FILE` says whether it is linearizable.
 
+            --plot draws the run: calls a second, failures and latencies over time, as SVG.
+
             Ctrl-C ends the run with its figures and its history; once more, at once without.
 
-            Leaves with 0 when at least one call was done, whatever the others came to, and with 7 when the figures \
-            or the history could not be written.
+            Leaves with 0 when at least one call was done, whatever the others came to, and with 7 when the figures, \
+            the history or the plot could not be written.
 
             \(Failure.exitCodeHelp)
             """)
 
     @Argument(help: "What to call: put, get or mixed.") var workload: BenchWorkload
     @Option(help: "How many clients call at the same time.") var clients = 16
+    @Option(help: "How many connections to each node the clients share; at most one each.") var connections = 1
     @Option(help: "End after this many calls.") var total: Int?
     @Option(help: "End after this many seconds. Default: 10, unless --total is given.") var seconds: Double?
     @Option(help: "How many keys; each call takes one of them by chance.") var keys = 1000
@@ -54,6 +58,7 @@ struct Bench: AsyncParsableCommand {
     var casRatio: Double?
     @Option(help: ArgumentHelp("Make this many calls a second, in all.", valueName: "calls")) var rate: Double?
     @Option(help: ArgumentHelp("Write what the clients saw to this file.", valueName: "file")) var history: String?
+    @Option(help: ArgumentHelp("Draw the run in this file, as SVG.", valueName: "file")) var plot: String?
     @Flag(help: "Make writes in sessions: again when a result is lost, and applied once.") var sessions = false
     @Flag(help: "Ask the nodes in turn for reads, instead of whoever leads.") var spreadReads = false
     @OptionGroup var reads: ReadOptions
@@ -72,6 +77,9 @@ struct Bench: AsyncParsableCommand {
         }
         if history != nil, reads.consistency != .linearizable, reads.consistency != .lease {
             throw ValidationError("with --history every read must be linearizable, or by --lease")
+        }
+        guard (1...min(1000, max(clients, 1))).contains(connections) else {
+            throw ValidationError("--connections \(connections): 1 to 1000, and no more than --clients, \(clients)")
         }
         do throws(ArgumentProblem) { try plan(tag: tag).check() } catch {
             throw ValidationError(error.description)
@@ -104,19 +112,26 @@ struct Bench: AsyncParsableCommand {
     func run() async throws {
         let plan = plan(tag: tag)
         let context = try options.loadContext()
-        let loop = MultiThreadedEventLoopGroup.singleton.next()
-        let client = try ClientOptions.client(
-            context, .client, timeout: options.timeout.duration, usesSessions: sessions, spreadsReads: spreadReads,
-            on: loop)
+        let ways = try (0..<connections).map { _ throws(Failure) in
+            let loop = MultiThreadedEventLoopGroup.singleton.next()
+            let client = try ClientOptions.client(
+                context, .client, timeout: options.timeout.duration, usesSessions: sessions, spreadsReads: spreadReads,
+                on: loop)
+            return BenchRun.Way(client: client, executor: LoopExecutor(loop))
+        }
         // Before the run, and not after an hour of it.
-        let file = try history.map { path throws(Failure) in try HistoryFile(path) }
-        let run = BenchRun(plan, client: client, on: LoopExecutor(loop), keepsHistory: file != nil)
+        let file = try history.map { path throws(Failure) in try OutputFile(path) }
+        let picture = try plot.map { path throws(Failure) in try OutputFile(path) }
+        let run = BenchRun(plan, ways, keepsHistory: file != nil, keepsTimeline: picture != nil)
         let report = try await Self.watched(run) {
             if plan.workload != .put { try await run.fill() }
             return try await run.run()
         }
-        await client.close()
+        for way in ways { await way.client.close() }
         try file?.write(run.history)
+        if let timeline = run.timeline {
+            try picture?.write(BenchPlot(title: report.title, timeline: timeline, elapsed: report.elapsed).svg)
+        }
         switch options.output {
         case .table: try Console.out(report.text(color: Console.usesColor), orLeaveWith: .unwritten)
         case .json: try Console.out(report.json.text + "\n", orLeaveWith: .unwritten)
@@ -167,8 +182,8 @@ struct Bench: AsyncParsableCommand {
     }
 }
 
-/// Where a history goes: opened before the run, written after it.
-private struct HistoryFile {
+/// Where a history or a plot goes: opened before the run, written after it.
+private struct OutputFile {
     private let path: String
     private let handle: FileHandle
 
@@ -179,13 +194,19 @@ private struct HistoryFile {
         handle = FileHandle(fileDescriptor: descriptor, closeOnDealloc: true)
     }
 
+    /// In pieces: a long run's text need not be in memory as a whole.
     func write(_ operations: [HistoryOperation]) throws(Failure) {
+        try write(
+            stride(from: 0, to: operations.count, by: 10_000).lazy.map { start in
+                HistoryFormat.text(operations[start..<min(start + 10_000, operations.count)])
+            })
+    }
+
+    func write(_ text: String) throws(Failure) { try write(CollectionOfOne(text)) }
+
+    private func write(_ pieces: some Sequence<String>) throws(Failure) {
         do {
-            // In pieces: a long run's text need not be in memory as a whole.
-            for start in stride(from: 0, to: operations.count, by: 10_000) {
-                let piece = operations[start..<min(start + 10_000, operations.count)]
-                try handle.write(contentsOf: Data(HistoryFormat.text(piece).utf8))
-            }
+            for piece in pieces { try handle.write(contentsOf: Data(piece.utf8)) }
             try handle.close()
         } catch {
             throw Failure(.unwritten, "cannot write \(path): \(error.localizedDescription)")

@@ -25,6 +25,9 @@ struct BenchTests {
         #expect(plan.limit == .total(50))
         #expect((plan.clientCount, plan.keyCount, plan.keySize, plan.valueSize) == (3, 7, 20, 12))
         #expect((plan.readRatio, plan.casRatio, plan.rate) == (0.25, 1, 0.5))
+        #expect(bench.connections == 1 && bench.plot == nil)
+        let wide = try parse("put", "--clients", "64", "--connections", "4", "--plot", "p.svg")
+        #expect(wide.connections == 4 && wide.plot == "p.svg")
         #expect(bench.options.output == .json && !bench.spreadReads && plan.reads == .linearizable)
         let local = try parse("get", "--local", "--spread-reads")
         #expect(local.plan(tag: "").reads == .local && local.spreadReads)
@@ -55,6 +58,11 @@ struct BenchTests {
             (["put", "--key-size", "512"], "3 to 511"),
             (["put", "--value-size", "11"], "--value-size 11: from 12 bytes"),
             (["put", "--rate", "0"], "--rate 0.0: 0.001 to"), (["put", "--rate", "nan"], "--rate nan: 0.001 to"),
+            (["put", "--connections", "0"], "--connections 0: 1 to 1000"),
+            (
+                ["put", "--clients", "2", "--connections", "3"],
+                "--connections 3: 1 to 1000, and no more than --clients, 2"
+            ),
             (["delete"], "put, get or mixed"),
         ])
     func refusals(_ arguments: [String], _ part: String) {

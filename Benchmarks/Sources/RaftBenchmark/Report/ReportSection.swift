@@ -3,7 +3,7 @@ internal import Foundation
 
 /// One command of a report: how it is run in the time that it has, and what is drawn of what it found.
 enum ReportSection: String, CaseIterable {
-    case codec, tls, mailbox, log, apply, snapshot, cluster, service, failover, watch, membership
+    case codec, tls, mailbox, log, apply, snapshot, cluster, durable, service, failover, watch, membership
     case snapshotMove = "snapshot-move"
     case flood
 
@@ -16,6 +16,7 @@ enum ReportSection: String, CaseIterable {
         case .apply: "Puts on the key-value machine"
         case .snapshot: "Snapshots on the disk"
         case .cluster: "Three nodes in one process, in memory"
+        case .durable: "Three nodes in one process, on the disk, over mutual TLS"
         case .service: "Puts and linearizable reads through real clients"
         case .failover: "Leaders that die, and cold starts"
         case .watch: "Many watches"
@@ -29,7 +30,7 @@ enum ReportSection: String, CaseIterable {
     var share: Double {
         switch self {
         case .codec, .tls, .mailbox, .log, .apply, .snapshot: 1
-        case .cluster: 3
+        case .cluster, .durable: 3
         case .service: 8
         case .failover: 4
         case .watch: 2
@@ -52,6 +53,7 @@ enum ReportSection: String, CaseIterable {
             case .apply: ["--passes", times(5, 3, 15)] + data
             case .snapshot: ["--mebibytes", times(0.3, 64, 512)] + data
             case .cluster: ["--rounds", times(25, 1, 5)]
+            case .durable: ["--rounds", times(50, 1, 5)] + data
             case .service:
                 ["--passes", times(options.etcd == nil ? 25 : 60, 1, 9)]
                     + (options.etcd.map { ["--etcd", $0] } ?? [])
@@ -64,6 +66,19 @@ enum ReportSection: String, CaseIterable {
             case .flood: ["--seconds", times(2, 10, 60), "--before", times(6, 5, 20)] + cluster
             }
         return [rawValue] + arguments
+    }
+
+    /// Rates by the number of clients, one bar for each kind of callers.
+    private static func byClients(
+        _ title: String, _ unit: String, _ found: [(clients: Int, callers: Callers, rate: Double)]
+    ) -> BarChart {
+        let kinds = Callers.allCases.filter { kind in found.contains { $0.callers == kind } }
+        let groups = Set(found.map(\.clients)).sorted().map { count in
+            BarChart.Group(
+                "\(count)",
+                kinds.map { kind in found.first { $0.clients == count && $0.callers == kind }?.rate })
+        }
+        return BarChart(title, unit: unit, series: kinds.map(\.rawValue), groups: groups)
     }
 
     /// - Parameter json: what the command printed.
@@ -111,19 +126,16 @@ enum ReportSection: String, CaseIterable {
             )
         case .cluster:
             let report = try decoded(ClusterReport.self)
-            let kinds = Callers.allCases.filter { kind in report.series.contains { $0.callers == kind } }
-            let counts = Set(report.series.map(\.clients)).sorted()
-            let groups = counts.map { count in
-                BarChart.Group(
-                    "\(count)",
-                    kinds.map { kind in
-                        report.series.first { $0.clients == count && $0.callers == kind }?.commandsPerSecond
-                    })
+            let found = report.series.map { ($0.clients, $0.callers, $0.commandsPerSecond) }
+            return (report.text, [Self.byClients("By clients", "commands/s", found)])
+        case .durable:
+            let report = try decoded(DurableReport.self)
+            let charts = DurableReport.Work.allCases.map { work in
+                Self.byClients(
+                    work == .write ? "Writes by clients" : "Linearizable reads by clients", "1/s",
+                    report.series.filter { $0.work == work }.map { ($0.clients, $0.callers, $0.callsPerSecond) })
             }
-            return (
-                report.text,
-                [BarChart("By clients", unit: "commands/s", series: kinds.map(\.rawValue), groups: groups)]
-            )
+            return (report.text, charts)
         case .service:
             let report = try decoded(ServiceReport.self)
             let series = report.series.contains { $0.etcd != nil } ? ["swift-raft", "etcd"] : ["swift-raft"]
