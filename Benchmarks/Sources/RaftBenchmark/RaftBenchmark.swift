@@ -9,10 +9,10 @@ struct RaftBenchmark: AsyncParsableCommand {
         commandName: "raft-benchmark",
         abstract: "Measure what swift-raft claims, beside what this machine does at best.",
         subcommands: [
-            ApplyCommand.self, ClusterCommand.self, CodecCommand.self, DurableCommand.self, FailoverCommand.self,
-            FloodCommand.self, LogCommand.self, MailboxCommand.self, MembershipCommand.self, ReportCommand.self,
-            ServiceCommand.self,
-            SnapshotCommand.self, SnapshotMoveCommand.self, TLSCommand.self, WatchCommand.self,
+            ApplyCommand.self, ClusterCommand.self, CodecCommand.self, CountedCommand.self, CountsCommand.self,
+            DurableCommand.self, FailoverCommand.self, FloodCommand.self, LogCommand.self, MailboxCommand.self,
+            MembershipCommand.self, ReportCommand.self, ServiceCommand.self, SnapshotCommand.self,
+            SnapshotMoveCommand.self, TLSCommand.self, WatchCommand.self,
         ])
 
     static func main() async {

@@ -39,15 +39,31 @@ struct ClusterRun {
     }
 }
 
+/// How patient the nodes of this process are with each other.
+enum NodeTiming {
+    case usual
+    /// For a process that something slows down a hundred times.
+    case patient
+
+    func configuration(_ id: NodeID, _ cluster: String? = nil) -> Configuration {
+        var configuration = cluster.map { Configuration(id: id, cluster: $0) } ?? Configuration(id: id)
+        if self == .patient {
+            configuration.heartbeatInterval = .milliseconds(1500)
+            configuration.electionTimeout = .seconds(4) ... .seconds(6)
+        }
+        return configuration
+    }
+}
+
 /// Three nodes, one of which leads.
-private struct MemoryCluster {
+struct MemoryCluster {
     let leader: RaftNode<Noted>
     /// The leader's.
     let loop: any Loop
     private let nodes: [RaftNode<Noted>]
     private let shared: ThreadLoop?
 
-    init(_ loops: Loops) async throws {
+    init(_ loops: Loops, timing: NodeTiming = .usual) async throws {
         let network = LocalNetwork()
         let shared = loops == .one ? ThreadLoop(name: "cluster") : nil
         self.shared = shared
@@ -61,7 +77,7 @@ private struct MemoryCluster {
             let loops =
                 shared.map { NodeLoops(loop: $0, disk: $0, apply: $0, reads: $0) } ?? .threads(name: "node\(id)")
             let node = try RaftNode(
-                configuration: .init(id: id), machine: Noted(), store: MemoryLogStore(),
+                configuration: timing.configuration(id), machine: Noted(), store: MemoryLogStore(),
                 transport: network.transport(for: id, on: loops.loop), loops: loops, bootstrap: members,
                 logger: logger)
             try await node.start()

@@ -7,6 +7,7 @@ struct CodecRun {
     private let pair: TransportPair
     private let command: CodecCommand
     private let clock = ContinuousClock()
+    private let sample = SampleMessages()
 
     /// How many bytes are handed over at once, at most: the connection takes more, and nothing waits for credit.
     private static let burstBytes = 2 << 20
@@ -39,39 +40,26 @@ struct CodecRun {
 
     // MARK: Kinds
 
-    /// As in a cluster that has run for a while: numbers of several bytes.
-    private let term: UInt64 = 7
-    private let index: UInt64 = 5_000_000
-    private let stream: UInt64 = 0x5EED_5EED_5EED_5EED
-
     private func append(_ count: Int) -> Kind {
-        var builder = EntryBatch.Builder(first: LogIndex(index + 1), term: Term(term))
-        let payload = [UInt8](repeating: 7, count: command.valueSize)
-        for _ in 0..<count { builder.append(.command, payload) }
-        let batch = builder.finish()!
-        let request = AppendRequest(
-            term: Term(term), leader: 1, stream: StreamID(rawValue: stream), sequence: index,
-            previous: LogID(term: Term(term), index: LogIndex(index)), leaderCommit: LogIndex(index), entries: [batch])
+        let (request, bodyBytes) = sample.append(count, of: command.valueSize)
         return Kind(
-            name: "append of \(count)", request: .append(request),
-            numbers: [term, 1, stream, index, term, index, index], bodyBytes: batch.byteCount, isUrgent: false)
+            name: "append of \(count)", request: request,
+            numbers: [sample.term, 1, sample.stream, sample.index, sample.term, sample.index, sample.index],
+            bodyBytes: bodyBytes, isUrgent: false)
     }
 
     private var heartbeat: Kind {
-        let request = HeartbeatRequest(
-            term: Term(term), leader: 1, stream: StreamID(rawValue: stream), round: index, commit: LogIndex(index),
-            leaderCommit: LogIndex(index), freshMark: stream, freshIndex: LogIndex(index))
-        return Kind(
-            name: "heartbeat", request: .heartbeat(request),
-            numbers: [term, 1, stream, index, index, index, stream, index], bodyBytes: 0, isUrgent: true)
+        Kind(
+            name: "heartbeat", request: sample.heartbeat,
+            numbers: [
+                sample.term, 1, sample.stream, sample.index, sample.index, sample.index, sample.stream, sample.index,
+            ], bodyBytes: 0, isUrgent: true)
     }
 
     private var vote: Kind {
-        let request = VoteRequest(
-            phase: .vote, term: Term(term), candidate: 1, lastLog: LogID(term: Term(term), index: LogIndex(index)),
-            round: 3)
-        return Kind(
-            name: "vote", request: .vote(request), numbers: [1, term, 1, term, index, 3], bodyBytes: 0, isUrgent: true)
+        Kind(
+            name: "vote", request: sample.vote, numbers: [1, sample.term, 1, sample.term, sample.index, 3],
+            bodyBytes: 0, isUrgent: true)
     }
 
     // MARK: Measuring

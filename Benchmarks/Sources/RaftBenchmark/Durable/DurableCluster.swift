@@ -51,7 +51,9 @@ struct DurableCluster {
     /// How often the leader's log was synced so far.
     var leaderSyncs: Int { leaderFiles.syncCount }
 
-    init(_ certificates: Certificates, in directory: String) async throws {
+    init(
+        _ certificates: Certificates, in directory: String, timing: NodeTiming = .usual
+    ) async throws {
         try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
         let ids: [NodeID] = [1, 2, 3]
         let hosts = try ids.map { id in
@@ -75,7 +77,7 @@ struct DurableCluster {
                 using: &random)
             let loop = NIOLoop(host.group.next())
             let node = try RaftNode(
-                configuration: .init(id: id, cluster: Self.name), machine: Noted(),
+                configuration: timing.configuration(id, Self.name), machine: Noted(),
                 store: try SegmentedLog(directory: data),
                 transport: TLSTransport(server: host.server, tls: host.tls, loop: loop), loops: .with(loop),
                 bootstrap: configuration, peers: try data.peers(), logger: logger)

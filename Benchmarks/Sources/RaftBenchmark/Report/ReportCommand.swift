@@ -19,7 +19,7 @@ struct ReportCommand: AsyncParsableCommand {
     var minutes = 30.0
     @Option(
         help: ArgumentHelp(
-            "Only these, of codec, tls, mailbox, log, apply, snapshot, cluster, durable, service, failover, watch, membership, snapshot-move, flood."
+            "Only these, of counts, codec, tls, mailbox, log, apply, snapshot, cluster, durable, service, failover, watch, membership, snapshot-move, flood."
         ))
     var only: String?
     @Option(help: ArgumentHelp("The program `raft`, built for release.", valueName: "path"))

@@ -3,12 +3,13 @@ internal import Foundation
 
 /// One command of a report: how it is run in the time that it has, and what is drawn of what it found.
 enum ReportSection: String, CaseIterable {
-    case codec, tls, mailbox, log, apply, snapshot, cluster, durable, service, failover, watch, membership
+    case counts, codec, tls, mailbox, log, apply, snapshot, cluster, durable, service, failover, watch, membership
     case snapshotMove = "snapshot-move"
     case flood
 
     var title: String {
         switch self {
+        case .counts: "Instructions, allocations and system calls"
         case .codec: "Messages to bytes and back"
         case .tls: "One connection of the transport"
         case .mailbox: "Messages between threads"
@@ -30,7 +31,7 @@ enum ReportSection: String, CaseIterable {
     var share: Double {
         switch self {
         case .codec, .tls, .mailbox, .log, .apply, .snapshot: 1
-        case .cluster, .durable: 3
+        case .counts, .cluster, .durable: 3
         case .service: 8
         case .failover: 4
         case .watch: 2
@@ -46,6 +47,7 @@ enum ReportSection: String, CaseIterable {
         let cluster = ["--raft", options.raft] + data
         let arguments: [String] =
             switch self {
+            case .counts: data
             case .log: ["--batches", times(0.01, 1000, 10_000), "--mebibytes", times(0.06, 256, 1024)] + data
             case .codec: ["--passes", times(3, 3, 15)] + data
             case .tls: ["--passes", times(8, 3, 9)] + data
@@ -87,6 +89,7 @@ enum ReportSection: String, CaseIterable {
             try JSONDecoder().decode(type, from: json)
         }
         switch self {
+        case .counts: return (try decoded(CountsReport.self).text, [])
         case .codec: return ofCodec(try decoded(CodecReport.self))
         case .tls: return ofTLS(try decoded(TLSReport.self))
         case .mailbox:
