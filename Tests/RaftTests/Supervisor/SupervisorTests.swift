@@ -61,6 +61,25 @@ struct SupervisorTests {
         #expect(callers.map(\.answerCount) == [1, 1, 1, 1])
     }
 
+    @Test("Whoever called in the moment of the stop, behind it, is told, once")
+    func callsBehindStop() throws {
+        let bench = try Bench()
+        bench.start()
+        let callers = (0..<7).map { _ in Caller() }
+        let node = try #require(bench.node)
+        node.stop { callers[0].note($0) }
+        node.propose(.init(1)) { callers[1].note($0) }
+        node.read(.linearizable) { $0.total } completion: { callers[2].note($0) }
+        node.leadership.transfer { callers[3].note($0) }
+        node.membership.perform(.remove(2)) { callers[4].note($0) }
+        node.triggerSnapshot { callers[5].note($0) }
+        node.stop { callers[6].note($0) }
+        bench.loop.advance(.seconds(5))
+        #expect(callers.map(\.answerCount) == [1, 1, 1, 1, 1, 1, 1])
+        #expect(callers[1...5].map { $0.error?.code } == [.stopped, .stopped, .stopped, .stopped, .stopped])
+        #expect(callers[0].error == nil && callers[6].error == nil)
+    }
+
     @Test("A stop that comes while the node closes is told too")
     func stopDuringClose() throws {
         // The loop ends with the node here, as its own thread does.
