@@ -69,7 +69,11 @@ struct SupervisorTests {
         let node = try #require(bench.node)
         node.stop { callers[0].note($0) }
         node.propose(.init(1)) { callers[1].note($0) }
-        node.read(.linearizable) { $0.total } completion: { callers[2].note($0) }
+        node.read(.linearizable) {
+            $0.total
+        } completion: {
+            callers[2].note($0)
+        }
         node.leadership.transfer { callers[3].note($0) }
         node.membership.perform(.remove(2)) { callers[4].note($0) }
         node.triggerSnapshot { callers[5].note($0) }
