@@ -26,17 +26,7 @@ public final class TransportPair: Sendable {
 
     /// - Parameter directory: where the certificates go.
     public init(in directory: String) async throws {
-        let authority = try CertificateAuthority(name: "raft benchmark")
-        let ca = directory + "/ca.pem"
-        try authority.write(certificate: ca, key: directory + "/ca-key.pem")
-        let files = try [1, 2].map { (id: UInt64) in
-            let files = BareTLS.Files(
-                certificate: "\(directory)/\(id).pem", key: "\(directory)/\(id)-key.pem", authority: ca)
-            try authority.issue(
-                try Principal(cluster: Self.cluster, node: NodeID(id)), hosts: ["127.0.0.1", "localhost"]
-            ).write(certificate: files.certificate, key: files.key)
-            return files
-        }
+        let files = try BareTLS.Files.issue(to: [1, 2], of: Self.cluster, in: directory)
         let tls = try files.map { try TLSContext(certificate: $0.certificate, key: $0.key, ca: $0.authority) }
         let groups = tls.map { _ in MultiThreadedEventLoopGroup(numberOfThreads: 1) }
         let arrivals = Arrivals()

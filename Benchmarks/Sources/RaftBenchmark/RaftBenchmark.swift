@@ -29,6 +29,13 @@ struct RaftBenchmark: AsyncParsableCommand {
 
 enum OutputFormat: String, ExpressibleByArgument, CaseIterable {
     case table, json
+
+    func print(_ report: some Encodable, _ text: String) throws {
+        switch self {
+        case .table: Output.print(text)
+        case .json: Output.print(try Output.json(report))
+        }
+    }
 }
 
 /// The numbers of a list such as "1,64,1024": at least one, each from 1 to `limit`.
@@ -88,12 +95,7 @@ struct ClusterOptions: ParsableArguments {
         }
     }
 
-    func print(_ report: some Encodable, _ text: String) throws {
-        switch output {
-        case .table: Output.print(text)
-        case .json: Output.print(try Output.json(report))
-        }
-    }
+    func print(_ report: some Encodable, _ text: String) throws { try output.print(report, text) }
 }
 
 /// What every command takes that puts at a fixed rate.
@@ -132,12 +134,7 @@ struct PassOptions: ParsableArguments {
         guard (1...1000).contains(passes) else { throw ValidationError("--passes \(passes): 1 to 1000") }
     }
 
-    func print(_ report: some Encodable, _ text: String) throws {
-        switch output {
-        case .table: Output.print(text)
-        case .json: Output.print(try Output.json(report))
-        }
-    }
+    func print(_ report: some Encodable, _ text: String) throws { try output.print(report, text) }
 }
 
 /// What those take that need files.

@@ -55,10 +55,7 @@ struct ClusterCommand: AsyncParsableCommand {
                     ).series(rounds: rounds))
             }
         }
-        switch output {
-        case .table: Output.print(report.text)
-        case .json: Output.print(try Output.json(report))
-        }
+        try output.print(report, report.text)
     }
 }
 

@@ -1,5 +1,4 @@
 internal import Benchmarking
-internal import Logging
 internal import Raft
 
 /// One number of clients: rounds of the cluster and of its floor, in turns.
@@ -39,22 +38,6 @@ struct ClusterRun {
     }
 }
 
-/// How patient the nodes of this process are with each other.
-enum NodeTiming {
-    case usual
-    /// For a process that something slows down a hundred times.
-    case patient
-
-    func configuration(_ id: NodeID, _ cluster: String? = nil) -> Configuration {
-        var configuration = cluster.map { Configuration(id: id, cluster: $0) } ?? Configuration(id: id)
-        if self == .patient {
-            configuration.heartbeatInterval = .milliseconds(1500)
-            configuration.electionTimeout = .seconds(4) ... .seconds(6)
-        }
-        return configuration
-    }
-}
-
 /// Three nodes, one of which leads.
 struct MemoryCluster {
     let leader: RaftNode<Noted>
@@ -69,26 +52,22 @@ struct MemoryCluster {
         self.shared = shared
         let members = try ClusterConfiguration(voters: [1, 2, 3].map { .init(id: $0, address: "local:\($0)") })
         var nodes: [RaftNode<Noted>] = []
-        var used: [NodeID: any Loop] = [:]
-        // Of each node that starts, leads and stops there is nothing to say.
-        var logger = Logger(label: "raft")
-        logger.logLevel = .error
+        var used: [any Loop] = []
         for id in members.voters {
             let loops =
                 shared.map { NodeLoops(loop: $0, disk: $0, apply: $0, reads: $0) } ?? .threads(name: "node\(id)")
             let node = try RaftNode(
                 configuration: timing.configuration(id), machine: Noted(), store: MemoryLogStore(),
                 transport: network.transport(for: id, on: loops.loop), loops: loops, bootstrap: members,
-                logger: logger)
+                logger: .errorsOnly)
             try await node.start()
             nodes.append(node)
-            used[id] = loops.loop
+            used.append(loops.loop)
         }
         self.nodes = nodes
-        let elected = try await nodes[0].untilLeader(within: .seconds(60))
-        leader = nodes.first { $0.status.id == elected.id }!
-        loop = used[elected.id]!
-        try await leader.barrier()
+        let place = try await placeOfLeader(among: nodes)
+        leader = nodes[place]
+        loop = used[place]
     }
 
     func stop() async {

@@ -67,7 +67,7 @@ enum CountedWork: String, ExpressibleByArgument, CaseIterable, Codable {
     private func durable(_ clients: Int, _ operations: Int, _ directory: DirectoryOptions) async throws {
         try await directory.withDirectory { directory in
             let cluster = try await DurableCluster(
-                try .init(in: directory), in: directory + "/cluster", timing: .patient)
+                try DurableCluster.certificates(in: directory), in: directory + "/cluster", timing: .patient)
             let calls = Calls(count: max(1, operations / clients), command: Noted.Command(size: 16))
             _ = try await Crowd(clients: clients, callers: .completion)
                 .time(calls, of: cluster.leader, on: cluster.loop)

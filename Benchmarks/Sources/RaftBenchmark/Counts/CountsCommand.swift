@@ -34,10 +34,7 @@ struct CountsCommand: AsyncParsableCommand {
         let report = try await directory.withDirectory { directory in
             try CountsRun(operations: operations, directory: directory).report(work)
         }
-        switch output {
-        case .table: Output.print(report.text)
-        case .json: Output.print(try Output.json(report))
-        }
+        try output.print(report, report.text)
     }
 }
 

@@ -43,9 +43,6 @@ struct DurableCommand: AsyncParsableCommand {
                 counts: try counts, callers: callers, seconds: seconds, valueSize: valueSize, directory: directory
             ).report(rounds: rounds)
         }
-        switch output {
-        case .table: Output.print(report.text)
-        case .json: Output.print(try Output.json(report))
-        }
+        try output.print(report, report.text)
     }
 }

@@ -21,7 +21,7 @@ struct DurableRun {
     }
 
     func report(rounds: Int) async throws -> DurableReport {
-        let certificates = try DurableCluster.Certificates(in: directory)
+        let certificates = try DurableCluster.certificates(in: directory)
         var floors: [Floors] = []
         var rates: [Key: Rates] = [:]
         let keys = DurableReport.Work.allCases.flatMap { work in
@@ -30,8 +30,8 @@ struct DurableRun {
         for round in 1...rounds {
             floors.append(
                 try Floors.measure(
-                    in: directory, certificate: certificates.certificate(of: 1), key: certificates.key(of: 1),
-                    authority: certificates.authority))
+                    in: directory, certificate: certificates[0].certificate, key: certificates[0].key,
+                    authority: certificates[0].authority))
             Output.note("round \(round) of \(rounds)")
             let cluster = try await DurableCluster(certificates, in: "\(directory)/\(round)")
             do {

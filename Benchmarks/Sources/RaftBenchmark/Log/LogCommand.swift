@@ -51,9 +51,6 @@ struct LogCommand: AsyncParsableCommand {
         let report = LogReport(
             appends: try counts.map { try run.appends(waiting: $0, batches: batches) },
             opening: try run.opening(mebibytes: mebibytes, times: openings))
-        switch output {
-        case .table: Output.print(report.text)
-        case .json: Output.print(try Output.json(report))
-        }
+        try output.print(report, report.text)
     }
 }
