@@ -110,20 +110,46 @@ public struct RaftError: Error, Hashable, Sendable, CustomStringConvertible {
         case unknown
     }
 
+    /// Behind one reference: messages, effects and the status may hold an error, seldom do, and are moved about a lot.
+    private final class Contents: Sendable {
+        let code: Code
+        let message: String
+        let outcome: Outcome
+        let leader: LeaderHint?
+
+        init(_ code: Code, _ message: String, _ outcome: Outcome, _ leader: LeaderHint?) {
+            self.code = code
+            self.message = message
+            self.outcome = outcome
+            self.leader = leader
+        }
+    }
+    private let contents: Contents
+
     /// What went wrong.
-    public let code: Code
+    public var code: Code { contents.code }
     /// What, with which values, and what to do about it.
-    public let message: String
-    public let outcome: Outcome
+    public var message: String { contents.message }
+    /// What became of the command.
+    public var outcome: Outcome { contents.outcome }
     /// With ``Code/notLeader``: who leads, as far as this node knows.
-    public let leader: LeaderHint?
+    public var leader: LeaderHint? { contents.leader }
 
     /// For devices and state machines that throw it: a message says what, with which values, and what to do.
     public init(_ code: Code, _ message: String, outcome: Outcome = .nothingHappened, leader: LeaderHint? = nil) {
-        self.code = code
-        self.message = message
-        self.outcome = outcome
-        self.leader = leader
+        contents = Contents(code, message, outcome, leader)
+    }
+
+    public static func == (a: RaftError, b: RaftError) -> Bool {
+        a.contents === b.contents
+            || (a.code == b.code && a.message == b.message && a.outcome == b.outcome && a.leader == b.leader)
+    }
+
+    public func hash(into hasher: inout Hasher) {
+        hasher.combine(code)
+        hasher.combine(message)
+        hasher.combine(outcome)
+        hasher.combine(leader)
     }
 
     public var description: String { message }

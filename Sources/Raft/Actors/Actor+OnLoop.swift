@@ -1,4 +1,12 @@
 extension Actor {
+    /// Stops a debug build whose caller is not on this actor's loop. Others do not look; see <doc:CallsBetweenActors>.
+    @inline(__always)
+    nonisolated func checkOnLoop() {
+        #if DEBUG
+            preconditionIsolated()
+        #endif
+    }
+
     /// Runs `body` isolated to this actor, on whose loop the caller already is: a call between actors of one loop,
     /// without a hop.
     ///

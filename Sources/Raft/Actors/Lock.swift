@@ -13,7 +13,8 @@
 public final class Lock<Value>: @unchecked Sendable {
     // @unchecked: `value` is touched only between lock and unlock of `mutex`.
     private let mutex: UnsafeMutablePointer<pthread_mutex_t>
-    private var value: Value
+    // Unchecked by the runtime: the mutex sees to it, and whoever took it twice would wait for ever.
+    @exclusivity(unchecked) private var value: Value
 
     /// - Parameter value: what it holds at first.
     public init(_ value: sending Value) {

@@ -26,12 +26,13 @@ public final class ThreadLoop: Loop, @unchecked Sendable {
 
     private let mutex: UnsafeMutablePointer<pthread_mutex_t>
     private let condition: UnsafeMutablePointer<pthread_cond_t>
-    private var pending: [Work] = []
-    private var timers: [Timer] = []  // a binary heap by (due, order)
-    private var timerOrder: UInt64 = 0
-    private var isStopped = false
-    private var isWaiting = false
-    private var running: [Work] = []
+    // Unchecked by the runtime: the mutex sees to it.
+    @exclusivity(unchecked) private var pending: [Work] = []
+    @exclusivity(unchecked) private var timers: [Timer] = []  // a binary heap by (due, order)
+    @exclusivity(unchecked) private var timerOrder: UInt64 = 0
+    @exclusivity(unchecked) private var isStopped = false
+    @exclusivity(unchecked) private var isWaiting = false
+    @exclusivity(unchecked) private var running: [Work] = []
     private var thread = pthread_t()
     private let name: String
     private let isBackground: Bool

@@ -7,7 +7,7 @@
 actor Candidate: Role {
     nonisolated let unownedExecutor: UnownedSerialExecutor
     nonisolated let name = NodeRole.candidate
-    let tenure: Tenure<CandidateRules>
+    nonisolated(unsafe) let tenure: Tenure<CandidateRules>
     /// Kept alive here: an unowned executor keeps nothing alive.
     private let loop: any Loop
 

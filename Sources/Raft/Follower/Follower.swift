@@ -7,7 +7,7 @@
 actor Follower: Role {
     nonisolated let unownedExecutor: UnownedSerialExecutor
     nonisolated let name = NodeRole.follower
-    let tenure: Tenure<FollowerRules>
+    nonisolated(unsafe) let tenure: Tenure<FollowerRules>
     /// Kept alive here: an unowned executor keeps nothing alive.
     private let loop: any Loop
 

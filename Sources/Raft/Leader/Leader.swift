@@ -7,7 +7,7 @@
 actor Leader: Role {
     nonisolated let unownedExecutor: UnownedSerialExecutor
     nonisolated let name = NodeRole.leader
-    let tenure: Tenure<LeaderRules>
+    nonisolated(unsafe) let tenure: Tenure<LeaderRules>
     /// Kept alive here: an unowned executor keeps nothing alive.
     private let loop: any Loop
 

@@ -126,8 +126,8 @@ extension LeaderRules {
 
     private mutating func step(_ baton: inout Baton, _ effects: inout Effects) {
         guard let configuration = baton.membership.current, membership.leavesAt == nil else { return }
-        let known = bound(configuration, baton)
         if configuration.isJoint {
+            let known = bound(configuration, baton)
             guard transfer == nil, let next = MembershipChange.end(of: known, wish: membership.wish) else { return }
             if membership.wish.take() != nil { baton.settings.reached(.changeRedirected) }
             return enter(next, &baton, &effects)
@@ -137,7 +137,7 @@ extension LeaderRules {
         if let order = membership.held.take() { changeMembership(order, &baton, &effects) }
         // One entry for everybody who waits to be bound; it may be that a change has just bound them.
         guard baton.isConfigurationCommitted, transfer == nil, waitsForBinding(configuration, baton) else { return }
-        enter(known, &baton, &effects)
+        enter(bound(configuration, baton), &baton, &effects)
     }
 
     private mutating func finishChange(_ baton: borrowing Baton, _ effects: inout Effects) {
@@ -163,10 +163,11 @@ extension LeaderRules {
     ///
     /// For one heartbeat it waits for the fittest; after that the fittest of those who hold the log is good enough.
     mutating func passOn(_ baton: borrowing Baton, _ effects: inout Effects) {
-        let (settings, last) = (baton.settings, baton.log.last.index)
+        let last = baton.log.last.index
         guard let leavesAt = membership.leavesAt, membership.successor == nil, transfer == nil,
             baton.commitIndex == last
         else { return }
+        let settings = baton.settings
         let isPatient = leavesAt - baton.now > settings.electionTimeout.lowerBound - settings.heartbeatInterval
         let now = baton.now
         let successor = fittestSuccessor(baton, includesNever: true) { peer in

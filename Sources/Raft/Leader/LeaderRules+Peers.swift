@@ -89,34 +89,35 @@ extension LeaderRules {
         let last = baton.log.last.index
         tendSnapshot(at, baton, &effects)
         while true {
-            let peer = progress[at]
-            if case .snapshot = peer.state { return }
+            // Field by field: what is known of a peer is some thirty words long.
+            let (state, nextIndex) = (progress[at].state, progress[at].nextIndex)
+            if case .snapshot = state { return }
             // A probe may be empty; after it only entries are worth a message.
-            guard peer.state == .probe || peer.nextIndex <= last else { return }
-            let previousIndex = peer.nextIndex.previous
+            guard state == .probe || nextIndex <= last else { return }
+            let previousIndex = nextIndex.previous
             guard let previousTerm = baton.log.term(at: previousIndex) else {
                 return sendSnapshot(at, stream, baton, &effects)
             }
-            guard var window = peer.window(baton.settings) else { return baton.settings.reached(.windowFull) }
+            guard var window = progress[at].window(baton.settings) else { return baton.settings.reached(.windowFull) }
             if baton.settings.disturbs(.shortAppend) { window = 1 }
             var request = AppendRequest(
-                term: baton.currentTerm, leader: baton.me, stream: stream, sequence: peer.nextSequence,
+                term: baton.currentTerm, leader: baton.me, stream: stream, sequence: progress[at].nextSequence,
                 previous: LogID(term: previousTerm, index: previousIndex), leaderCommit: baton.commitIndex, entries: [])
-            if let entries = baton.log.entries(from: peer.nextIndex, through: last, maximumBytes: window) {
-                if peer.state == .replicate || !baton.settings.disturbs(.emptyProbe) { request.entries = entries }
+            if let entries = baton.log.entries(from: nextIndex, through: last, maximumBytes: window) {
+                if state == .replicate || !baton.settings.disturbs(.emptyProbe) { request.entries = entries }
                 if entries.isEmpty { baton.settings.reached(.emptyProbe) }
                 let bytes = request.byteCount
-                guard peer.state == .probe || peer.isWorthSending(bytes: bytes) else { return }
+                guard state == .probe || progress[at].isWorthSending(bytes: bytes) else { return }
                 progress[at].sent(last: request.last.index, bytes: bytes, now: baton.now)
-                effects.add(.append(peer.peer, stream, AppendOrder(request: request)))
+                effects.add(.append(progress[at].peer, stream, AppendOrder(request: request)))
             } else {
                 // What is on its way to the disk cannot be read there yet.
                 let through = min(last, baton.durableIndex)
                 baton.settings.reached(.readForPeer)
                 progress[at].sent(last: nil, bytes: window, now: baton.now)
-                effects.add(.append(peer.peer, stream, AppendOrder(request: request, readThrough: through)))
+                effects.add(.append(progress[at].peer, stream, AppendOrder(request: request, readThrough: through)))
             }
-            if peer.state == .probe { return }
+            if state == .probe { return }
         }
     }
 

@@ -102,6 +102,7 @@ extension LeaderRules {
     }
 
     mutating func continuePushes(_ baton: borrowing Baton, _ effects: inout Effects) {
+        guard !pushes.isEmpty else { return }
         pushes.removeAll { $0.ticket.isSettled }
         dropDeparted(baton, &effects)
         guard let newest = baton.snapshots.newest, baton.snapshots.damaged == nil else { return }

@@ -130,7 +130,11 @@ struct LeaderRules: RoleRules {
     }
 
     private func checkTerm(_ message: Message, _ baton: inout Baton, _ effects: inout Effects) -> Verdict? {
-        let hearsQuorum = hasQuorumContact(within: baton.settings.electionTimeout.lowerBound, baton)
+        // Only who asks for a vote is answered by that.
+        let hearsQuorum =
+            if case .request(.vote, _) = message {
+                hasQuorumContact(within: baton.settings.electionTimeout.lowerBound, baton)
+            } else { false }
         return TermGate.check(message, isPassive: false, hearsLeader: hearsQuorum, &baton, &effects)
     }
 

@@ -7,7 +7,7 @@
 actor Learner: Role {
     nonisolated let unownedExecutor: UnownedSerialExecutor
     nonisolated let name = NodeRole.learner
-    let tenure: Tenure<LearnerRules>
+    nonisolated(unsafe) let tenure: Tenure<LearnerRules>
     /// Kept alive here: an unowned executor keeps nothing alive.
     private let loop: any Loop
 

@@ -67,12 +67,12 @@ final class BarrierTicket: ValueTicket<LogIndex>, @unchecked Sendable {
 
 /// What an applier is told. Outside of it on purpose: within a generic type, each look at it would look up types.
 enum ApplierOrder: Sendable {
-    case open(ApplierStart, @Sendable (Result<LogID?, RaftError>) -> Void)
+    indirect case open(ApplierStart, @Sendable (Result<LogID?, RaftError>) -> Void)
     case apply(ApplyOrder)
     case loaded(Result<EntryBatch, RaftError>, installs: Int)
     case build(SnapshotID)
-    case install(SnapshotManifest)
-    case restore(SnapshotManifest, Result<any SnapshotReader, RaftError>, installs: Int)
+    indirect case install(SnapshotManifest)
+    indirect case restore(SnapshotManifest, Result<any SnapshotReader, RaftError>, installs: Int)
     case serve([Ticket], at: LogIndex)
     case listSessions(@Sendable ([SessionSummary]) -> Void)
     case sweepSessions

@@ -43,14 +43,15 @@ actor Supervisor: Activated {
             }
         }
     }
-    private var office = Office.vacant
-    private var messages: [Message] = []
+    // Unchecked by the runtime: a turn does not begin within another.
+    @exclusivity(unchecked) private var office = Office.vacant
+    @exclusivity(unchecked) private var messages: [Message] = []
     /// What a simulated turn left for the next one.
-    private var postponed: [Message] = []
+    @exclusivity(unchecked) private var postponed: [Message] = []
     /// When the role in office wants to be woken, and the earliest timer that will.
-    private var deadline: Instant?
-    private var armed: Instant?
-    private var peersReportedAt: Instant = .zero
+    @exclusivity(unchecked) private var deadline: Instant?
+    @exclusivity(unchecked) private var armed: Instant?
+    @exclusivity(unchecked) private var peersReportedAt: Instant = .zero
     private var hasBegun = false
     private var isEnding = false
     private var hasEnded = false

@@ -332,10 +332,10 @@ public enum PeerRequest: Hashable, Sendable {
     case append(AppendRequest)
     case heartbeat(HeartbeatRequest)
     case timeoutNow(TimeoutNowRequest)
-    case snapshot(SnapshotRequest)
+    indirect case snapshot(SnapshotRequest)
     case readIndex(ReadIndexRequest)
     /// Unlike the others it must not arrive twice, and when it may have been lost the link must break.
-    case forward(ForwardRequest)
+    indirect case forward(ForwardRequest)
 
     /// The sender's term; a pre-vote's is the one after it. 0 for what speaks of none.
     public var term: Term {

@@ -41,22 +41,22 @@ enum Effect: Sendable {
     /// Look whether anything listens at the leader's address; `.found` comes back if nothing does.
     case probe(Suspicion)
     /// Give a caller's command to the leader, and its result to the caller.
-    case forward(LeaderHint, Proposal)
+    indirect case forward(LeaderHint, Proposal)
     case apply(ApplyOrder)
     /// Take a view of the state and make a snapshot of it, beside everything else.
     case buildSnapshot(SnapshotID)
     case abortBuild
     /// The machine's state is that of this snapshot from now on; what it was told to apply before is void.
-    case installSnapshot(SnapshotManifest)
+    indirect case installSnapshot(SnapshotManifest)
     /// Send this snapshot, beside the replication stream; goes on where it is if it is on its way already.
-    case sendSnapshot(NodeID, SnapshotOrder)
+    indirect case sendSnapshot(NodeID, SnapshotOrder)
     case endSnapshot(NodeID)
-    case receiveSnapshot(SnapshotPiece)
+    indirect case receiveSnapshot(SnapshotPiece)
     /// Give up what was received of it.
     case endReceipt(SnapshotID)
     case discardSnapshot(SnapshotID)
     case pruneSnapshots(endingBefore: LogIndex)
-    case succeedSnapshot([SnapshotTicket], SnapshotManifest)
+    indirect case succeedSnapshot([SnapshotTicket], SnapshotManifest)
     /// Propose the end of sessions that were silent for too long.
     case sweepSessions
     /// Answer these once the state machine has applied through `index`.

@@ -5,7 +5,7 @@ enum Message: Sendable {
     case read(Ticket, ReadConsistency = .linearizable)
     case initialize(ClusterConfiguration, CompletionTicket)
     case transfer(to: NodeID?, CompletionTicket)
-    case changeMembership(MembershipOrder)
+    indirect case changeMembership(MembershipOrder)
     case stop(CompletionTicket?)
     case triggerSnapshot(SnapshotTicket)
     case pushSnapshot(to: NodeID?, SnapshotTicket)
@@ -26,13 +26,13 @@ enum Message: Sendable {
     case logRoom(RaftError?)
     case applied(through: LogIndex)
     case applyFailed(RaftError)
-    case snapshotBuilt(SnapshotManifest)
+    indirect case snapshotBuilt(SnapshotManifest)
     case snapshotFailed(SnapshotID, RaftError)
     /// One of this node's own was to be sent, and its bytes are not what was written.
     case snapshotUnreadable(SnapshotID, RaftError)
-    case snapshotPiece(SnapshotPieceResult)
+    indirect case snapshotPiece(SnapshotPieceResult)
     /// The state machine has taken it over.
-    case snapshotInstalled(SnapshotManifest)
+    indirect case snapshotInstalled(SnapshotManifest)
     /// A stream stands, to this life of the peer; zero where the transport does not tell.
     case streamStarted(NodeID, StreamID, incarnation: Incarnation = Incarnation(rawValue: 0))
     case streamEnded(NodeID, StreamID, reason: String)

@@ -1,7 +1,8 @@
 /// What the four role actors have in common: a tenure, and the loop that all of a node's actors share.
 protocol Role: Actor {
     associatedtype Rules: RoleRules
-    var tenure: Tenure<Rules> { get }
+    /// Touched on the loop alone, whose guard is ``Actor/checkOnLoop()``: by closures it would cost a third of a turn.
+    nonisolated var tenure: Tenure<Rules> { get }
     nonisolated var name: NodeRole { get }
 
     // Requirements, although no role has its own way: what is called through `any Role` is then compiled for each role,
@@ -28,44 +29,38 @@ struct RoleReport {
 
 extension Role {
     nonisolated func begin(_ baton: consuming Baton, now: Instant, _ devices: Devices) -> NextRole? {
-        var slot: Baton? = consume baton
-        return onLoop { me in
-            guard let held = slot.take() else { return nil }
-            let next = me.tenure.begin(held, now: now)
-            me.announce(devices)
-            me.tenure.perform(devices.perform)
-            return next
-        }
+        checkOnLoop()
+        let next = tenure.begin(baton, now: now)
+        announce(devices)
+        tenure.perform { devices.perform($0) }
+        return next
     }
 
     nonisolated func turn(_ messages: inout [Message], now: Instant, _ devices: Devices) -> NextRole? {
-        onLoop { me in
-            let next = me.tenure.turn(&messages, now: now)
-            me.announce(devices)
-            me.tenure.perform(devices.perform)
-            return next
-        }
+        checkOnLoop()
+        let next = tenure.turn(&messages, now: now)
+        announce(devices)
+        tenure.perform { devices.perform($0) }
+        return next
     }
 
-    private func announce(_ devices: Devices) {
+    private nonisolated func announce(_ devices: Devices) {
         tenure.withBaton { baton, _ in devices.announce(baton.membership.current, baton.membership.currentID) }
     }
 
     nonisolated func surrender() -> Baton? {
-        var slot: Baton?
-        onLoop { me in slot = me.tenure.surrender() }
-        return slot.take()
+        checkOnLoop()
+        return tenure.surrender()
     }
 
     nonisolated func report(into status: inout NodeStatus, withPeers: Bool) -> RoleReport {
-        onLoop { me in
-            me.tenure.withBaton { baton, rules in
-                status.update(baton, role: me.name)
-                rules.report(into: &status, withPeers: withPeers, baton)
-                return RoleReport(
-                    deadline: rules.deadline(baton), configurationID: baton.membership.currentID,
-                    bootstrap: baton.membership.bootstrap)
-            } ?? RoleReport()
-        }
+        checkOnLoop()
+        return tenure.withBaton { baton, rules in
+            status.update(baton, role: name)
+            rules.report(into: &status, withPeers: withPeers, baton)
+            return RoleReport(
+                deadline: rules.deadline(baton), configurationID: baton.membership.currentID,
+                bootstrap: baton.membership.bootstrap)
+        } ?? RoleReport()
     }
 }

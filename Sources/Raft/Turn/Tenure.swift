@@ -4,11 +4,12 @@ internal import DequeModule
 ///
 /// Not `Sendable`: it lives inside one role actor.
 final class Tenure<Rules: RoleRules> {
-    private(set) var rules: Rules
-    private var baton: Baton?
-    private var effects = Effects()
+    // Unchecked: one turn at a time, each from its beginning to its end, and the runtime would look at every use.
+    @exclusivity(unchecked) private(set) var rules: Rules
+    @exclusivity(unchecked) private var baton: Baton?
+    @exclusivity(unchecked) private var effects = Effects()
     /// Storage that the turn before has emptied.
-    private var emptied: [Effect] = []
+    @exclusivity(unchecked) private var emptied: [Effect] = []
 
     init(rules: Rules) { self.rules = rules }
 
@@ -40,10 +41,9 @@ final class Tenure<Rules: RoleRules> {
         _ now: Instant
     ) -> NextRole? {
         held.now = now
-        held.inbox.append(contentsOf: messages)
-        messages.removeAll(keepingCapacity: true)
         let before = TurnInvariants(held)
         var verdict = Verdict.stay
+        // What the baton brought along came before.
         while verdict == .stay, let message = held.inbox.popFirst() {
             verdict = rules.handle(message, &held, &effects)
             if case .handOver = verdict {
@@ -53,6 +53,18 @@ final class Tenure<Rules: RoleRules> {
                 held.handOverCount = 0
             }
         }
+        var next = 0
+        while verdict == .stay, next < messages.count {
+            verdict = rules.handle(messages[next], &held, &effects)
+            if case .handOver = verdict {
+                held.handOverCount += 1
+            } else {
+                held.handOverCount = 0
+                next += 1
+            }
+        }
+        if next < messages.count { held.inbox.append(contentsOf: messages[next...]) }
+        messages.removeAll(keepingCapacity: true)
         return finish(&rules, &held, &effects, verdict, before)
     }
 
