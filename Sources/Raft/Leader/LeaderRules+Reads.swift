@@ -67,7 +67,7 @@ extension LeaderRules {
             .init(
                 round: reads.round, at: baton.now,
                 commitIndex: baton.commitIndex >= opening ? baton.commitIndex : nil),
-            spacing: baton.settings.heartbeatInterval / 16)
+            spacing: baton.markSpacing)
     }
 
     /// The newest round that a quorum has answered, of those for which `counts` holds.

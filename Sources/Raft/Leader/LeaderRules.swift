@@ -3,6 +3,7 @@
 ///
 /// What a turn asks for is gathered and done once, in `endTurn`: one batch, one write, one append for each peer.
 struct LeaderRules: RoleRules {
+    private let inPlace = InPlace()
     var progress: [Progress] = []
     private(set) var proposals = PendingProposals()
     var reads = PendingReads()

@@ -157,13 +157,17 @@ public struct ClusterConfiguration: Hashable, Sendable {
     /// Whether the node votes, in any of the sets.
     public func isVoter(_ id: NodeID) -> Bool { voterSets.contains { $0.contains(id) } }
     /// Whether the node is a member, voter or learner.
-    public func contains(_ id: NodeID) -> Bool { members.contains { $0.id == id } }
+    public func contains(_ id: NodeID) -> Bool { position(of: id) != nil }
     /// What is said of a member; nil for a stranger.
-    public func member(_ id: NodeID) -> Member? { members.first { $0.id == id } }
+    public func member(_ id: NodeID) -> Member? { position(of: id).map { members[$0] } }
+    /// Without a copy of each member on the way.
+    private func position(of id: NodeID) -> Int? { members.indices.first { members[$0].id == id } }
     /// Where a member listens; nil for a stranger.
-    public func address(of id: NodeID) -> String? { member(id)?.address }
+    public func address(of id: NodeID) -> String? { position(of: id).map { members[$0].address } }
     /// Ordinary, too, for whoever is not a member.
-    public func preference(of id: NodeID) -> LeadershipPreference { member(id)?.preference ?? .ordinary }
+    public func preference(of id: NodeID) -> LeadershipPreference {
+        position(of: id).map { members[$0].preference } ?? .ordinary
+    }
     /// Whether `id` alone can decide: every set is {id}. One set alone is not enough (R12).
     public func isSoleVoter(_ id: NodeID) -> Bool { voterSets.allSatisfy { $0 == [id] } }
 

@@ -224,7 +224,7 @@ enum Following {
         baton.freshness.heard(request.freshMark, index: request.freshIndex)
         let reply = HeartbeatReply(
             term: baton.currentTerm, stream: request.stream, round: request.round, isRejected: false,
-            mark: baton.freshness.mark(now: baton.now, spacing: baton.settings.heartbeatInterval / 16))
+            mark: baton.freshness.mark(now: baton.now, spacing: baton.markSpacing))
         baton.answer(path, .heartbeat(reply), &effects)
         return .stay
     }

@@ -290,7 +290,7 @@ actor Supervisor: Activated {
         }
         if let deadline, now >= deadline { messages.append(.tick) }
         if let next = role.turn(&messages, now: now, devices) { succeed(role, next) }
-        afterTurn()
+        afterTurn(now)
     }
 
     /// A turn may take any prefix of what waits: a mailbox promises an order, and nothing about what comes together.
@@ -303,9 +303,9 @@ actor Supervisor: Activated {
         loops.loop.post(self)
     }
 
-    private func afterTurn() {
+    private func afterTurn(_ now: Instant) {
         guard let role = office.role else { return }
-        publish(role)
+        publish(role, now)
         arm()
     }
 
@@ -352,8 +352,7 @@ actor Supervisor: Activated {
         run()
     }
 
-    private func publish(_ role: any Role) {
-        let now = loops.loop.now
+    private func publish(_ role: any Role, _ now: Instant) {
         let withPeers =
             now - peersReportedAt >= settings.heartbeatInterval || settings.disturbs(.freshStatus)
         if withPeers { peersReportedAt = now }

@@ -3,6 +3,8 @@ internal import DequeModule
 /// The node's state. Whoever holds it is the node's role: it cannot be copied, so the compiler proves that two roles
 /// never hold it.
 struct Baton: ~Copyable, Sendable {
+    /// Never looked at: see ``InPlace``.
+    private let inPlace = InPlace()
     let settings: Configuration
     /// This node's own life.
     let incarnation: Incarnation
@@ -41,6 +43,8 @@ struct Baton: ~Copyable, Sendable {
     /// How many more rounds of a campaign are short, since the leader is known to be gone.
     var shortRounds = 0
     static let maximumShortRounds = 4
+    /// How far apart marks and rounds are that show how recent something is.
+    let markSpacing: Duration
 
     // MARK: Readers
     /// How recent the state here is known to be, whatever the role.
@@ -72,6 +76,7 @@ struct Baton: ~Copyable, Sendable {
         hasJoined: Bool = false, random: RandomSource, now: Instant, snapshots: SnapshotLedger? = nil
     ) {
         self.settings = settings
+        markSpacing = settings.heartbeatInterval / 16
         incarnation = recovered.incarnation
         self.hasJoined = hasJoined
         let snapshots = snapshots ?? SnapshotLedger(builder: recovered.incarnation, isEnabled: false, now: now)
@@ -168,9 +173,8 @@ struct Baton: ~Copyable, Sendable {
     mutating func resetElectionTimer() {
         shortRounds = 0
         let usual = settings.electionTimeout
-        let patience = preference == .never ? 3 : 1
-        electionTimer.reset(
-            now: now, range: usual.lowerBound * patience...usual.upperBound * patience, random: &random)
+        let range = preference == .never ? usual.lowerBound * 3...usual.upperBound * 3 : usual
+        electionTimer.reset(now: now, range: range, random: &random)
     }
 
     /// The leader is known to be gone: whoever may lead campaigns within a heartbeat, at a random moment as ever (§5.2),

@@ -25,28 +25,28 @@ final class SimulatedNetwork: @unchecked Sendable {
 
     let scheduler: Scheduler
     var profile: NetworkProfile
-    private var random: RandomSource
+    @exclusivity(unchecked) private var random: RandomSource
     /// Of broken connections and refused ones.
-    private var breaks: RandomSource
-    private var receivers: [NodeID: (receiver: any PeerReceiver, life: Life)] = [:]
-    private var links: [SimulatedLink] = []
-    private(set) var cut: Set<Pair> = []
+    @exclusivity(unchecked) private var breaks: RandomSource
+    @exclusivity(unchecked) private var receivers: [NodeID: (receiver: any PeerReceiver, life: Life)] = [:]
+    @exclusivity(unchecked) private var links: [SimulatedLink] = []
+    @exclusivity(unchecked) private(set) var cut: Set<Pair> = []
     /// Whether what cuts ways off may reset and refuse connections there, as firewalls do; and whether it does now.
     var mayRefuse = false
     private var cutsRefuse = false
     /// Until when connections to a node that lives are refused.
-    private var denied: [NodeID: Int64] = [:]
+    @exclusivity(unchecked) private var denied: [NodeID: Int64] = [:]
     /// Whose machines are off.
-    private var unreachable: Set<NodeID> = []
+    @exclusivity(unchecked) private var unreachable: Set<NodeID> = []
     /// Whether who opens a link is told which life of the peer it stands to. Where nobody is, leaders bind nobody, and
     /// logs hold what callers put there alone.
     var tellsLives = true
     /// When the newest message of each direction arrives.
-    private var newest: [Pair: Int64] = [:]
+    @exclusivity(unchecked) private var newest: [Pair: Int64] = [:]
     /// When each clogged way carries something again.
-    private var clogged: [Pair: Int64] = [:]
+    @exclusivity(unchecked) private var clogged: [Pair: Int64] = [:]
     /// How many requests were sent so far.
-    private(set) var requestCount = 0
+    @exclusivity(unchecked) private(set) var requestCount = 0
     /// Looks at everything sent.
     var onRequest: (PeerRequest, NodeID) -> Void = { _, _ in }
     var onReply: (PeerReply, NodeID, NodeID) -> Void = { _, _, _ in }

@@ -6,7 +6,8 @@ public import Raft
 ///
 /// Two things that are due at one moment happen in an order drawn from the seed. Nothing here looks at a real clock.
 public final class Scheduler: @unchecked Sendable {
-    // @unchecked: a simulation lives on one thread; nothing of it is ever touched from another.
+    // @unchecked: a simulation lives on one thread; nothing of it is ever touched from another. The runtime need not look
+    // for overlapping accesses: an event does not happen within another.
 
     struct Event: Comparable {
         let time: Int64
@@ -34,17 +35,17 @@ public final class Scheduler: @unchecked Sendable {
         }
     }
 
-    private var heap = Heap<Event>()
-    private var order: UInt64 = 0
-    private var ties: RandomSource
+    @exclusivity(unchecked) private var heap = Heap<Event>()
+    @exclusivity(unchecked) private var order: UInt64 = 0
+    @exclusivity(unchecked) private var ties: RandomSource
     /// Nanoseconds since the world began.
-    package private(set) var nanoseconds: Int64 = 1_000_000_000
+    @exclusivity(unchecked) package private(set) var nanoseconds: Int64 = 1_000_000_000
     /// The loop whose unit runs now.
-    fileprivate(set) var current: SimulatedLoop?
+    @exclusivity(unchecked) fileprivate(set) var current: SimulatedLoop?
     /// How many events have happened.
-    public private(set) var eventCount = 0
+    @exclusivity(unchecked) public private(set) var eventCount = 0
     /// The node of which something ran last; nil when only the world moved.
-    private(set) var lastNode: NodeID?
+    @exclusivity(unchecked) private(set) var lastNode: NodeID?
 
     /// - Parameter seed: decides what comes first of what is due at the same moment.
     public init(seed: UInt64) { ties = RandomSource(seed: seed) }
@@ -89,9 +90,9 @@ public final class Scheduler: @unchecked Sendable {
 package final class Life: @unchecked Sendable {
     // @unchecked: as the scheduler.
     package let node: NodeID
-    package internal(set) var isAlive = true
+    @exclusivity(unchecked) package internal(set) var isAlive = true
     /// The process is stopped: what is due for it waits until it goes on.
-    fileprivate(set) var isPaused = false
+    @exclusivity(unchecked) fileprivate(set) var isPaused = false
     fileprivate var deferred: [Scheduler.Body] = []
     package init(node: NodeID) { self.node = node }
 }
@@ -118,9 +119,9 @@ extension Scheduler {
 final class NodeClock: @unchecked Sendable {
     // @unchecked: as the scheduler.
     private let scheduler: Scheduler
-    private var partsPerMillion: Int64 = 0
-    private var realStart: Int64
-    private var ownStart: Int64
+    @exclusivity(unchecked) private var partsPerMillion: Int64 = 0
+    @exclusivity(unchecked) private var realStart: Int64
+    @exclusivity(unchecked) private var ownStart: Int64
 
     /// - Parameter offset: what it shows when the world begins.
     init(scheduler: Scheduler, offset: Int64) {
@@ -160,23 +161,23 @@ public final class SimulatedLoop: Loop, @unchecked Sendable {
     private let scheduler: Scheduler
     private let life: Life
     private let clock: NodeClock
-    private var random: RandomSource
+    @exclusivity(unchecked) private var random: RandomSource
     /// How long one thing takes, in nanoseconds.
-    var latency: ClosedRange<Int64>
-    private var queue: Deque<Work> = []
-    private var busyUntil: Int64 = 0
+    @exclusivity(unchecked) var latency: ClosedRange<Int64>
+    @exclusivity(unchecked) private var queue: Deque<Work> = []
+    @exclusivity(unchecked) private var busyUntil: Int64 = 0
     private struct Timer {
         let order: UInt64
         let due: Instant
         let unit: any Activated
     }
-    private var timers: [Timer] = []
-    private var timerOrder: UInt64 = 0
+    @exclusivity(unchecked) private var timers: [Timer] = []
+    @exclusivity(unchecked) private var timerOrder: UInt64 = 0
     /// How far this loop's clock is ahead of the world's.
-    private var ahead: Duration = .zero
+    @exclusivity(unchecked) private var ahead: Duration = .zero
     /// While it is held nothing of it runs; `owed` is what would have.
-    private var isHeld = false
-    private var owed = 0
+    @exclusivity(unchecked) private var isHeld = false
+    @exclusivity(unchecked) private var owed = 0
 
     /// A loop of whoever is no node, on the world's own clock.
     package convenience init(scheduler: Scheduler, life: Life, latency: ClosedRange<Int64>, seed: UInt64) {
