@@ -198,9 +198,9 @@ public final class RaftNode<Machine: StateMachine>: Sendable {
     @inline(__always)
     package func withStatus<Result>(_ look: (NodeStatus) -> Result) -> Result { port.withStatus(look) }
 
-    /// Looks at the status where it is, unless nothing was written to it since it had this version; then nil. For whoever
+    /// Looks at the status where it is, unless nothing was written to it since it had this version; then false. For whoever
     /// looks after every event of a simulation. `look` must not come back to this node.
-    package func withStatus<Result>(after version: inout UInt64, _ look: (NodeStatus) -> Result) -> Result? {
+    package func withStatus(after version: inout UInt64, _ look: (NodeStatus) -> Void) -> Bool {
         port.withStatus(after: &version, look)
     }
 

@@ -7,6 +7,19 @@ extension Actor {
         #endif
     }
 
+    /// The same as the next one, for what happens with every write: `body` captures nothing, what it needs comes as
+    /// `argument`, and so nothing is allocated for it.
+    @inline(__always)
+    nonisolated func onLoop<Argument: Sendable>(
+        _ argument: Argument, _ body: @escaping @Sendable (isolated Self, Argument) -> Void
+    ) {
+        #if DEBUG
+            assumeIsolated { body($0, argument) }
+        #else
+            unsafeBitCast(body, to: (@Sendable (Self, Argument) -> Void).self)(self, argument)
+        #endif
+    }
+
     /// Runs `body` isolated to this actor, on whose loop the caller already is: a call between actors of one loop,
     /// without a hop.
     ///

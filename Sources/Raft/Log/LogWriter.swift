@@ -92,7 +92,7 @@ actor LogWriter: Activated {
             })
     }
 
-    nonisolated func activate() { onLoop { $0.finish() } }
+    nonisolated func activate() { onLoop(()) { me, _ in me.finish() } }
 
     private func finish() {
         guard let done = job, let result = done.result else { return }

@@ -46,13 +46,14 @@ final class NodePort: PeerReceiver, Sendable {
         published.withLock { look($0.status) }
     }
 
-    /// The same, unless it has not been written since it had this version; then nil.
+    /// The same, unless it has not been written since it had this version; then false.
     @inline(__always)
-    func withStatus<Result>(after version: inout UInt64, _ look: (NodeStatus) -> Result) -> Result? {
+    func withStatus(after version: inout UInt64, _ look: (NodeStatus) -> Void) -> Bool {
         published.withLock { published in
-            guard published.version != version else { return nil }
+            guard published.version != version else { return false }
             version = published.version
-            return look(published.status)
+            look(published.status)
+            return true
         }
     }
 

@@ -72,11 +72,11 @@ actor StreamKeeper {
             stream.onLoop { $0.end() }
             return failed(peer, id, "ended by the simulation")
         }
-        stream.onLoop { $0.append(order) }
+        stream.onLoop(order) { $0.append($1) }
     }
 
     func send(_ request: PeerRequest, to peer: NodeID, on id: StreamID) {
-        stream(peer, id)?.onLoop { $0.send(request) }
+        stream(peer, id)?.onLoop(request) { $0.send($1) }
     }
 
     private func stream(_ peer: NodeID, _ id: StreamID) -> ReplicationStream? {

@@ -274,7 +274,7 @@ actor Supervisor: Activated {
 
     // MARK: Turns
 
-    nonisolated func activate() { onLoop { $0.run() } }
+    nonisolated func activate() { onLoop(()) { me, _ in me.run() } }
 
     /// Gives what waits to the role in office, until nothing waits.
     private func run() {

@@ -34,12 +34,12 @@ final class Devices: Sendable {
         for effect in effects {
             switch effect {
             case .write(let operations, let id, let replies):
-                writer.onLoop { $0.add(operations, id: id, replies: replies) }
+                writer.onLoop((operations, id, replies)) { $0.add($1.0, id: $1.1, replies: $1.2) }
                 hasWritten = true
             case .reply(let held):
                 held.path.send(held.reply)
             case .replyAfterWrites(let held):
-                writer.onLoop { $0.releaseAfterWrites(held) }
+                writer.onLoop(held) { $0.releaseAfterWrites($1) }
             case .requestVotes(let voters, let request):
                 votes.onLoop { $0.ask(voters, request) }
             case .keepStreams(let peers):
@@ -51,9 +51,9 @@ final class Devices: Sendable {
                     return  // Nothing that stands on it may happen.
                 }
             case .append(let peer, let id, let order):
-                streams.onLoop { $0.append(order, to: peer, on: id) }
+                streams.onLoop((order, peer, id)) { $0.append($1.0, to: $1.1, on: $1.2) }
             case .heartbeat(let peer, let id, let request):
-                streams.onLoop { $0.send(.heartbeat(request), to: peer, on: id) }
+                streams.onLoop((request, peer, id)) { $0.send(.heartbeat($1.0), to: $1.1, on: $1.2) }
             case .timeoutNow(let peer, let id, let request):
                 streams.onLoop { $0.send(.timeoutNow(request), to: peer, on: id) }
             case .askReadIndex(let leader, let request):
@@ -96,6 +96,6 @@ final class Devices: Sendable {
                 log(note)
             }
         }
-        if hasWritten { writer.onLoop { $0.begin() } }
+        if hasWritten { writer.onLoop(()) { writer, _ in writer.begin() } }
     }
 }

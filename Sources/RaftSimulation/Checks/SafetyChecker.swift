@@ -16,7 +16,7 @@ public struct Violation: Error, Hashable, Sendable, CustomStringConvertible {
 /// Watches a simulated cluster from outside, after every event: what is durable, what is sent, what is applied, what
 /// each node says of itself. Knows the truth about every committed entry, independent of any node.
 final class SafetyChecker: @unchecked Sendable {
-    // @unchecked: as the scheduler.
+    // @unchecked, and unchecked: as the scheduler.
 
     /// One durable log, as the disk has acknowledged it.
     final class Mirror {
@@ -39,59 +39,59 @@ final class SafetyChecker: @unchecked Sendable {
     /// Every node that there is; those that begin the cluster first.
     let nodes: [NodeID]
     /// What each configuration entry says.
-    var configurations: [LogID: ClusterConfiguration] = [:]
-    private(set) var violation: Violation?
-    private(set) var hasFailed = false
-    var mirrors = NodeTable<Mirror>()
+    @exclusivity(unchecked) var configurations: [LogID: ClusterConfiguration] = [:]
+    @exclusivity(unchecked) private(set) var violation: Violation?
+    @exclusivity(unchecked) private(set) var hasFailed = false
+    @exclusivity(unchecked) var mirrors = NodeTable<Mirror>()
     /// I3: what each (index, term) is, with all that comes before it.
-    var known: [LogID: UInt64] = [:]
+    @exclusivity(unchecked) var known: [LogID: UInt64] = [:]
     /// I7: what is committed, for ever.
-    var committed: [(id: LogID, prefix: UInt64)] = []
+    @exclusivity(unchecked) var committed: [(id: LogID, prefix: UInt64)] = []
     /// For each of them the term of the node that first showed it: no leader of a later one committed it.
-    var committedBy: [Term] = []
+    @exclusivity(unchecked) var committedBy: [Term] = []
     /// I1; and how much earlier terms had committed when that leader was first seen.
-    private(set) var leaders: [Term: (node: NodeID, committedCount: Int)] = [:]
+    @exclusivity(unchecked) private(set) var leaders: [Term: (node: NodeID, committedCount: Int)] = [:]
     /// What each leader was told, in its newest term, that others hold.
-    var acks: [NodeID: (term: Term, through: [NodeID: LogIndex])] = [:]
+    @exclusivity(unchecked) var acks: [NodeID: (term: Term, through: [NodeID: LogIndex])] = [:]
     /// I9: the vote that each node has told somebody of.
-    var votesSent = NodeTable<[Term: NodeID]>()
+    @exclusivity(unchecked) var votesSent = NodeTable<[Term: NodeID]>()
     /// I5.
-    var applied: [LogIndex: (serial: UInt64, state: UInt64)] = [:]
-    var appliedOn = NodeTable<LogIndex>()
+    @exclusivity(unchecked) var applied: [LogIndex: (serial: UInt64, state: UInt64)] = [:]
+    @exclusivity(unchecked) var appliedOn = NodeTable<LogIndex>()
     /// What is durable on each node.
-    var snapshots = NodeTable<DurableSnapshots>()
+    @exclusivity(unchecked) var snapshots = NodeTable<DurableSnapshots>()
     /// I18.
-    var appliedSerials: [UInt64: LogIndex] = [:]
+    @exclusivity(unchecked) var appliedSerials: [UInt64: LogIndex] = [:]
     /// I19.
-    var refusedSerials: Set<UInt64> = []
+    @exclusivity(unchecked) var refusedSerials: Set<UInt64> = []
     /// I15: which life of each other node each node has heard first, by its incarnation.
-    var incarnations = NodeTable<Incarnation>()
-    var met: Set<NodePair> = []
-    var withoutMemory: Set<NodeID> = []
+    @exclusivity(unchecked) var incarnations = NodeTable<Incarnation>()
+    @exclusivity(unchecked) var met: Set<NodePair> = []
+    @exclusivity(unchecked) var withoutMemory: Set<NodeID> = []
     /// What was on disks that are lost: acknowledged truthfully, and counted.
-    var lost = NodeTable<Mirror>()
+    @exclusivity(unchecked) var lost = NodeTable<Mirror>()
     /// I22.
     let limits: Configuration
     /// I21: where the snapshot ends that was damaged while its node was down.
-    var damagedAtStart: [NodeID: LogID] = [:]
+    @exclusivity(unchecked) var damagedAtStart: [NodeID: LogID] = [:]
     /// I22: of which entry each node has built snapshots, and how often its files have been damaged.
-    var builds: [NodeID: [LogIndex: Int]] = [:]
-    private(set) var rotCounts: [NodeID: Int] = [:]
+    @exclusivity(unchecked) var builds: [NodeID: [LogIndex: Int]] = [:]
+    @exclusivity(unchecked) private(set) var rotCounts: [NodeID: Int] = [:]
     /// Whose files have been damaged.
-    private var rotten: Set<NodeID> = []
+    @exclusivity(unchecked) private var rotten: Set<NodeID> = []
     /// Who asked for votes in each term.
-    private var candidates: [Term: NodeID] = [:]
-    var before = NodeTable<Look>()
-    private(set) var termHighest: Term = 0
+    @exclusivity(unchecked) private var candidates: [Term: NodeID] = [:]
+    @exclusivity(unchecked) var before = NodeTable<Look>()
+    @exclusivity(unchecked) private(set) var termHighest: Term = 0
 
     /// Who begins a term, who leads it, and for how long; nil where a world begins with terms that nobody began.
-    var tenures: TenureChecker?
+    @exclusivity(unchecked) var tenures: TenureChecker?
     /// Which reads may be served.
-    private(set) var reads = ReadChecker()
+    @exclusivity(unchecked) private(set) var reads = ReadChecker()
     /// What messages claim; nil where nobody says which have arrived.
-    var messages: MessageChecker?
+    @exclusivity(unchecked) var messages: MessageChecker?
     /// The time, as nobody in the simulation has it.
-    private(set) var now: () -> Int64 = { 0 }
+    @exclusivity(unchecked) private(set) var now: () -> Int64 = { 0 }
 
     let tally: MarkTally
     /// Is told of every entry that a node has made durable.

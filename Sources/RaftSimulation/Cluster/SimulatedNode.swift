@@ -8,7 +8,7 @@ final class SimulatedNode: @unchecked Sendable {
     let id: NodeID
     private let scheduler: Scheduler
     private let network: SimulatedNetwork
-    private(set) var checker: SafetyChecker
+    @exclusivity(unchecked) private(set) var checker: SafetyChecker
     let settings: Configuration
     /// The members that it begins with; nil on a node that joins.
     var members: ClusterConfiguration?
@@ -25,15 +25,15 @@ final class SimulatedNode: @unchecked Sendable {
     let clock: NodeClock
     let fileSystem = SimulatedFileSystem()
 
-    private(set) var life: Life?
-    private var store: ObservedLogStore?
-    private(set) var snapshots: ObservedSnapshotStore?
+    @exclusivity(unchecked) private(set) var life: Life?
+    @exclusivity(unchecked) private var store: ObservedLogStore?
+    @exclusivity(unchecked) private(set) var snapshots: ObservedSnapshotStore?
     let makesSnapshots: Bool
     private var directory: DataDirectory?
-    private(set) var disk: SimulatedLoop?
+    @exclusivity(unchecked) private(set) var disk: SimulatedLoop?
     /// Every loop of the present life, the node's own first.
     private(set) var loops: [SimulatedLoop] = []
-    private(set) var node: (any RunningNode)?
+    @exclusivity(unchecked) private(set) var node: (any RunningNode)?
     /// The same, where the simulation's own state machine is in it.
     private(set) var storeNode: RaftNode<SimulatedStore>?
     /// Whose state machine is in it; nil for the simulation's own.
@@ -45,31 +45,31 @@ final class SimulatedNode: @unchecked Sendable {
     private(set) var stopReason: RaftError?
     private var machineFails = false
     /// A crash that waits for the next write, and whether the node is started again at once.
-    private var crashInWrite: (losingPower: Bool, changes: Int, restarts: Bool)?
+    @exclusivity(unchecked) private var crashInWrite: (losingPower: Bool, changes: Int, restarts: Bool)?
     /// That it ends at a name that is not durable yet, and how long after that the power fails.
-    private var crashAtName: Int64?
+    @exclusivity(unchecked) private var crashAtName: Int64?
     /// What is cut when this node, as a leader, begins the last step of a change of voters; and whether it has begun the
     /// first.
     private var cutAtEndOfChange: (ways: [NodePair], isJoint: Bool)?
     /// What of the snapshot turns over that it receives next.
-    var crashAtInstall: (perMille: Int, bit: Int)?
+    @exclusivity(unchecked) var crashAtInstall: (perMille: Int, bit: Int)?
     /// The configuration in force, and the one before that.
-    private(set) var configurations = (last: LogID.zero, earlier: LogID.zero)
+    @exclusivity(unchecked) private(set) var configurations = (last: LogID.zero, earlier: LogID.zero)
     /// Which failure of the power is still to come; nil for none.
     var powerFailure: UInt64?
     private var powerFailureCount: UInt64 = 0
     /// Nothing is wrong with the machine any more. What failed before that may be noticed only now: then it is started
     /// again.
-    private var isHealed = false
+    @exclusivity(unchecked) private var isHealed = false
     /// When its last pause ends, or has ended.
-    private var pausedUntil: Int64 = 0
+    @exclusivity(unchecked) private var pausedUntil: Int64 = 0
     /// What its status last said: until when, on its own clock, it may serve reads by the lease of this term.
-    private(set) var lease: (expiry: Instant, term: Term)?
+    @exclusivity(unchecked) private(set) var lease: (expiry: Instant, term: Term)?
     /// Since when this node has led without a vote that it could get back.
-    private var votelessSince: Instant?
+    @exclusivity(unchecked) private var votelessSince: Instant?
     /// Which of its statuses was looked at last, and whether that was one of a node that is open.
-    private var statusVersion = UInt64.max
-    private var isObserved = false
+    @exclusivity(unchecked) private var statusVersion = UInt64.max
+    @exclusivity(unchecked) private var isObserved = false
 
     struct Setting {
         var configuration: Configuration
@@ -426,9 +426,10 @@ final class SimulatedNode: @unchecked Sendable {
         if let place = crashAtInstall, snapshots?.takeReceived() == true { endBeforeInstall(place) }
         guard let node else { return }
         var version = statusVersion
-        let excuse = node.withStatus(after: &version) { look(at: $0) }
+        var excuse: RaftError?
+        let hasLooked = node.withStatus(after: &version) { excuse = look(at: $0) }
         statusVersion = version
-        if let excuse {
+        if hasLooked {
             if let reason = excuse {
                 stopReason = reason
                 crash(losingPower: false)

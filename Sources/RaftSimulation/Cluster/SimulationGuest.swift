@@ -85,7 +85,7 @@ package struct NodeParts {
 package protocol RunningNode: AnyObject, Sendable {
     var status: NodeStatus { get }
     func withStatus<Result>(_ look: (NodeStatus) -> Result) -> Result
-    func withStatus<Result>(after version: inout UInt64, _ look: (NodeStatus) -> Result) -> Result?
+    func withStatus(after version: inout UInt64, _ look: (NodeStatus) -> Void) -> Bool
     func start(completion: @escaping @Sendable (Result<Void, RaftError>) -> Void)
     func stop(completion: @escaping @Sendable (Result<Void, RaftError>) -> Void)
     func abandon()

@@ -68,11 +68,14 @@ struct SimulatedDisk {
     }
 
     private static func parent(_ path: String) -> String {
-        let slash = path.lastIndex(of: "/") ?? path.startIndex
+        let slash = path.utf8.lastIndex(of: UInt8(ascii: "/")) ?? path.startIndex
         return slash == path.startIndex ? "/" : String(path[..<slash])
     }
 
-    private static func name(_ path: String) -> String { String(path[path.index(after: path.lastIndex(of: "/")!)...]) }
+    private static func name(_ path: String) -> String {
+        let slash = path.utf8.lastIndex(of: UInt8(ascii: "/"))!
+        return String(path[path.utf8.index(after: slash)...])
+    }
 
     private static func failed(_ operation: String, _ path: String, _ reason: String) -> RaftError {
         RaftError(.storage, "cannot \(operation) \(path): \(reason)")
