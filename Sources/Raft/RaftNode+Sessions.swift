@@ -18,8 +18,8 @@ extension RaftNode where Machine.Output: ReplicatedOutput {
     ) async throws(RaftError) -> Machine.Output {
         let slot = TicketSlot()
         return try await waiting(slot) { done in
-            let options = WriteOptions<Machine.Output>(
-                request: request, timeout: timeout, forward: forwarding.forward())
+            let options = WriteOptions(
+                request: request, timeout: timeout, forward: forwarding.forward(Machine.Output.self))
             slot.set(self.post(command, options, done))
         }
     }
@@ -31,7 +31,9 @@ extension RaftNode where Machine.Output: ReplicatedOutput {
         completion: @escaping @Sendable (Result<Machine.Output, RaftError>) -> Void
     ) {
         _ = post(
-            command, WriteOptions(request: request, timeout: timeout, forward: forwarding.forward()), completion)
+            command,
+            WriteOptions(request: request, timeout: timeout, forward: forwarding.forward(Machine.Output.self)),
+            completion)
     }
 
     /// The sessions of clients.

@@ -40,7 +40,7 @@ extension RaftNode {
         return await withTaskCancellationHandler {
             await withUnsafeContinuation { continuation in
                 gathering.begin { continuation.resume(returning: $0) }
-                let options = WriteOptions<Machine.Output>(term: term, timeout: timeout)
+                let options = WriteOptions(term: term, timeout: timeout)
                 for (position, command) in commands.enumerated() {
                     let ticket = post(command, options) { gathering.note($0, position) }
                     gathering.slots[position].set(ticket)
@@ -84,15 +84,17 @@ extension RaftNode {
 }
 
 /// On what conditions a command is proposed.
-struct WriteOptions<Output: Sendable>: Sendable {
+///
+/// Not generic: each write would look up its type.
+struct WriteOptions: Sendable {
     /// Which command of a session it is; nil for one of none.
     var request: SessionRequest?
     /// The only term in which it is to be taken; nil for any.
     var term: Term?
     /// How long its caller waits; nil for as long as it takes.
     var timeout: Duration?
-    /// What is needed to pass it on, made for the ticket and its deadline; nil where it must not be.
-    var forward: (@Sendable (OutputTicket<Output>, Instant?) -> ForwardCall)?
+    /// What is needed to pass it on, made for its `OutputTicket` and its deadline; nil where it must not be.
+    var forward: (@Sendable (Ticket, Instant?) -> ForwardCall)?
 }
 
 /// The results of commands that were proposed together.

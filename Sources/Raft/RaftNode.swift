@@ -14,6 +14,8 @@ public final class RaftNode<Machine: StateMachine>: Sendable {
     private let bootstrap: ClusterConfiguration?
     let loop: any Loop
     let deadlines: Deadlines
+    /// Kept: each write would look it up.
+    private let ticketType = OutputTicket<Machine.Output>.self
 
     /// Prepares a node; nothing happens before ``start()``.
     ///
@@ -101,10 +103,10 @@ public final class RaftNode<Machine: StateMachine>: Sendable {
 
     /// The one way of commands to the node.
     func post(
-        _ command: Machine.Command, _ options: WriteOptions<Machine.Output>,
+        _ command: Machine.Command, _ options: WriteOptions,
         _ completion: @escaping @Sendable (Result<Machine.Output, RaftError>) -> Void
     ) -> OutputTicket<Machine.Output> {
-        let ticket = OutputTicket(completion)
+        let ticket = ticketType.init(completion)
         if let timeout = options.timeout, timeout <= .zero {
             ticket.fail(RaftError(.deadlineExceeded, "the time was over before the command was proposed"))
             return ticket

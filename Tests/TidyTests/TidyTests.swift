@@ -160,6 +160,7 @@ struct TidyTests {
         "Turn/Baton": "every rules test asserts all of it",
         "Turn/Effect": "every rules test asserts all of it",
         "Turn/Effect+Perform": "SupervisorTests perform every effect",
+        "Turn/InPlace": "does nothing; the benchmark `counts` shows what it spares",
         "Turn/Message": "plain data; TableTests has a row for each",
         "Turn/Probe": "a protocol and two lists; the simulation counts every mark and arms every point",
         "Turn/Role": "SupervisorTests seat every role",

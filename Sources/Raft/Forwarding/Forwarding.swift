@@ -73,8 +73,8 @@ extension RaftNode where Machine.Output: ReplicatedOutput {
     ) async throws(RaftError) -> Machine.Output {
         let slot = TicketSlot()
         return try await waiting(slot) { done in
-            let options = WriteOptions<Machine.Output>(
-                term: term, timeout: timeout, forward: forwarding.forward())
+            let options = WriteOptions(
+                term: term, timeout: timeout, forward: forwarding.forward(Machine.Output.self))
             slot.set(self.post(command, options, done))
         }
     }
@@ -85,15 +85,20 @@ extension RaftNode where Machine.Output: ReplicatedOutput {
         within timeout: Duration? = nil,
         completion: @escaping @Sendable (Result<Machine.Output, RaftError>) -> Void
     ) {
-        _ = post(command, WriteOptions(term: term, timeout: timeout, forward: forwarding.forward()), completion)
+        let options = WriteOptions(term: term, timeout: timeout, forward: forwarding.forward(Machine.Output.self))
+        _ = post(command, options, completion)
     }
 }
 
 extension Forwarding {
-    func forward<Output: ReplicatedOutput>() -> (@Sendable (OutputTicket<Output>, Instant?) -> ForwardCall)? {
+    /// For tickets of this output.
+    func forward<Output: ReplicatedOutput>(
+        _ output: Output.Type
+    ) -> (@Sendable (Ticket, Instant?) -> ForwardCall)? {
         guard case .toLeader(let caller) = self else { return nil }
         return { ticket, deadline in
-            ForwardCall(caller, deadline: deadline) { ticket.succeed(try Output(decoding: $0[...])) }
+            let ticket = unsafeDowncast(ticket, to: OutputTicket<Output>.self)
+            return ForwardCall(caller, deadline: deadline) { ticket.succeed(try Output(decoding: $0[...])) }
         }
     }
 

@@ -13,10 +13,11 @@ actor LogWriter: Activated {
     private let mailbox: Mailbox<Message>
     private let probe: (any Probe)?
 
-    private var operations: [LogOperation] = []
-    private var replies: [HeldReply] = []
-    private var newest: WriteID?
-    private var job: LogWriteJob?
+    // Unchecked by the runtime, as in every actor that each write passes: nothing here begins within another.
+    @exclusivity(unchecked) private var operations: [LogOperation] = []
+    @exclusivity(unchecked) private var replies: [HeldReply] = []
+    @exclusivity(unchecked) private var newest: WriteID?
+    @exclusivity(unchecked) private var job: LogWriteJob?
     private var failure: RaftError?
     private var whenIdle: [@Sendable () -> Void] = []
     private var isClosed = false
@@ -43,8 +44,8 @@ actor LogWriter: Activated {
     /// Adds a write behind all others. `begin()` starts it.
     func add(_ more: [LogOperation], id: WriteID, replies held: [HeldReply]) {
         guard failure == nil, !isClosed else { return }
-        operations.append(contentsOf: more)
-        replies.append(contentsOf: held)
+        if operations.isEmpty { operations = more } else { operations.append(contentsOf: more) }
+        if replies.isEmpty { replies = held } else { replies.append(contentsOf: held) }
         if newest != nil, job != nil { probe?.reached(.writesGathered) }
         newest = id
     }

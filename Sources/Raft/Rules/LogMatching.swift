@@ -52,7 +52,7 @@ enum LogMatching: Equatable {
         guard let keepTerm = log.term(at: keepIndex), let new = batch.suffix(from: firstNew) else {
             return .malformed("entry \(firstNew) does not follow the log's end \(log.last)")
         }
-        return .extend(keeping: LogID(term: keepTerm, index: keepIndex), with: [new] + rest)
+        return .extend(keeping: LogID(term: keepTerm, index: keepIndex), with: rest.isEmpty ? [new] : [new] + rest)
     }
 
     private static func fault(in request: AppendRequest) -> String? {

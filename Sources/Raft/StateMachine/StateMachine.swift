@@ -132,6 +132,8 @@ extension StateMachine {
         try restore(&contents, through: last)
     }
 
+    /// Compiled where the machine is, which knows its types: each output would look up the type of their array here.
+    @inlinable
     public mutating func apply(_ batch: CommandBatch<Command>, into outputs: inout [Output]) throws {
         try batch.forEachCommand { command, id in outputs.append(try apply(command, at: id)) }
     }

@@ -17,10 +17,11 @@ actor ReplicationStream: PeerLinkObserver {
     private let reader: LogReader
     private let maximumBytes: Int
 
-    private var link: (any PeerLink)?
-    private var queue: Deque<AppendOrder> = []
-    private var isReading = false
-    private var isEnded = false
+    // Unchecked by the runtime: as in LogWriter.
+    @exclusivity(unchecked) private var link: (any PeerLink)?
+    @exclusivity(unchecked) private var queue: Deque<AppendOrder> = []
+    @exclusivity(unchecked) private var isReading = false
+    @exclusivity(unchecked) private var isEnded = false
 
     /// - Parameter onOpen: called on the loop when the peer is reached.
     /// - Parameter onFailure: called on the loop when the stream cannot go on, once.

@@ -26,7 +26,8 @@ actor StreamKeeper {
         /// Names this keeping: a restart that was ordered for an earlier one is void.
         var keeping: UInt64
     }
-    private var slots: [(peer: NodeID, slot: Slot)] = []
+    // Unchecked by the runtime: as in LogWriter.
+    @exclusivity(unchecked) private var slots: [(peer: NodeID, slot: Slot)] = []
     private var keepings: UInt64 = 0
 
     init(

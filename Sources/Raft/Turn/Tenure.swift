@@ -64,7 +64,7 @@ final class Tenure<Rules: RoleRules> {
             }
         }
         if next < messages.count { held.inbox.append(contentsOf: messages[next...]) }
-        messages.removeAll(keepingCapacity: true)
+        messages.empty()
         return finish(&rules, &held, &effects, verdict, before)
     }
 
@@ -108,7 +108,7 @@ final class Tenure<Rules: RoleRules> {
         swap(&decided, &emptied)
         effects.takeAll(into: &decided)
         body(decided)
-        decided.removeAll(keepingCapacity: true)
+        decided.empty()
         emptied = decided
     }
 

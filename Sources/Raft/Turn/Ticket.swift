@@ -27,7 +27,9 @@ class ValueTicket<Value: Sendable>: Ticket, @unchecked Sendable {
     // @unchecked: as its superclass; only who has claimed the ticket touches `completion`.
     private var completion: (@Sendable (Result<Value, RaftError>) -> Void)?
 
-    init(_ completion: @escaping @Sendable (Result<Value, RaftError>) -> Void) { self.completion = completion }
+    required init(_ completion: @escaping @Sendable (Result<Value, RaftError>) -> Void) {
+        self.completion = completion
+    }
     final override func failed(_ error: RaftError) { settle(.failure(error)) }
     final func succeed(_ value: Value) {
         if claim() { settle(.success(value)) }
