@@ -30,6 +30,8 @@ final class SimulatedNode: @unchecked Sendable {
     @exclusivity(unchecked) private(set) var snapshots: ObservedSnapshotStore?
     let makesSnapshots: Bool
     private var directory: DataDirectory?
+    private var peers: (any PeerMemory)?
+    private var isRecovered = false
     @exclusivity(unchecked) private(set) var disk: SimulatedLoop?
     /// Every loop of the present life, the node's own first.
     private(set) var loops: [SimulatedLoop] = []
@@ -147,9 +149,10 @@ final class SimulatedNode: @unchecked Sendable {
                 scheduler: scheduler, life: life, clock: clock, latency: diskLatency, seed: others.next())
             let all = [loop(1_000...20_000), disk, loop(applyLatency), loop(10_000...1_000_000), builds]
             let loops = NodeLoops(loop: all[0], disk: disk, apply: all[2], reads: all[3], builds: builds)
+            let peers = try directory.peers()
             let parts = NodeParts(
                 configuration: settings, store: store, transport: network.transport(for: life), loops: loops,
-                members: members, snapshots: makesSnapshots ? snapshots : nil, peers: try directory.peers(),
+                members: members, snapshots: makesSnapshots ? snapshots : nil, peers: peers,
                 seed: random.next(), logger: Logger(label: "simulation") { [log, id] _ in SimulatedLog(node: id, log) },
                 life: life, willApply: { [self] in try failMachineIfAsked() })
             let node: any RunningNode
@@ -166,6 +169,7 @@ final class SimulatedNode: @unchecked Sendable {
             self.disk = disk
             self.loops = all
             self.directory = directory
+            self.peers = peers
             self.node = node
             statusVersion = .max
             isObserved = false
@@ -351,6 +355,7 @@ final class SimulatedNode: @unchecked Sendable {
             SimulatedStore(onApply: { _, _, _ in }, onRestore: { _, _, _ in })
         }
         path += "-recovered"
+        isRecovered = true
         members = nil
         self.checker = next
     }
@@ -448,6 +453,15 @@ final class SimulatedNode: @unchecked Sendable {
         }
     }
 
+    /// I15: who joined holds nothing before it is kept that it did. Where it would be forgotten, a life that has lost its
+    /// disk could be taken for the first one.
+    private func checkJoining(_ status: NodeStatus) {
+        guard members == nil, !isRecovered, status.durableIndex > 0 || status.snapshot != nil,
+            peers?.incarnation(of: id) != status.incarnation
+        else { return }
+        checker.fail("I15", "node \(id) joined with incarnation \(status.incarnation), and has not kept that it did")
+    }
+
     /// Why it has ended, where it may have: a node whose disk failed ends by itself, and says why (I24 for every other
     /// reason).
     private func look(at status: NodeStatus) -> RaftError? {
@@ -462,6 +476,7 @@ final class SimulatedNode: @unchecked Sendable {
             configurations = (status.configurationID, configurations.last)
         }
         cutIfChangeEnds(status)
+        checkJoining(status)
         lease = status.leaseExpiry.map { ($0, status.currentTerm) }
         checker.look(at: status, isWriting: isWriting, pausedUntil: pausedUntil)
         let isVoteless =
