@@ -453,12 +453,10 @@ final class SimulatedNode: @unchecked Sendable {
         }
     }
 
-    /// I15: who joined holds nothing before it is kept that it did. Where it would be forgotten, a life that has lost its
-    /// disk could be taken for the first one.
+    /// I15: who joined holds nothing before it is kept that it did: else a life without its disk could pass for the first.
     private func checkJoining(_ status: NodeStatus) {
-        guard members == nil, !isRecovered, status.durableIndex > 0 || status.snapshot != nil,
-            peers?.incarnation(of: id) != status.incarnation
-        else { return }
+        let holds = members == nil && !isRecovered && (status.durableIndex > 0 || status.snapshot != nil)
+        guard holds, peers?.incarnation(of: id) != status.incarnation else { return }
         checker.fail("I15", "node \(id) joined with incarnation \(status.incarnation), and has not kept that it did")
     }
 
