@@ -74,15 +74,19 @@ struct SegmentPreparerTests {
         preparer.prepare(2)
         begun.wait()
         // Every write does both, and would take as long as filling a segment.
+        let shortages = Lock<[RaftError?]>([])
         asker.post(
             Block {
-                if preparer.shortage == nil { preparer.prepare(2) }
+                let shortage = preparer.shortage
+                preparer.prepare(2)
+                shortages.withLock { $0.append(shortage) }
                 told.signal()
             })
         // Not a limit of the test's time: that counts how long a busy machine keeps it waiting before it begins, too.
         let isTold = told.wait(timeout: .now() + 120) == .success
         goOn.signal()
         #expect(isTold)
+        #expect(shortages.withLock { $0 } == [nil])
         #expect(try preparer.take(2).number == 2)
         preparer.close()
     }

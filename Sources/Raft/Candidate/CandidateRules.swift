@@ -29,7 +29,7 @@ struct CandidateRules: RoleRules {
 
     mutating func handle(_ message: Message, _ baton: inout Baton, _ effects: inout Effects) -> Verdict {
         if let verdict = TermGate.check(
-            message, isPassive: false, hearsLeader: baton.hasHeardLeaderRecently, &baton, &effects)
+            message, isPassive: false, hearsLeader: { $0.hasHeardLeaderRecently }, &baton, &effects)
         {
             return verdict
         }

@@ -23,8 +23,9 @@ struct FollowerRules: RoleRules {
 
     mutating func handle(_ message: Message, _ baton: inout Baton, _ effects: inout Effects) -> Verdict {
         if Mutant.isOn("any-request-resets-timer"), case .request = message { baton.resetElectionTimer() }
-        let hearsLeader = baton.hasHeardLeaderRecently
-        if let verdict = TermGate.check(message, isPassive: true, hearsLeader: hearsLeader, &baton, &effects) {
+        if let verdict = TermGate.check(
+            message, isPassive: true, hearsLeader: { $0.hasHeardLeaderRecently }, &baton, &effects)
+        {
             return verdict
         }
         if let verdict = Housekeeping.handle(message, &baton, &effects) { return verdict }

@@ -131,12 +131,9 @@ struct LeaderRules: RoleRules {
     }
 
     private func checkTerm(_ message: Message, _ baton: inout Baton, _ effects: inout Effects) -> Verdict? {
-        // Only who asks for a vote is answered by that.
-        let hearsQuorum =
-            if case .request(.vote, _) = message {
-                hasQuorumContact(within: baton.settings.electionTimeout.lowerBound, baton)
-            } else { false }
-        return TermGate.check(message, isPassive: false, hearsLeader: hearsQuorum, &baton, &effects)
+        TermGate.check(
+            message, isPassive: false,
+            hearsLeader: { hasQuorumContact(within: $0.settings.electionTimeout.lowerBound, $0) }, &baton, &effects)
     }
 
     /// Everything that the messages of this turn made possible, once.

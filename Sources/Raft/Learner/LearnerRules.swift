@@ -10,7 +10,7 @@ struct LearnerRules: RoleRules {
 
     mutating func handle(_ message: Message, _ baton: inout Baton, _ effects: inout Effects) -> Verdict {
         if let verdict = TermGate.check(
-            message, isPassive: true, hearsLeader: baton.hasHeardLeaderRecently, &baton, &effects)
+            message, isPassive: true, hearsLeader: { $0.hasHeardLeaderRecently }, &baton, &effects)
         {
             return verdict
         }

@@ -18,9 +18,10 @@ enum TermGate {
     ///
     /// - Parameter isPassive: the role follows anyway, so adopting a term does not end it.
     /// - Parameter hearsLeader: rule 3's condition in this role: a leader was heard within the minimum election timeout,
-    ///   or, for a leader, a quorum answered within it.
+    ///   or, for a leader, a quorum answered within it. Asked only by a vote request.
     static func check(
-        _ message: Message, isPassive: Bool, hearsLeader: Bool, _ baton: inout Baton, _ effects: inout Effects
+        _ message: Message, isPassive: Bool, hearsLeader: (borrowing Baton) -> Bool, _ baton: inout Baton,
+        _ effects: inout Effects
     ) -> Verdict? {
         switch message {
         case .request(let request, _) where !isBelievable(request.term, baton):
@@ -34,7 +35,7 @@ enum TermGate {
             )
             return .stay
         case .request(.vote(let request), let path):
-            return checkVote(request, path, isPassive: isPassive, hearsLeader: hearsLeader, &baton, &effects)
+            return checkVote(request, path, isPassive: isPassive, hearsLeader: hearsLeader(baton), &baton, &effects)
         case .request(.timeoutNow, _), .request(.readIndex, _):
             return nil
         case .request(let request, let path):

@@ -46,26 +46,26 @@ final class Tenure<Rules: RoleRules> {
         // What the baton brought along came before.
         while verdict == .stay, let message = held.inbox.popFirst() {
             verdict = rules.handle(message, &held, &effects)
-            if case .handOver = verdict {
-                held.inbox.prepend(message)
-                held.handOverCount += 1
-            } else {
-                held.handOverCount = 0
-            }
+            if !isTaken(verdict, &held) { held.inbox.prepend(message) }
         }
         var next = 0
         while verdict == .stay, next < messages.count {
             verdict = rules.handle(messages[next], &held, &effects)
-            if case .handOver = verdict {
-                held.handOverCount += 1
-            } else {
-                held.handOverCount = 0
-                next += 1
-            }
+            if isTaken(verdict, &held) { next += 1 }
         }
         if next < messages.count { held.inbox.append(contentsOf: messages[next...]) }
         messages.empty()
         return finish(&rules, &held, &effects, verdict, before)
+    }
+
+    /// Whether the message was answered here, or is left in front for the role that it was handed over to.
+    private static func isTaken(_ verdict: Verdict, _ held: inout Baton) -> Bool {
+        if case .handOver = verdict {
+            held.handOverCount += 1
+            return false
+        }
+        held.handOverCount = 0
+        return true
     }
 
     private static func finish(
