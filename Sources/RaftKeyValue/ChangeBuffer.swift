@@ -21,7 +21,10 @@ final class ChangeBuffer {
     /// A row that has so much takes no more changes.
     static let rowBytes = 256 << 10
 
-    private(set) var rows: [Row] = []
+    // Unchecked by the runtime: the buffer belongs to the machine, and that to one thread at a time.
+    @exclusivity(unchecked) private(set) var rows: [Row] = []
+    /// The storage of a row that is gone, for the next one: a run mostly has one.
+    @exclusivity(unchecked) private var spare: [UInt8] = []
 
     var mark: Mark { Mark(rowCount: rows.count, byteCount: rows.last?.bytes.count ?? 0) }
 
@@ -31,12 +34,34 @@ final class ChangeBuffer {
         if let last = rows.indices.last { rows[last].bytes.removeSubrange(mark.byteCount...) }
     }
 
-    func removeAll() { rows.removeAll(keepingCapacity: true) }
-
-    func append(_ change: KeyChange) {
-        if rows.isEmpty || rows[rows.count - 1].bytes.count >= Self.rowBytes {
-            rows.append(Row(position: change.position, bytes: []))
+    func removeAll() {
+        if var last = rows.popLast()?.bytes {
+            rows.removeAll(keepingCapacity: true)
+            // One that a single change made huge goes.
+            if last.capacity <= 2 * Self.rowBytes {
+                last.removeAll(keepingCapacity: true)
+                spare = last
+            }
         }
-        change.encode(into: &rows[rows.count - 1].bytes)
+    }
+
+    /// Adds a change of a key.
+    ///
+    /// - Parameter set: what the key is since then, its lease 0 for none; nil when it was removed.
+    func append(
+        _ position: ChangePosition, _ key: [UInt8],
+        _ set: (value: [UInt8], created: UInt64, version: UInt64, lease: UInt64)?
+    ) {
+        if rows.isEmpty || rows[rows.count - 1].bytes.count >= Self.rowBytes {
+            rows.append(Row(position: position, bytes: spare))
+            spare = []
+        }
+        KeyChange.encode(position, key, set, into: &rows[rows.count - 1].bytes)
+    }
+
+    /// Adds a change as it is stored.
+    func append(_ change: KeyChange) {
+        let set = change.entry.map { (value: $0.value, created: $0.created, version: $0.version, lease: $0.lease ?? 0) }
+        append(change.position, change.key, set)
     }
 }

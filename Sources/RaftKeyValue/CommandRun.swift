@@ -36,7 +36,7 @@ struct CommandRun {
         case .put(let key, let value):
             return .done(revision: revision, previous: try put(key, value)?.revision)
         case .delete(let key):
-            guard let before = try writer.reader.get(key, { Before($0) }) else { return .unchanged(current: nil) }
+            guard let before = try writer.reader.get(key, { $0.head }) else { return .unchanged(current: nil) }
             try remove(key, of: before.lease)
             return .done(revision: revision, previous: before.revision)
         case .compareAndSwap(let key, let expectation, let value):
@@ -72,38 +72,27 @@ struct CommandRun {
     private mutating func remove(_ key: [UInt8], of lease: UInt64) throws {
         try writer.delete(key)
         if lease != 0 { try writer.detach(key, from: lease) }
-        note(key, nil)
+        changes.append(nextPosition(), key, nil)
     }
 
-    /// Adds to the history.
-    private mutating func note(_ key: [UInt8], _ entry: KeyValue?) {
-        changes.append(KeyChange(revision: revision, ordinal: changeCount, key: key, entry: entry))
-        changeCount += 1
-    }
-
-    /// What a key was, without its value.
-    private struct Before {
-        let revision, created, version, lease: UInt64
-        init(_ stored: StoredValue) {
-            revision = stored.revision
-            created = stored.created
-            version = stored.version
-            lease = stored.lease
-        }
+    /// Where the next change is in the history.
+    private mutating func nextPosition() -> ChangePosition {
+        defer { changeCount += 1 }
+        return ChangePosition(revision: revision, ordinal: changeCount)
     }
 
     @discardableResult
-    private mutating func put(_ key: [UInt8], _ value: [UInt8], lease: UInt64? = nil) throws -> Before? {
-        let before = try writer.reader.get(key) { Before($0) }
-        let entry = KeyValue(
-            key: key, value: value, revision: revision, created: before?.created ?? revision,
-            version: (before?.version ?? 0) + 1, lease: lease)
-        try writer.put(entry)
-        if (before?.lease ?? 0) != (lease ?? 0) {
+    private mutating func put(_ key: [UInt8], _ value: [UInt8], lease: UInt64? = nil) throws -> KeyHead? {
+        let (before, now) = try writer.put(key, value) { [revision] before in
+            KeyHead(
+                revision: revision, created: before?.created ?? revision, version: (before?.version ?? 0) + 1,
+                lease: lease ?? 0)
+        }
+        if (before?.lease ?? 0) != now.lease {
             if let before, before.lease != 0 { try writer.detach(key, from: before.lease) }
             if let lease { try writer.attach(key, to: lease) }
         }
-        note(key, entry)
+        changes.append(nextPosition(), key, (value, now.created, now.version, now.lease))
         return before
     }
 

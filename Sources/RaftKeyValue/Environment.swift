@@ -116,20 +116,23 @@ final class Environment {
         while true {
             var begun: OpaquePointer?
             try Self.check(mdb_txn_begin(environment, nil, 0, &begun), "begin a transaction")
-            let writer = StateWriter(
-                transaction: begun!, values: values, meta: meta, sessions: sessions, history: history,
-                leases: leases, leaseKeys: leaseKeys)
+            let transaction = begun!
             let result: Result
             do {
-                result = try body(writer)
+                var cursor: OpaquePointer?
+                try Self.check(mdb_cursor_open(transaction, values, &cursor), "open a cursor")
+                result = try body(
+                    StateWriter(
+                        transaction: transaction, values: values, cursor: cursor!, meta: meta, sessions: sessions,
+                        history: history, leases: leases, leaseKeys: leaseKeys))
             } catch {
-                mdb_txn_abort(writer.transaction)
+                mdb_txn_abort(transaction)
                 guard error is MapFull else { throw error }
                 try grow()
                 continue
             }
             do {
-                try Self.check(mdb_txn_commit(writer.transaction), "commit")
+                try Self.check(mdb_txn_commit(transaction), "commit")
                 return result
             } catch is MapFull {
                 try grow()

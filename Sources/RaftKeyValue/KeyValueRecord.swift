@@ -23,23 +23,24 @@ enum KeyValueRecord {
     private static let earlierHeaders = ["RAFTKV01", "RAFTKV02"].map { Array($0.utf8) }
     private static let keyHeadSize = 41
 
-    /// Writes one that is no key.
-    func append(to bytes: inout [UInt8]) {
-        switch self {
-        case .key(let entry): preconditionFailure("key \(entry.key) is written as it is stored")
-        case .change(let change):
-            var packed: [UInt8] = []
-            change.encode(into: &packed)
-            bytes.append(2)
-            bytes.put(counted: packed)
-        case .compacted(let revision):
-            bytes.append(3)
-            bytes.put(revision)
-        case .lease(let id, let milliseconds):
-            bytes.append(4)
-            bytes.put(id)
-            bytes.put(milliseconds)
-        }
+    /// Writes how far the history goes back.
+    static func append(compacted revision: UInt64, to bytes: inout [UInt8]) {
+        bytes.append(3)
+        bytes.put(revision)
+    }
+
+    static func append(lease id: UInt64, milliseconds: UInt64, to bytes: inout [UInt8]) {
+        bytes.append(4)
+        bytes.put(id)
+        bytes.put(milliseconds)
+    }
+
+    /// Writes a change as it is stored: a snapshot has the whole history, and taking each change apart and putting it
+    /// together again would cost more than applying it did.
+    static func append(change stored: ArraySlice<UInt8>, to bytes: inout [UInt8]) {
+        bytes.append(2)
+        bytes.put(UInt32(stored.count))
+        bytes.append(contentsOf: stored)
     }
 
     /// Writes a key as it is stored.

@@ -53,16 +53,17 @@ final class StateView: @unchecked Sendable {
                 throw RaftError(.snapshotFailed, "the key-value state had to grow while its snapshot was written")
             }
             var bytes: [UInt8] = []
+            // A row of the history goes in whole.
+            bytes.reserveCapacity(maximumBytes + 2 * ChangeBuffer.rowBytes)
             while bytes.count < maximumBytes {
                 switch live.place {
                 case .front:
-                    KeyValueRecord.compacted(compacted).append(to: &bytes)
+                    KeyValueRecord.append(compacted: compacted, to: &bytes)
                     live.place = .leases(after: nil)
                 case .leases(let last):
                     let last = try Self.read(leases, after: last, transaction) { key, data in
-                        KeyValueRecord.lease(
-                            try LeaseReader.id(key), milliseconds: try LeaseReader.milliseconds(data)
-                        ).append(to: &bytes)
+                        KeyValueRecord.append(
+                            lease: try LeaseReader.id(key), milliseconds: try LeaseReader.milliseconds(data), to: &bytes)
                         return bytes.count < maximumBytes
                     }
                     live.place = last.map { .leases(after: $0) } ?? .keys(after: nil)
@@ -77,10 +78,8 @@ final class StateView: @unchecked Sendable {
                     let last = try Self.read(history, after: last, transaction) { _, data in
                         var rest = ByteReader(Array(UnsafeRawBufferPointer(data))[...], of: "a row of the history")
                         while !rest.rest.isEmpty {
-                            guard let change = try KeyChange.take(&rest, after: floor, in: KeyRange()).change else {
-                                continue
-                            }
-                            KeyValueRecord.change(change).append(to: &bytes)
+                            let change = try KeyChange.takeBytes(&rest)
+                            if change.position > floor { KeyValueRecord.append(change: change.bytes, to: &bytes) }
                         }
                         return bytes.count < maximumBytes
                     }

@@ -6,6 +6,8 @@ internal import RaftKeyValueModel
 struct StateWriter {
     let transaction: OpaquePointer
     let values: MDB_dbi
+    /// On the values; ends with the transaction.
+    let cursor: OpaquePointer
     let meta: MDB_dbi
     let sessions: MDB_dbi
     let history: MDB_dbi
@@ -17,19 +19,41 @@ struct StateWriter {
 
     /// Sets a key to what it says; its lease knows nothing of it.
     func put(_ entry: KeyValue) throws {
-        let value = entry.value
-        try entry.key.withUnsafeBytes { bytes in
+        let head = KeyHead(
+            revision: entry.revision, created: entry.created, version: entry.version, lease: entry.lease ?? 0)
+        try entry.key.withUnsafeBytes { try write($0, entry.value, head) }
+    }
+
+    /// Sets a key, with what `head` makes of what it had; its lease knows nothing of it.
+    ///
+    /// - Returns: what it had, nil when it was absent; and what it has now.
+    func put(
+        _ key: [UInt8], _ value: [UInt8], _ head: (_ before: KeyHead?) -> KeyHead
+    ) throws -> (before: KeyHead?, now: KeyHead) {
+        try key.withUnsafeBytes { bytes in
             var key = MDB_val(bytes)
-            var data = MDB_val(mv_size: StoredValue.headSize + value.count, mv_data: nil)
-            try Environment.check(mdb_put(transaction, values, &key, &data, UInt32(MDB_RESERVE)), "write a key")
-            data.mv_data.storeBytes(of: entry.revision.littleEndian, as: UInt64.self)
-            data.mv_data.storeBytes(of: entry.created.littleEndian, toByteOffset: 8, as: UInt64.self)
-            data.mv_data.storeBytes(of: entry.version.littleEndian, toByteOffset: 16, as: UInt64.self)
-            data.mv_data.storeBytes(of: (entry.lease ?? 0).littleEndian, toByteOffset: 24, as: UInt64.self)
-            value.withUnsafeBytes { value in
-                guard let base = value.baseAddress else { return }
-                (data.mv_data + StoredValue.headSize).copyMemory(from: base, byteCount: value.count)
+            var data = MDB_val()
+            // The cursor stays where it finds the key, and so the write need not search for it from the root again.
+            let code = mdb_cursor_get(cursor, &key, &data, MDB_SET)
+            var before: KeyHead?
+            if code != MDB_NOTFOUND {
+                try Environment.check(code, "read a key")
+                before = try StoredValue(data).head
             }
+            let now = head(before)
+            try write(bytes, value, now)
+            return (before, now)
+        }
+    }
+
+    private func write(_ bytes: UnsafeRawBufferPointer, _ value: [UInt8], _ head: KeyHead) throws {
+        var key = MDB_val(bytes)
+        var data = MDB_val(mv_size: KeyHead.size + value.count, mv_data: nil)
+        try Environment.check(mdb_cursor_put(cursor, &key, &data, UInt32(MDB_RESERVE)), "write a key")
+        head.write(to: data.mv_data)
+        value.withUnsafeBytes { value in
+            guard let base = value.baseAddress else { return }
+            (data.mv_data + KeyHead.size).copyMemory(from: base, byteCount: value.count)
         }
     }
 

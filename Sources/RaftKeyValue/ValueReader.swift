@@ -2,29 +2,56 @@ internal import CLMDB
 internal import Raft
 internal import RaftKeyValueModel
 
-/// What is stored under a key. The value's bytes belong to the transaction that found them, and go with its next write.
-///
-/// Its bytes are the four numbers, 8 bytes each, little-endian, and then the value's own.
-struct StoredValue {
-    static let headSize = 32
+/// What is stored with a value: four numbers, 8 bytes each, little-endian.
+struct KeyHead {
+    static let size = 32
 
     let revision: UInt64
     let created: UInt64
     let version: UInt64
     /// 0: none.
     let lease: UInt64
+
+    init(revision: UInt64, created: UInt64, version: UInt64, lease: UInt64) {
+        self.revision = revision
+        self.created = created
+        self.version = version
+        self.lease = lease
+    }
+
+    init(_ bytes: UnsafeRawBufferPointer) {
+        revision = UInt64(littleEndian: bytes.loadUnaligned(as: UInt64.self))
+        created = UInt64(littleEndian: bytes.loadUnaligned(fromByteOffset: 8, as: UInt64.self))
+        version = UInt64(littleEndian: bytes.loadUnaligned(fromByteOffset: 16, as: UInt64.self))
+        lease = UInt64(littleEndian: bytes.loadUnaligned(fromByteOffset: 24, as: UInt64.self))
+    }
+
+    func write(to memory: UnsafeMutableRawPointer) {
+        memory.storeBytes(of: revision.littleEndian, as: UInt64.self)
+        memory.storeBytes(of: created.littleEndian, toByteOffset: 8, as: UInt64.self)
+        memory.storeBytes(of: version.littleEndian, toByteOffset: 16, as: UInt64.self)
+        memory.storeBytes(of: lease.littleEndian, toByteOffset: 24, as: UInt64.self)
+    }
+}
+
+/// What is stored under a key: the head, then the value's own bytes. These belong to the transaction that found them,
+/// and go with its next write.
+struct StoredValue {
+    let head: KeyHead
     let value: UnsafeRawBufferPointer
 
+    var revision: UInt64 { head.revision }
+    var created: UInt64 { head.created }
+    var version: UInt64 { head.version }
+    var lease: UInt64 { head.lease }
+
     init(_ data: MDB_val) throws {
-        guard data.mv_size >= Self.headSize else {
+        guard data.mv_size >= KeyHead.size else {
             throw RaftError(.corrupt, "key-value state: a stored value of \(data.mv_size) bytes")
         }
         let all = UnsafeRawBufferPointer(data)
-        revision = UInt64(littleEndian: all.loadUnaligned(as: UInt64.self))
-        created = UInt64(littleEndian: all.loadUnaligned(fromByteOffset: 8, as: UInt64.self))
-        version = UInt64(littleEndian: all.loadUnaligned(fromByteOffset: 16, as: UInt64.self))
-        lease = UInt64(littleEndian: all.loadUnaligned(fromByteOffset: 24, as: UInt64.self))
-        value = UnsafeRawBufferPointer(rebasing: all.dropFirst(Self.headSize))
+        head = KeyHead(all)
+        value = UnsafeRawBufferPointer(rebasing: all.dropFirst(KeyHead.size))
     }
 
     func entry(_ key: [UInt8]) -> KeyValue {

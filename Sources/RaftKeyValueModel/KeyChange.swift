@@ -54,15 +54,26 @@ public struct ChangePosition: Hashable, Comparable, Sendable, CustomStringConver
 extension KeyChange {
     /// Writes it behind what `bytes` holds.
     package func encode(into bytes: inout [UInt8]) {
-        bytes.put(revision)
-        bytes.put(ordinal)
+        Self.encode(
+            position, key, entry.map { ($0.value, $0.created, $0.version, $0.lease ?? 0) }, into: &bytes)
+    }
+
+    /// Writes a change that nobody has put together.
+    ///
+    /// - Parameter set: what the key is since then, its lease 0 for none; nil when it was removed.
+    package static func encode(
+        _ position: ChangePosition, _ key: [UInt8],
+        _ set: (value: [UInt8], created: UInt64, version: UInt64, lease: UInt64)?, into bytes: inout [UInt8]
+    ) {
+        bytes.put(position.revision)
+        bytes.put(position.ordinal)
         bytes.put(counted: key)
-        guard let entry else { return bytes.append(0) }
+        guard let set else { return bytes.append(0) }
         bytes.append(1)
-        bytes.put(counted: entry.value)
-        bytes.put(entry.created)
-        bytes.put(entry.version)
-        bytes.put(entry.lease ?? 0)
+        bytes.put(counted: set.value)
+        bytes.put(set.created)
+        bytes.put(set.version)
+        bytes.put(set.lease)
     }
 
     /// Takes one change off the front; nil for one that lies outside of what is asked for.
@@ -71,23 +82,48 @@ extension KeyChange {
     package static func take(
         _ rest: inout ByteReader, after position: ChangePosition, in range: KeyRange
     ) throws(RaftError) -> (change: KeyChange?, position: ChangePosition) {
-        let revision = try rest.take(UInt64.self)
-        let ordinal = try rest.take(UInt32.self)
-        let here = ChangePosition(revision: revision, ordinal: ordinal)
-        let key = try rest.take(count: Int(try rest.take(UInt32.self)))
-        let isWanted = here > position && range.contains(key)
-        guard try rest.takeFlag() else {
-            return (isWanted ? KeyChange(revision: revision, ordinal: ordinal, key: Array(key), entry: nil) : nil, here)
+        let fields = try Fields(&rest)
+        let here = fields.position
+        guard here > position, range.contains(fields.key) else { return (nil, here) }
+        let key = Array(fields.key)
+        let entry = fields.set.map {
+            KeyValue(
+                key: key, value: Array($0.value), revision: here.revision, created: $0.created, version: $0.version,
+                lease: $0.lease == 0 ? nil : $0.lease)
         }
-        let value = try rest.take(count: Int(try rest.take(UInt32.self)))
-        let created = try rest.take(UInt64.self)
-        let version = try rest.take(UInt64.self)
-        let lease = try rest.take(UInt64.self)
-        guard isWanted else { return (nil, here) }
-        let entry = KeyValue(
-            key: Array(key), value: Array(value), revision: revision, created: created, version: version,
-            lease: lease == 0 ? nil : lease)
-        return (KeyChange(revision: revision, ordinal: ordinal, key: entry.key, entry: entry), here)
+        return (KeyChange(revision: here.revision, ordinal: here.ordinal, key: key, entry: entry), here)
+    }
+
+    /// Takes one change off the front, as the bytes that it is.
+    ///
+    /// - Throws: ``RaftError/Code/corrupt`` when the bytes do not begin with a change.
+    package static func takeBytes(
+        _ rest: inout ByteReader
+    ) throws(RaftError) -> (bytes: ArraySlice<UInt8>, position: ChangePosition) {
+        let whole = rest.rest
+        let position = try Fields(&rest).position
+        return (whole.dropLast(rest.rest.count), position)
+    }
+
+    /// What a change is made of, where it lies.
+    private struct Fields {
+        let position: ChangePosition
+        let key: ArraySlice<UInt8>
+        /// nil when it was removed.
+        let set: (value: ArraySlice<UInt8>, created: UInt64, version: UInt64, lease: UInt64)?
+
+        init(_ rest: inout ByteReader) throws(RaftError) {
+            let revision = try rest.take(UInt64.self)
+            position = ChangePosition(revision: revision, ordinal: try rest.take(UInt32.self))
+            key = try rest.take(count: Int(try rest.take(UInt32.self)))
+            guard try rest.takeFlag() else {
+                set = nil
+                return
+            }
+            let value = try rest.take(count: Int(try rest.take(UInt32.self)))
+            let (created, version) = (try rest.take(UInt64.self), try rest.take(UInt64.self))
+            set = (value, created, version, try rest.take(UInt64.self))
+        }
     }
 
     /// Every change in `bytes`.

@@ -14,7 +14,7 @@ public final class Lock<Value>: @unchecked Sendable {
     // @unchecked: `value` is touched only between lock and unlock of `mutex`.
     private let mutex: UnsafeMutablePointer<pthread_mutex_t>
     // Unchecked by the runtime: the mutex sees to it, and whoever took it twice would wait for ever.
-    @exclusivity(unchecked) private var value: Value
+    @usableFromInline @exclusivity(unchecked) var value: Value
 
     /// - Parameter value: what it holds at first.
     public init(_ value: sending Value) {
@@ -29,13 +29,21 @@ public final class Lock<Value>: @unchecked Sendable {
         mutex.deallocate()
     }
 
+    @usableFromInline
+    func lock() { pthread_mutex_lock(mutex) }
+
+    @usableFromInline
+    func unlock() { pthread_mutex_unlock(mutex) }
+
     /// Runs `body` with the value, while nobody else has it. Not twice within itself: the lock is not recursive.
-    @inline(__always)
+    ///
+    /// Compiled where it is called, in whatever module: it would look up the types of the value and the result.
+    @inlinable @inline(__always)
     public func withLock<Result: ~Copyable, Failure: Error>(
         _ body: (inout Value) throws(Failure) -> Result
     ) throws(Failure) -> Result {
-        pthread_mutex_lock(mutex)
-        defer { pthread_mutex_unlock(mutex) }
+        lock()
+        defer { unlock() }
         return try body(&value)
     }
 }

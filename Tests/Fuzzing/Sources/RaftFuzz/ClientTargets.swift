@@ -107,10 +107,10 @@ enum ClientTargets {
                 .granted(lease: 4), .revoked(wasThere: true, keyCount: 2), .refused("too long"),
             ]
             var records: [UInt8] = []
-            KeyValueRecord.compacted(4).append(to: &records)
-            KeyValueRecord.lease(4, milliseconds: 5000).append(to: &records)
+            KeyValueRecord.append(compacted: 4, to: &records)
+            KeyValueRecord.append(lease: 4, milliseconds: 5000, to: &records)
             records += [1, 1, 0, 0, 0, 2, 0, 0, 0] + Array(repeating: 0, count: 32) + [1, 2, 3]
-            KeyValueRecord.change(exampleChanges[0]).append(to: &records)
+            KeyValueRecord.append(change: packed([exampleChanges[0]])[...], to: &records)
             return [[0] + packed(exampleChanges), [2, 9] + KeyValueRecord.header + records]
                 + outputs.map { [1] + bytes(of: $0) }
         },
