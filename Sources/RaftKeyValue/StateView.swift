@@ -63,7 +63,8 @@ final class StateView: @unchecked Sendable {
                 case .leases(let last):
                     let last = try Self.read(leases, after: last, transaction) { key, data in
                         KeyValueRecord.append(
-                            lease: try LeaseReader.id(key), milliseconds: try LeaseReader.milliseconds(data), to: &bytes)
+                            lease: try LeaseReader.id(key), milliseconds: try LeaseReader.milliseconds(data), to: &bytes
+                        )
                         return bytes.count < maximumBytes
                     }
                     live.place = last.map { .leases(after: $0) } ?? .keys(after: nil)
