@@ -215,8 +215,10 @@ public final class NodeService: Sendable {
 
 /// The event loops of one node.
 private struct EventLoops: Sendable {
-    /// The first is the node's, and everybody's connections are spread over both.
-    let all = MultiThreadedEventLoopGroup(numberOfThreads: 2)
+    /// The first is the node's, and everybody's connections are spread over all. A second one is worth its wake-ups where
+    /// it finds a processor free: with the disk's thread and the state's, two processors have enough to do (64 clients'
+    /// puts cost 12 % less with one loop there, 1024 clients' the same).
+    let all = MultiThreadedEventLoopGroup(numberOfThreads: System.coreCount >= 4 ? 2 : 1)
     /// Where strangers are judged: a flood of them has one thread at most, and nobody else's calls wait behind it. Of no
     /// lower priority than others: members that come back pass here too.
     let handshakes = MultiThreadedEventLoopGroup(numberOfThreads: 1)
