@@ -1,16 +1,16 @@
 internal import Raft
 internal import RaftKeyValueModel
 
-/// The changes that a run of commands makes, as the history will keep them: one row for many of them, so that a run
-/// costs one more write however many commands it has.
+/// The changes that a run of commands makes, as the history will keep them: in rows of several, so that a run costs few
+/// more writes than it has commands.
 ///
 /// How changes share rows depends on how commands came to share runs, which differs from replica to replica; what the
 /// changes are, and their order, does not.
 final class ChangeBuffer {
+    /// Where a row begins, and the position of its first change.
     struct Row {
-        /// Of its first change.
         let position: ChangePosition
-        fileprivate(set) var bytes: [UInt8]
+        let start: Int
     }
     /// A place to go back to.
     struct Mark {
@@ -18,31 +18,33 @@ final class ChangeBuffer {
         fileprivate let byteCount: Int
     }
 
-    /// A row that has so much takes no more changes.
-    static let rowBytes = 256 << 10
+    /// The most bytes of a row, unless one change has more: with its key it then shares a page of 4 KiB with another. A
+    /// longer one needs pages of its own, in one piece: there is none among those that single pages left free, and so
+    /// the file grew to twice what was in it, all of which is used in turn.
+    static let rowBytes = 2000
 
     // Unchecked by the runtime: the buffer belongs to the machine, and that to one thread at a time.
     @exclusivity(unchecked) private(set) var rows: [Row] = []
-    /// The storage of a row that is gone, for the next one: a run mostly has one.
-    @exclusivity(unchecked) private var spare: [UInt8] = []
+    /// All changes, one after the other.
+    @exclusivity(unchecked) private(set) var bytes: [UInt8] = []
 
-    var mark: Mark { Mark(rowCount: rows.count, byteCount: rows.last?.bytes.count ?? 0) }
+    var mark: Mark { Mark(rowCount: rows.count, byteCount: bytes.count) }
 
     /// Forgets what came after a mark.
     func cut(to mark: Mark) {
         rows.removeSubrange(mark.rowCount...)
-        if let last = rows.indices.last { rows[last].bytes.removeSubrange(mark.byteCount...) }
+        bytes.removeSubrange(mark.byteCount...)
     }
 
     func removeAll() {
-        if var last = rows.popLast()?.bytes {
-            rows.removeAll(keepingCapacity: true)
-            // One that a single change made huge goes.
-            if last.capacity <= 2 * Self.rowBytes {
-                last.removeAll(keepingCapacity: true)
-                spare = last
-            }
-        }
+        rows.removeAll(keepingCapacity: true)
+        // What a large run took goes.
+        bytes.removeAll(keepingCapacity: bytes.capacity <= 1 << 20)
+    }
+
+    /// The bytes of a row.
+    func bytes(ofRow number: Int) -> ArraySlice<UInt8> {
+        bytes[rows[number].start..<(number + 1 < rows.count ? rows[number + 1].start : bytes.count)]
     }
 
     /// Adds a change of a key.
@@ -52,11 +54,11 @@ final class ChangeBuffer {
         _ position: ChangePosition, _ key: [UInt8],
         _ set: (value: [UInt8], created: UInt64, version: UInt64, lease: UInt64)?
     ) {
-        if rows.isEmpty || rows[rows.count - 1].bytes.count >= Self.rowBytes {
-            rows.append(Row(position: position, bytes: spare))
-            spare = []
+        let start = bytes.count
+        KeyChange.encode(position, key, set, into: &bytes)
+        guard let row = rows.last, bytes.count - row.start <= Self.rowBytes else {
+            return rows.append(Row(position: position, start: start))
         }
-        KeyChange.encode(position, key, set, into: &rows[rows.count - 1].bytes)
     }
 
     /// Adds a change as it is stored.

@@ -170,6 +170,13 @@ final class Environment {
         #endif
     }
 
+    func usedBytes() throws -> Int {
+        var (information, statistics) = (MDB_envinfo(), MDB_stat())
+        try Self.check(mdb_env_info(environment, &information), "measure the state")
+        try Self.check(mdb_env_stat(environment, &statistics), "measure the state")
+        return (information.me_last_pgno + 1) * Int(statistics.ms_psize)
+    }
+
     // MARK: Reading
 
     /// The position in the log that the values show, or nil when nothing was ever applied.

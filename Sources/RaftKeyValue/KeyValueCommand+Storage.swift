@@ -85,9 +85,10 @@ extension KeyValueCommand: ReplicatedCommand {
 
     /// - Throws: ``RaftError/Code/corrupt`` when the bytes are not one command that this version knows in full.
     public init(decoding bytes: ArraySlice<UInt8>) throws {
-        // Everything that unpacking may want of a command that we wrote: the message, and a copy of its bytes.
-        var arena = UnpackArena(byteCount: bytes.count + 1024)
-        self = try arena.withAllocator { allocator in
+        // Everything that unpacking may want of a command that we wrote: the message, and a copy of its bytes; each of its
+        // fields is rounded up. On the stack, unless the command is large.
+        let byteCount = MemoryLayout<Raft__Storage__V1__KeyValueCommand>.size + bytes.count + 384
+        self = try UnpackArena.withAllocator(byteCount: byteCount) { allocator in
             let unpacked = bytes.withUnsafeBytes { raw in
                 raft__storage__v1__key_value_command__unpack(
                     allocator, raw.count, raw.baseAddress?.assumingMemoryBound(to: UInt8.self))

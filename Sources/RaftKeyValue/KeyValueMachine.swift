@@ -130,7 +130,7 @@ public final class KeyValueMachine: StateMachine {
             try writer.setApplied(id)
             var run = CommandRun(writer, revision: id.index.rawValue, changes, compacted: compacted)
             let output = try run.apply(command)
-            try writer.append(changes.rows)
+            try writer.append(changes)
             return (output, run.compacted)
         }
         applied(through: id, compacted: compacted)
@@ -140,8 +140,8 @@ public final class KeyValueMachine: StateMachine {
     private func applied(through id: LogID, compacted: UInt64) {
         lastApplied = id
         self.compacted = compacted
-        guard let observer, !changes.rows.isEmpty else { return }
-        observer(.applied(changes.rows.map(\.bytes), through: id.index.rawValue))
+        guard let observer, !changes.bytes.isEmpty else { return }
+        observer(.applied(changes.bytes, through: id.index.rawValue))
     }
 
     /// Applies the whole run in one transaction, together with its last position.
@@ -166,7 +166,7 @@ public final class KeyValueMachine: StateMachine {
                 outputs.append(try run.apply(command))
                 compacted = run.compacted
             }
-            try writer.append(self.changes.rows)
+            try writer.append(self.changes)
             try writer.keep(changes(outputs))
             try writer.setApplied(batch.through)
             return compacted
@@ -235,7 +235,7 @@ public final class KeyValueMachine: StateMachine {
                     try writer.put(entry)
                     if let lease = entry.lease { try writer.attach(entry.key, to: lease) }
                 }
-                try writer.append(changes.rows)
+                try writer.append(changes)
             }
             changes.removeAll()
             guard let more = try contents.next() else { break }
@@ -319,6 +319,9 @@ public final class KeyValueMachine: StateMachine {
 
     /// About how many bytes the history takes on disk.
     public func historyBytes() throws -> Int { try opened().makeHistoryReader().byteCount() }
+
+    /// How many bytes of its file the state has used so far, those that are free again among them: for tests.
+    package func usedBytes() throws -> Int { try opened().usedBytes() }
 
     /// What a transaction gives that only reads, see ``KeyValueTransaction/isReadOnly``; the same as if it were
     /// applied.

@@ -53,8 +53,8 @@ final class StateView: @unchecked Sendable {
                 throw RaftError(.snapshotFailed, "the key-value state had to grow while its snapshot was written")
             }
             var bytes: [UInt8] = []
-            // A row of the history goes in whole.
-            bytes.reserveCapacity(maximumBytes + 2 * ChangeBuffer.rowBytes)
+            // The last key, or row, goes in whole.
+            bytes.reserveCapacity(maximumBytes + maximumBytes / 8)
             while bytes.count < maximumBytes {
                 switch live.place {
                 case .front:

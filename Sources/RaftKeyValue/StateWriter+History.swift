@@ -23,13 +23,17 @@ enum HistoryKey {
 
 extension StateWriter {
     /// Adds rows behind all that are there.
-    func append(_ rows: [ChangeBuffer.Row]) throws {
-        for row in rows {
+    func append(_ changes: ChangeBuffer) throws {
+        guard !changes.rows.isEmpty else { return }
+        var cursor: OpaquePointer?
+        try Environment.check(mdb_cursor_open(transaction, history, &cursor), "open a cursor")
+        defer { mdb_cursor_close(cursor) }
+        for (number, row) in changes.rows.enumerated() {
             try HistoryKey.bytes(row.position).withUnsafeBytes { key in
-                try row.bytes.withUnsafeBytes { bytes in
+                try changes.bytes(ofRow: number).withUnsafeBytes { bytes in
                     var key = MDB_val(key)
                     var data = MDB_val(bytes)
-                    let code = mdb_put(transaction, history, &key, &data, UInt32(MDB_APPEND))
+                    let code = mdb_cursor_put(cursor, &key, &data, UInt32(MDB_APPEND))
                     guard code != MDB_KEYEXIST else {
                         throw RaftError(.corrupt, "key-value state: its history goes beyond \(row.position)")
                     }

@@ -105,7 +105,10 @@ final class KeyValueHost: @unchecked Sendable {
             life: parts.life, loop: loop, front: front, service: DirectService(front.table, principal: caller),
             node: node, machine: machine)
         self.running = running
-        every(profile.lookInterval, on: running) { $0.front.look() }
+        every(profile.lookInterval, on: running) {
+            $0.front.look()
+            $0.front.lookAtHistory()
+        }
         every(profile.leaseInterval, on: running) { $0.front.lookAtLeases() }
         every(.milliseconds(500), on: running) { [weak self] in self?.lookAtState($0) }
         return node
@@ -124,10 +127,10 @@ final class KeyValueHost: @unchecked Sendable {
 
     private static func look(_ news: StateNews, at machine: Machine, _ truth: Truth, _ id: NodeID) {
         switch news {
-        case .applied(let rows, let through):
+        case .applied(let changes, let through):
             // A log that ended before the state began it anew.
             if through <= machine.heard { machine.heard = 0 }
-            truth.check(rows, after: machine.heard, through: through, on: id)
+            truth.check(changes, after: machine.heard, through: through, on: id)
             machine.heard = through
         case .replaced(let through):
             truth.tally.met(.stateReplaced)

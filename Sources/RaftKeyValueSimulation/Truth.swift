@@ -83,14 +83,10 @@ final class Truth: @unchecked Sendable {
     // MARK: Nodes
 
     /// I28: what a node's state machine says that it has changed, behind `after`.
-    func check(_ rows: [[UInt8]], after: UInt64, through: UInt64, on node: NodeID) {
+    func check(_ changes: [UInt8], after: UInt64, through: UInt64, on node: NodeID) {
         advance()
-        var told: [KeyChange] = []
-        for row in rows {
-            guard let changes = try? KeyChange.all(decoding: row[...]) else {
-                return fail("I28", "node \(node) changed something that cannot be read, through \(through)")
-            }
-            told += changes
+        guard let told = try? KeyChange.all(decoding: changes[...]) else {
+            return fail("I28", "node \(node) changed something that cannot be read, through \(through)")
         }
         let first = store.firstChange(after: ChangePosition(revision: after))
         let end = store.firstChange(after: ChangePosition(revision: through))

@@ -32,6 +32,7 @@ package final class ClientFront: Sendable {
     /// How often ``look()`` and ``lookAtLeases()`` are called.
     package static let interval = WatchHub.tick
     package static let leaseInterval = LeaseKeeper.tick
+    package static let historyInterval = HistoryKeeper.tick
 
     private let service: ClientService
     fileprivate let watches: WatchHub
@@ -56,10 +57,10 @@ package final class ClientFront: Sendable {
     package var table: ServiceTable { service.table }
 
     /// Every ``interval``.
-    package func look() {
-        watches.look()
-        history.look()
-    }
+    package func look() { watches.look() }
+
+    /// Every ``historyInterval``.
+    package func lookAtHistory() { history.look() }
 
     /// Every ``leaseInterval``.
     package func lookAtLeases() { leases.look() }

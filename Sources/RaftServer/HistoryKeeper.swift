@@ -62,6 +62,9 @@ struct HistoryRules {
 
 /// Lets the cluster forget what of its history is too much, while this node leads.
 final class HistoryKeeper: Sendable {
+    /// How often it looks: what comes in between is kept beyond the limit, and the file of the state grows by it.
+    static let tick = Duration.milliseconds(500)
+
     private let node: RaftNode<KeyValueMachine>
     private let rules: Lock<HistoryRules>
     private let now: @Sendable () -> Duration

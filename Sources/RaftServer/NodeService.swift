@@ -104,6 +104,11 @@ public final class NodeService: Sendable {
         settings.preferenceInterval = configuration.preferenceInterval
         settings.maximumSnapshotBytesPerSecond = configuration.maximumSnapshotBytesPerSecond
         settings.maximumSnapshotBytes = configuration.maximumSnapshotBytes
+        // Twice what may be under way to a follower; who is further behind is read for from the disk, or its cache.
+        settings.maximumTailBytes = 8 << 20
+        // The state's own file is kept, so a start seldom applies what is behind the snapshot; and every snapshot is the
+        // whole state once more, on three disks at the same time.
+        settings.snapshotPolicy = SnapshotPolicy(logBytes: ServerConfiguration.snapshotLogBytes)
         settings.maximumCommandBytes = ServerConfiguration.maximumCommandBytes
         try settings.validate()
         return settings
@@ -261,6 +266,7 @@ private struct Chores: Sendable {
         }
         tasks = [
             every(ClientFront.interval) { front.look() }, every(ClientFront.leaseInterval) { front.lookAtLeases() },
+            every(ClientFront.historyInterval) { front.lookAtHistory() },
         ]
     }
 

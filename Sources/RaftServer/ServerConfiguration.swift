@@ -67,6 +67,10 @@ public struct ServerConfiguration: Sendable {
     public var history = HistoryLimits()
     public static let largestMaximumTransactionCount = KeyValueTransaction.maximumCount
 
+    /// A snapshot is due after so many bytes of log, and at least as many as the state has. A node that the power was cut
+    /// from applies as much anew when it starts.
+    static let snapshotLogBytes = 256 << 20
+
     /// The most bytes that one command may have, whatever ``maximumValueBytes`` is: what a peer's message carries.
     /// Two of the largest values of the default limit, as a compare-and-swap brings, fit with their key.
     public static let maximumCommandBytes = 15 << 18

@@ -234,7 +234,7 @@ final class WatchHub: Sendable {
     /// Called where commands are applied, for each run in turn.
     func heard(_ news: StateNews) {
         switch news {
-        case .applied(let rows, let through): tell(rows, through: through)
+        case .applied(let changes, let through): tell(changes, through: through)
         case .replaced(let through):
             // What lies between was never told here: it is read from the history that came with the state.
             let behind = state.withLock { state in
@@ -250,7 +250,7 @@ final class WatchHub: Sendable {
         }
     }
 
-    private func tell(_ rows: [[UInt8]], through: UInt64) {
+    private func tell(_ changes: [UInt8], through: UInt64) {
         let behind = state.withLock { state -> [Watcher] in
             defer { state.through = max(state.through, through) }
             guard !state.watchers.isEmpty else { return [] }
@@ -265,12 +265,10 @@ final class WatchHub: Sendable {
                 }
                 change.encode(into: &parts[id]!.bytes)
             }
-            for row in rows {
-                // Our own bytes of a moment ago.
-                for change in (try? KeyChange.all(decoding: row[...])) ?? [] {
-                    for watcher in state.byKey[change.key] ?? [] { give(watcher, change) }
-                    for watcher in state.ranges where watcher.work.range.contains(change.key) { give(watcher, change) }
-                }
+            // Our own bytes of a moment ago.
+            for change in (try? KeyChange.all(decoding: changes[...])) ?? [] {
+                for watcher in state.byKey[change.key] ?? [] { give(watcher, change) }
+                for watcher in state.ranges where watcher.work.range.contains(change.key) { give(watcher, change) }
             }
             var behind: [Watcher] = []
             for id in order {

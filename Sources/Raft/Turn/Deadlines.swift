@@ -37,11 +37,21 @@ final class Deadlines: Sendable {
             return min(first, other)
         }
 
+        /// Of ``earliest``, which would be copied for it, with a ticket to be counted.
+        private var earliestDue: Instant? {
+            guard let first = orderly.first?.due, let other = others.min?.due else {
+                return orderly.first?.due ?? others.min?.due
+            }
+            return min(first, other)
+        }
+
         mutating func insert(_ entry: Entry) {
             var place = orderly.count
             let lowest = max(0, place - Deadlines.searched)
             while place > lowest, entry < orderly[place - 1] { place -= 1 }
-            if place == 0 || orderly[place - 1] < entry {
+            if place == orderly.count {
+                orderly.append(entry)
+            } else if place == 0 || orderly[place - 1] < entry {
                 orderly.insert(entry, at: place)
             } else {
                 others.insert(entry)
@@ -63,8 +73,8 @@ final class Deadlines: Sendable {
 
         /// When the next timer is to fire that is not there yet; nil when none is needed.
         mutating func arm(at now: Instant) -> Instant? {
-            guard let first = earliest else { return nil }
-            let due = min(max(first.due, now), now + Deadlines.reach)
+            guard let earliestDue else { return nil }
+            let due = min(max(earliestDue, now), now + Deadlines.reach)
             if let earliest = timers.min, earliest <= due { return nil }
             timers.insert(due)
             return due

@@ -178,7 +178,7 @@ final class BenchRun: Sendable {
     ) async -> RaftClientError? {
         let (serial, last) = shared.withLock { shared in
             if call != .get { shared.nextSerial += 1 }
-            return (shared.nextSerial, shared.lastSeen[number])
+            return (shared.nextSerial, plan.hasSwaps ? shared.lastSeen[number] : 0)
         }
         let begin = clock.now
         let outcome: Result<Answer, RaftClientError>

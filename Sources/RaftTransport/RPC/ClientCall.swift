@@ -2,21 +2,21 @@ internal import NIOCore
 
 /// One call on its way, at the caller.
 final class ClientCall: @unchecked Sendable {
-    // @unchecked: what changes belongs to the connection's event loop.
+    // @unchecked, for the compiler and the runtime: what changes belongs to the connection's event loop.
     typealias Completion = @Sendable (Result<[UInt8], RPCStatus>) -> Void
 
     let method: Method
     let deadline: NIODeadline
     /// Given away when the call is sent.
-    var request: [UInt8]
+    @exclusivity(unchecked) var request: [UInt8]
     /// 0 while it waits for a place.
-    var stream: UInt32 = 0
+    @exclusivity(unchecked) var stream: UInt32 = 0
     /// How many bytes of small frames the queue had been given before this one; nil for a large request.
-    private var position: UInt64?
-    private var completion: Completion?
+    @exclusivity(unchecked) private var position: UInt64?
+    @exclusivity(unchecked) private var completion: Completion?
     /// The caller cancelled before the connection had heard of the call.
-    private(set) var isAbandoned = false
-    private var hasBegun = false
+    @exclusivity(unchecked) private(set) var isAbandoned = false
+    @exclusivity(unchecked) private var hasBegun = false
 
     init(_ method: Method, _ request: [UInt8], deadline: NIODeadline) {
         self.method = method

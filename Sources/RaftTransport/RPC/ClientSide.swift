@@ -8,13 +8,14 @@ final class ClientSide: ConnectionSide {
         case stream(RPCStream)
     }
 
-    private var open: [UInt32: Open] = [:]
-    private var waiting: Deque<ClientCall> = []
-    private var nextStream: UInt32 = 1
+    // Unchecked by the runtime, with each frame: the loop sees to it, and no use begins within another.
+    @exclusivity(unchecked) private var open: [UInt32: Open] = [:]
+    @exclusivity(unchecked) private var waiting: Deque<ClientCall> = []
+    @exclusivity(unchecked) private var nextStream: UInt32 = 1
     /// Why no new calls are taken.
-    private var goaway: String?
+    @exclusivity(unchecked) private var goaway: String?
     private var timer: Scheduled<Void>?
-    private var timerDue = NIODeadline.distantFuture
+    @exclusivity(unchecked) private var timerDue = NIODeadline.distantFuture
     /// Told once: the connection is ready, or has failed before it was.
     private var onReady: ((RPCStatus?) -> Void)?
 

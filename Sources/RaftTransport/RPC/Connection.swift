@@ -22,7 +22,8 @@ protocol ConnectionSide: AnyObject {
 /// its outbox, everything else happens on its event loop. Never waits. Made by the listener or by a dial, dies with
 /// its channel; a malformed frame ends this connection and no other.
 final class Connection: ChannelInboundHandler, @unchecked Sendable {
-    // @unchecked: all that changes belongs to the event loop's thread.
+    // @unchecked: all that changes belongs to the event loop's thread. So the runtime need not look for overlapping
+    // accesses to what every frame uses, either: none begins within another.
     typealias InboundIn = ByteBuffer
     typealias OutboundOut = ByteBuffer
 
@@ -33,28 +34,28 @@ final class Connection: ChannelInboundHandler, @unchecked Sendable {
     private let greets: Bool
     private let budget: QueueBudget?
     /// What the budget knows of our queue.
-    private var budgetedBytes = 0
+    @exclusivity(unchecked) private var budgetedBytes = 0
     /// Since when bytes wait of which the other side has taken none.
-    private var stalledSince: NIODeadline?
+    @exclusivity(unchecked) private var stalledSince: NIODeadline?
     private let side: any ConnectionSide
-    private(set) var queue = FrameQueue()
-    private(set) var settings: PeerSettings?
+    @exclusivity(unchecked) private(set) var queue = FrameQueue()
+    @exclusivity(unchecked) private(set) var settings: PeerSettings?
     /// A place for whoever serves the connection, such as the hello of a peer.
     var attachment: AnyObject?
 
-    private var context: ChannelHandlerContext?
-    private var decoder = FrameDecoder()
-    private var assembler: MessageAssembler
+    @exclusivity(unchecked) private var context: ChannelHandlerContext?
+    @exclusivity(unchecked) private var decoder = FrameDecoder()
+    @exclusivity(unchecked) private var assembler: MessageAssembler
     private(set) var isReading = false
-    private(set) var isEnded = false
+    @exclusivity(unchecked) private(set) var isEnded = false
     /// The other side did not accept our certificate: it said so in an alert, before its first frame.
     private(set) var isRefused = false
     /// It ended although neither side said so: the other process, its machine or the way between is gone.
     private(set) var isBroken = false
-    private var isPaused = false
-    private var commands: [Command] = []
+    @exclusivity(unchecked) private var isPaused = false
+    @exclusivity(unchecked) private var commands: [Command] = []
     /// When bytes came last.
-    private(set) var lastRead = NIODeadline.now()
+    @exclusivity(unchecked) private(set) var lastRead = NIODeadline.now()
     private let begunAt = NIODeadline.now()
     /// Since when a sign of life is asked for.
     private var askedAt: NIODeadline?

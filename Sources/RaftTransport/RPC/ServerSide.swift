@@ -18,15 +18,16 @@ final class ServerSide: ConnectionSide {
     private let onEnd: (String) -> Void
     private let share: CallShare?
     private let metrics: TransportMetrics?
-    private var open: [UInt32: Open] = [:]
+    // Unchecked by the runtime, with each frame: the loop sees to it, and no use begins within another.
+    @exclusivity(unchecked) private var open: [UInt32: Open] = [:]
     /// Calls that their caller has cancelled and their handler not answered yet. They still cost what they cost, so they
     /// count: else calling and cancelling in a circle would be without any limit.
-    private var abandoned: Set<UInt32> = []
+    @exclusivity(unchecked) private var abandoned: Set<UInt32> = []
     /// The highest stream seen.
-    private var lastStream: UInt32 = 0
-    private var retiring: String?
+    @exclusivity(unchecked) private var lastStream: UInt32 = 0
+    @exclusivity(unchecked) private var retiring: String?
     /// When something was last asked or answered.
-    private var lastUse = NIODeadline.now()
+    @exclusivity(unchecked) private var lastUse = NIODeadline.now()
 
     /// - Parameters:
     ///   - share: what the caller may have at work over all of its connections; nil for as much as it likes.

@@ -35,11 +35,12 @@ final class TLSHandler: ChannelDuplexHandler {
     }
 
     private let session: TLSSession
-    private var phase: Phase
+    // Unchecked by the runtime: the channel's loop sees to it, and no use begins within another.
+    @exclusivity(unchecked) private var phase: Phase
     private let deadline: TimeAmount
     private var timer: Scheduled<Void>?
-    private var written: [ByteBuffer] = []
-    private var promises: [EventLoopPromise<Void>] = []
+    @exclusivity(unchecked) private var written: [ByteBuffer] = []
+    @exclusivity(unchecked) private var promises: [EventLoopPromise<Void>] = []
     /// Ends the standing of the session among those that are judged again.
     private var withdraw: (() -> Void)?
 

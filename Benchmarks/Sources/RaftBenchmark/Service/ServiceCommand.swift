@@ -8,7 +8,8 @@ struct ServiceCommand: AsyncParsableCommand {
         discussion: """
             Three real `raft serve` processes over mutual TLS, loaded by `raft bench`; and three of etcd with the same \
             certificates on the same disk, loaded by its own generator, which calls the leader over --connections \
-            connections. In turns: each series of one, then of the other. 16-byte keys, everything else as it is by \
+            connections. In turns: each series of one, then of the other, \
+            after all that was written is on the disk. 16-byte keys, everything else as it is by \
             default on both sides: every write is synced before it is acknowledged, every read is linearizable. \
             etcd's generator reads one key, which is absent there: the least that it can be asked.
 

@@ -39,7 +39,9 @@ struct ServiceRun {
         for pass in 0...options.passes {
             Output.note(pass == 0 ? "warming up" : "pass \(pass) of \(options.passes)")
             for place in places {
+                Self.settle()
                 let figures = try measureOurs(place, environment)
+                Self.settle()
                 let theirFigures = try etcd.map { try measure($0, place) }
                 guard pass > 0 else { continue }
                 ours[place, default: []].append(figures)
@@ -55,6 +57,12 @@ struct ServiceRun {
             },
             memory: try memory(of: etcd),
             floors: floors)
+    }
+
+    /// What the one has left for the disk to write is not to be waited for by the other.
+    private static func settle() {
+        sync()
+        Thread.sleep(forTimeInterval: 1)
     }
 
     private func memory(of etcd: EtcdCluster?) throws -> ServiceReport.Memory {
