@@ -158,8 +158,10 @@ final class SafetyChecker: @unchecked Sendable {
         if leaders[state.currentTerm]?.node == node, mirrors[node]!.entries.last?.term == state.currentTerm {
             fail("I2", "node \(node) cut its log behind \(id) in term \(state.currentTerm), which it led")
         }
+        // What a leader of an earlier term sent may come late, to a node that had no part in committing it: that leader's
+        // log needs no entry that a later term committed.
         if let last = committed.last, id.index < last.id.index, mirrors[node]!.entries.count > keep,
-            mirrors[node]!.entries[keep].prefix == committed[keep].prefix
+            mirrors[node]!.entries[keep].prefix == committed[keep].prefix, state.currentTerm >= committedBy[keep]
         {
             fail("I7", "node \(node) cut the committed entry \(committed[keep].id)")
         }
